@@ -1,0 +1,136 @@
+//! The table of chores: names, options, one line each. The command line is read by it, and `docs` checks the written
+//! commands against it.
+
+use crate::repository::Repository;
+use crate::{ci, docs, layers, licences, tidy};
+
+/// One subcommand of `cargo xtask`.
+pub(crate) struct Chore {
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static [&'static str],
+    about: &'static str,
+    pub(crate) run: fn(&Repository, &[String]) -> Result<(), String>,
+}
+
+/// What a command line asks for.
+pub(crate) enum Request {
+    Help,
+    Run(&'static Chore),
+}
+
+/// Every chore, in the order in which they are listed.
+pub(crate) const CHORES: &[Chore] = &[
+    Chore {
+        name: "ci",
+        options: &["--deep"],
+        about: "everything a change must pass; --deep adds what takes long",
+        run: |repository, options| {
+            let depth = if options.is_empty() {
+                ci::Depth::Usual
+            } else {
+                ci::Depth::Deep
+            };
+            ci::run(repository, depth)
+        },
+    },
+    Chore {
+        name: "tidy",
+        options: &[],
+        about: "sizes, headers, words and white space",
+        run: |repository, _| tidy::run(repository),
+    },
+    Chore {
+        name: "layers",
+        options: &[],
+        about: "which crate may use which",
+        run: |repository, _| layers::run(repository),
+    },
+    Chore {
+        name: "docs",
+        options: &[],
+        about: "every path, link, crate, command, version and test named in prose exists",
+        run: |repository, _| docs::run(repository),
+    },
+    Chore {
+        name: "licences",
+        options: &[],
+        about: "licences and banned crates, by the lists in deny.toml",
+        run: |repository, _| licences::run(repository),
+    },
+];
+
+/// Finds the chore that a command line names, and refuses options it does not know.
+///
+/// # Errors
+/// A sentence about the word that is not understood.
+pub(crate) fn read(arguments: &[String]) -> Result<Request, String> {
+    let Some(name) = arguments.first() else {
+        return Ok(Request::Help);
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        return Ok(Request::Help);
+    }
+    let chore = CHORES
+        .iter()
+        .find(|chore| chore.name == name)
+        .ok_or_else(|| format!("There is no chore `{name}`."))?;
+    match arguments[1..]
+        .iter()
+        .find(|option| !chore.options.contains(&option.as_str()))
+    {
+        Some(unknown) => Err(format!("`{name}` does not know `{unknown}`.")),
+        None => Ok(Request::Run(chore)),
+    }
+}
+
+/// The list of chores, as people see it.
+pub(crate) fn usage() -> String {
+    let mut text = String::from("Usage: cargo xtask <chore>\n");
+    for chore in CHORES {
+        let call = format!("{} {}", chore.name, chore.options.join(" "));
+        text.push_str(&format!("\n  {:<12} {}", call.trim_end(), chore.about));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &[&str]) -> Result<&'static str, String> {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        read(&words).map(|request| match request {
+            Request::Help => "help",
+            Request::Run(chore) => chore.name,
+        })
+    }
+
+    #[test]
+    fn a_chore_is_found_by_name_with_its_options() {
+        assert_eq!(asked(&["tidy"]), Ok("tidy"));
+        assert_eq!(asked(&["ci", "--deep"]), Ok("ci"));
+        assert_eq!(asked(&[]), Ok("help"));
+    }
+
+    #[test]
+    fn an_unknown_word_is_named() {
+        assert_eq!(
+            asked(&["tidi"]),
+            Err("There is no chore `tidi`.".to_string())
+        );
+        assert_eq!(
+            asked(&["tidy", "--deep"]),
+            Err("`tidy` does not know `--deep`.".to_string())
+        );
+    }
+
+    #[test]
+    fn the_usage_lists_every_chore() {
+        let usage = usage();
+        assert!(
+            CHORES
+                .iter()
+                .all(|chore| usage.contains(chore.name) && usage.contains(chore.about))
+        );
+    }
+}
