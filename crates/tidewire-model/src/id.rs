@@ -1,0 +1,384 @@
+//! The names of things: entity types, entity ids, entity keys, action ids and epochs.
+//!
+//! Every name is checked when it is made, so a value of these types is always within its bounds.
+//! Nothing here makes up a name by itself: randomness and time are arguments.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::text_serde::text_serde;
+
+/// The longest entity type, entity id or epoch, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// How a temporary entity id begins.
+pub const TEMPORARY_PREFIX: &str = "tmp_";
+
+/// A name was refused. Whoever made the name must make another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The name has no characters.
+    #[error("the name is empty")]
+    Empty,
+    /// The name is longer than its kind allows.
+    #[error("the name has {bytes} bytes, more than {max_bytes}")]
+    TooLong {
+        /// How many bytes were given.
+        bytes: usize,
+        /// How many its kind allows.
+        max_bytes: usize,
+    },
+    /// The name contains a control character.
+    #[error("the name contains a control character")]
+    Control,
+    /// An entity type contains a mark that separates the parts of a cache key.
+    #[error("the name contains \"{mark}\", which separates the parts of a cache key")]
+    Reserved {
+        /// The mark that was found.
+        mark: &'static str,
+    },
+    /// An action id is not a hyphenated UUID.
+    #[error("an action id must be a hyphenated UUID")]
+    NotUuid,
+}
+
+/// The name of a stream of entities, such as `customers`.
+///
+/// Between 1 and [`MAX_NAME_BYTES`] bytes, without control characters, and without `:list-` and `:detail-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntityType(Arc<str>);
+
+impl EntityType {
+    /// Checks and makes an entity type.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text breaks one of the rules above.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        check_name(text, MAX_NAME_BYTES)?;
+        for mark in [LIST_MARK, DETAIL_MARK] {
+            if text.contains(mark) {
+                return Err(NameError::Reserved { mark });
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EntityType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for EntityType {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EntityType {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+text_serde!(EntityType, "an entity type", EntityType::new);
+
+/// What separates entity type and query in the cache key of a list.
+pub(crate) const LIST_MARK: &str = ":list-";
+/// What separates entity type and entity id in the cache key of an entity.
+pub(crate) const DETAIL_MARK: &str = ":detail-";
+
+/// The name of one entity within its type.
+///
+/// Text of 1 to [`MAX_NAME_BYTES`] bytes without control characters, plus a mark that tells whether it came as an
+/// integer. The mark only decides how the id is written back: `1` and `"1"` are one id, equal and with one hash.
+/// The order is by bytes.
+#[derive(Clone)]
+pub struct EntityId {
+    text: Arc<str>,
+    integer: bool,
+}
+
+impl EntityId {
+    /// Checks and makes an id from text.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text is empty, too long, or contains a control character.
+    pub fn text(text: &str) -> Result<Self, NameError> {
+        check_name(text, MAX_NAME_BYTES)?;
+        Ok(Self {
+            text: text.into(),
+            integer: false,
+        })
+    }
+
+    /// Makes an id from an integer.
+    pub fn integer(number: i64) -> Self {
+        Self {
+            text: number.to_string().into(),
+            integer: true,
+        }
+    }
+
+    /// Makes an id from an unsigned integer.
+    pub fn unsigned(number: u64) -> Self {
+        Self {
+            text: number.to_string().into(),
+            integer: true,
+        }
+    }
+
+    /// Makes the temporary id of the entity that an action creates: `tmp_` and the action id without hyphens.
+    pub fn temporary(action: ActionId) -> Self {
+        Self {
+            text: format!("{TEMPORARY_PREFIX}{}", action.0.simple()).into(),
+            integer: false,
+        }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the id came as an integer, and is written back as one.
+    pub fn is_integer(&self) -> bool {
+        self.integer
+    }
+
+    /// Whether the id is a temporary one, made before the server named the entity.
+    pub fn is_temporary(&self) -> bool {
+        self.text.starts_with(TEMPORARY_PREFIX)
+    }
+}
+
+impl fmt::Debug for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.integer {
+            write!(f, "EntityId({})", self.text)
+        } else {
+            write!(f, "EntityId({:?})", self.text)
+        }
+    }
+}
+
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for EntityId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for EntityId {}
+
+impl PartialOrd for EntityId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EntityId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for EntityId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Borrow<str> for EntityId {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for EntityId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::text(text)
+    }
+}
+
+impl Serialize for EntityId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.integer {
+            if let Ok(number) = self.text.parse::<i64>() {
+                return serializer.serialize_i64(number);
+            }
+            if let Ok(number) = self.text.parse::<u64>() {
+                return serializer.serialize_u64(number);
+            }
+        }
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for EntityId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+
+        impl Visitor<'_> for IdVisitor {
+            type Value = EntityId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an entity id: text or an integer")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<EntityId, E> {
+                EntityId::text(text).map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<EntityId, E> {
+                Ok(EntityId::integer(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<EntityId, E> {
+                Ok(EntityId::unsigned(number))
+            }
+        }
+
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+/// Names one entity: its type and its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntityKey {
+    /// The entity type.
+    pub entity_type: EntityType,
+    /// The entity id.
+    pub id: EntityId,
+}
+
+impl EntityKey {
+    /// Puts a type and an id together.
+    pub fn new(entity_type: EntityType, id: EntityId) -> Self {
+        Self { entity_type, id }
+    }
+
+    /// The entity's cache key, `customers:detail-c-42`.
+    pub fn cache_key(&self) -> String {
+        format!("{}{DETAIL_MARK}{}", self.entity_type, self.id)
+    }
+}
+
+/// Names one action. A UUID of version 7: later actions of one maker sort after earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(Uuid);
+
+impl ActionId {
+    /// Makes an id from the wall time in unix milliseconds and ten random bytes.
+    pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
+    }
+
+    /// Reads the hyphenated form.
+    ///
+    /// # Errors
+    /// [`NameError::NotUuid`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.len() != uuid::fmt::Hyphenated::LENGTH {
+            return Err(NameError::NotUuid);
+        }
+        Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_| NameError::NotUuid)
+    }
+
+    /// The sixteen bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Takes the sixteen bytes of an id that was made before.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl FromStr for ActionId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+text_serde!(ActionId, "an action id: a hyphenated UUID", ActionId::parse);
+
+/// One life of a stream on its server. Points of different epochs are never compared.
+///
+/// Opaque text of 1 to [`MAX_NAME_BYTES`] bytes; only equality means something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(Arc<str>);
+
+impl Epoch {
+    /// Checks and makes an epoch.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text is empty, too long, or contains a control character.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        check_name(text, MAX_NAME_BYTES)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The epoch as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+text_serde!(Epoch, "an epoch", Epoch::new);
+
+pub(crate) fn check_name(text: &str, max_bytes: usize) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > max_bytes {
+        return Err(NameError::TooLong {
+            bytes: text.len(),
+            max_bytes,
+        });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NameError::Control);
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+
+mod cache_key;
+mod change;
+mod change_set;
+mod diff;
+mod effect;
+mod fields;
+mod id;
+mod lane;
+pub mod order;
+mod patch;
+mod point;
+mod query;
+mod record;
+mod text_serde;
+mod time;
+mod value;
+
+pub use cache_key::{CacheKey, CacheKeyError};
+pub use change::{Base, Change, ChangeBody, Row};
+pub use change_set::{ChangeSet, Notice, Revision};
+pub use diff::{ListDiff, ListStep};
+pub use effect::{Effect, EffectBody, EffectFields};
+pub use id::{
+    ActionId, EntityId, EntityKey, EntityType, Epoch, MAX_NAME_BYTES, NameError, TEMPORARY_PREFIX,
+};
+pub use lane::Lane;
+pub use order::{compare, equal};
+pub use patch::{Patch, whole as patch_whole};
+pub use point::{MAX_WIRE, Offset, Point, Version};
+pub use query::{
+    Cursor, Direction, Field, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, Query, QueryError,
+    Selection, Sort, SortKey, SortPosition, Start, Test, field,
+};
+pub use record::{Record, RecordBuilder, RecordError};
+pub use time::{Now, Tick, WallTime};
+pub use value::{ListRef, MAX_DEPTH, ObjectRef, Value, ValueRef};

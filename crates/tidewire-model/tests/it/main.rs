@@ -1,0 +1,16 @@
+//! The laws of the model, tested through its public face.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod changes;
+mod diffs;
+mod effects;
+mod names;
+mod orders;
+mod queries;
+mod query_texts;
+mod records;
+mod sorts;
+mod strategies;
+mod typed;
+mod values;
