@@ -1,0 +1,85 @@
+//! Answers to actions.
+
+use std::collections::BTreeMap;
+
+use tidewire_model::{ActionId, EntityType, Lane, Offset};
+
+use crate::error::Fault;
+use crate::fields::fields;
+use crate::v1::parts::{Replaced, whole, word};
+use crate::wire::{FromWire, List, Whole, Word, list, need};
+use crate::{Ack, AckResult, ActionSync, Class, Reject, SyncReason, WireRow};
+
+fields! {
+    AckFields {
+        id: "id" => ActionId,
+        seq: "seq" => Whole,
+        result: "result" => Word<AckResult>,
+        as_of: "as_of" => BTreeMap<EntityType, Offset>,
+        rows: "rows" => List<WireRow>,
+        replaced: "replaced" => Replaced,
+    }
+}
+
+impl FromWire for Ack {
+    type Fields = AckFields;
+
+    fn from_wire(fields: AckFields) -> Result<Self, Fault> {
+        Ok(Self {
+            id: need(fields.id, "id")?,
+            seq: whole(fields.seq, "seq")?,
+            result: word(fields.result, "result")?,
+            as_of: need(fields.as_of, "as_of")?,
+            rows: list(fields.rows, "rows")?,
+            replaced: fields.replaced.unwrap_or_default(),
+        })
+    }
+}
+
+fields! {
+    RejectFields {
+        id: "id" => ActionId,
+        seq: "seq" => Whole,
+        class: "class" => Word<Class>,
+        code: "code" => String,
+        message: "message" => String,
+        retry_after_ms: "retry_after_ms" => Whole,
+        rows: "rows" => List<WireRow>,
+    }
+}
+
+impl FromWire for Reject {
+    type Fields = RejectFields;
+
+    fn from_wire(fields: RejectFields) -> Result<Self, Fault> {
+        Ok(Self {
+            id: need(fields.id, "id")?,
+            seq: whole(fields.seq, "seq")?,
+            class: word(fields.class, "class")?,
+            code: need(fields.code, "code")?,
+            message: need(fields.message, "message")?,
+            retry_after_ms: fields.retry_after_ms.map(|time| time.0),
+            rows: list(fields.rows, "rows")?,
+        })
+    }
+}
+
+fields! {
+    ActionSyncFields {
+        lane: "lane" => Lane,
+        last_seq: "last_seq" => Whole,
+        reason: "reason" => Word<SyncReason>,
+    }
+}
+
+impl FromWire for ActionSync {
+    type Fields = ActionSyncFields;
+
+    fn from_wire(fields: ActionSyncFields) -> Result<Self, Fault> {
+        Ok(Self {
+            lane: need(fields.lane, "lane")?,
+            last_seq: whole(fields.last_seq, "last_seq")?,
+            reason: word(fields.reason, "reason")?,
+        })
+    }
+}
