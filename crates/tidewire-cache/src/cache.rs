@@ -1,0 +1,497 @@
+//! The one writer: takes knowledge in, works it in slices, and makes it visible in steps.
+//!
+//! Holds the world that readers see and, while a batch is being worked, the next one. Own writes go
+//! into both at once. Does no I/O and reads no clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tidewire_model::{ActionId, ChangeSet, Effect, EntityId, EntityType, Point, Revision, Tick};
+
+use crate::base::Moment;
+use crate::fetch::{FetchTicket, Request, Requests, Wanted};
+use crate::inflow::Inflow;
+use crate::publish::{Progress, Publication, Retired, notices};
+use crate::reader::Reader;
+use crate::settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings};
+use crate::stats::Stats;
+use crate::stream::{Stream, Touches};
+use crate::wants::Wants;
+use crate::watch::{Target, WatchId, Watches};
+use crate::work::{Batch, CloseRun, Demote, Item, OpenRun, Tools, follow_rename, limit_aliases};
+use crate::world::World;
+
+/// Everything a client knows, and the only way to change it.
+#[derive(Debug)]
+pub struct Cache {
+    pub(crate) settings: Settings,
+    collections: BTreeMap<EntityType, CollectionSettings>,
+    /// Types that were used before they were defined; their first definition still counts.
+    assumed: BTreeSet<EntityType>,
+    shared: Arc<ArcSwap<World>>,
+    shown: Arc<World>,
+    batch: Option<Batch>,
+    pub(crate) staged: VecDeque<Item>,
+    pub(crate) inflow: BTreeMap<EntityType, Inflow>,
+    watches: Watches,
+    pub(crate) requests: Requests,
+    pub(crate) retired: Retired,
+    pub(crate) moment: Moment,
+    next_place: u64,
+    rows_worked: u64,
+}
+
+impl Cache {
+    /// A cache that knows nothing.
+    pub fn new(settings: Settings) -> Self {
+        let shown = Arc::new(World::default());
+        Self {
+            settings,
+            collections: BTreeMap::new(),
+            assumed: BTreeSet::new(),
+            shared: Arc::new(ArcSwap::new(Arc::clone(&shown))),
+            shown,
+            batch: None,
+            staged: VecDeque::new(),
+            inflow: BTreeMap::new(),
+            watches: Watches::default(),
+            requests: Requests::default(),
+            retired: Retired::default(),
+            moment: Moment::default(),
+            next_place: 0,
+            rows_worked: 0,
+        }
+    }
+
+    /// A reader of what is visible.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared))
+    }
+
+    /// Says how a collection is kept. To say the same again changes nothing. A type that is used
+    /// before it is defined is kept by [`CollectionSettings::default`]. There are no snapshots
+    /// without points of the server: [`Interest::Complete`] with [`Points::Client`] is kept as
+    /// windowed, as [`Cache::interest`] tells.
+    ///
+    /// # Errors
+    /// [`DefinedOtherwise`] when the type is defined in another way already.
+    pub fn define(
+        &mut self,
+        entity_type: EntityType,
+        settings: CollectionSettings,
+    ) -> Result<(), DefinedOtherwise> {
+        let is_assumed = self.assumed.remove(&entity_type);
+        if let Some(known) = self.collections.get(&entity_type)
+            && !(is_assumed && *known != settings)
+        {
+            return if *known == settings {
+                Ok(())
+            } else {
+                Err(DefinedOtherwise { entity_type })
+            };
+        }
+        let mut kept = settings.clone();
+        if let (Points::Client, Interest::Complete { .. }) = (kept.points, kept.interest) {
+            kept.interest = Interest::Windowed;
+        }
+        self.collections.insert(entity_type.clone(), settings);
+        self.inflow.insert(entity_type.clone(), Inflow::new(&kept));
+        if is_assumed {
+            self.keep_otherwise(&entity_type, &kept);
+            return Ok(());
+        }
+        let stream = Stream::new(entity_type, kept, &self.settings);
+        if let Some(batch) = &mut self.batch {
+            batch.world.insert_stream(stream.clone());
+        }
+        let mut world = (*self.shown).clone();
+        world.insert_stream(stream);
+        let old = self.show(world);
+        self.retired.push(old);
+        Ok(())
+    }
+
+    /// What was learnt of the type before it was defined stays; how it is kept changes.
+    fn keep_otherwise(&mut self, entity_type: &EntityType, kept: &CollectionSettings) {
+        let change = |world: &mut World| {
+            if let Some((stream, _)) = world.edit(entity_type) {
+                stream.settings = kept.clone();
+                stream.standing = stream.first_standing();
+            }
+        };
+        if let Some(batch) = &mut self.batch {
+            change(&mut batch.world);
+        }
+        let mut world = (*self.shown).clone();
+        change(&mut world);
+        let old = self.show(world);
+        self.retired.push(old);
+    }
+
+    /// How a collection is kept by now: a complete one that grew too large is windowed.
+    pub fn interest(&self, entity_type: &EntityType) -> Interest {
+        self.inflow
+            .get(entity_type)
+            .map_or(Interest::Windowed, Inflow::interest)
+    }
+
+    /// Whether something waits to be worked or made visible.
+    pub fn has_staged(&self) -> bool {
+        self.batch.is_some() || !self.staged.is_empty()
+    }
+
+    /// How many rows wait, snapshots whose end is still to come included.
+    pub fn staged_rows(&self) -> usize {
+        let staged: usize = self.staged.iter().map(Item::rows).sum();
+        let in_batch = self.batch.as_ref().map_or(0, Batch::rows);
+        let waiting: usize = self.inflow.values().map(Inflow::waiting_rows).sum();
+        staged + in_batch + waiting
+    }
+
+    /// Applies up to `budget` rows of what is staged to a world that nobody sees yet. What is taken
+    /// in from now on belongs to the batch after this one.
+    pub fn work(&mut self, now: Tick, budget: usize) -> Progress {
+        if self.batch.is_none() {
+            if self.staged.is_empty() {
+                return Progress::Idle;
+            }
+            self.batch = Some(Batch::new(
+                (*self.shown).clone(),
+                std::mem::take(&mut self.staged),
+            ));
+        }
+        let Some(batch) = &mut self.batch else {
+            return Progress::Idle;
+        };
+        if !batch.ready {
+            let tools = Tools {
+                settings: &self.settings,
+                watches: &mut self.watches,
+                requests: &mut self.requests,
+                retired: &mut self.retired,
+                later: &mut self.staged,
+                moment: self.moment,
+            };
+            let worked = batch.work(now, budget, tools);
+            self.rows_worked += u64::try_from(worked).unwrap_or(u64::MAX);
+            for (entity_type, inflow) in &mut self.inflow {
+                if let Some(stream) = batch.world.stream(entity_type) {
+                    inflow.follow(stream.settings.interest);
+                }
+            }
+        }
+        if batch.ready {
+            Progress::Ready
+        } else {
+            Progress::More
+        }
+    }
+
+    /// Makes the finished batch visible in one step. Nothing happens unless the batch is ready.
+    pub fn publish(&mut self) -> Option<Publication> {
+        if !self.batch.as_ref().is_some_and(|batch| batch.ready) {
+            return None;
+        }
+        let Batch {
+            mut world,
+            entities,
+            mut woken,
+            ..
+        } = self.batch.take()?;
+        world.revision = self.shown.revision.next();
+        let old = self.show(world);
+        self.watches.forget_built(&self.shown);
+        let (notices, listeners) = notices(
+            &old,
+            &self.shown,
+            &entities,
+            &self.watches,
+            self.settings.max_notices,
+        );
+        woken.extend(listeners);
+        let mut retired = std::mem::take(&mut self.retired);
+        retired.push(old);
+        let change_set = ChangeSet {
+            revision: self.shown.revision,
+            entities,
+            notices,
+        };
+        Some(Publication {
+            change_set,
+            woken: woken.into_iter().collect(),
+            retired,
+        })
+    }
+
+    /// Adds a pending action behind the others, or replaces the effects of one that is pending.
+    /// Visible at once, whatever batch is being worked.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the effects belong to the cache from here on"
+    )]
+    pub fn add_action(&mut self, _now: Tick, id: ActionId, effects: Vec<Effect>) -> Publication {
+        for effect in &effects {
+            self.ensure(&effect.key.entity_type);
+        }
+        let place = self.next_place;
+        self.next_place += 1;
+        self.overlay_step(|world, touches| {
+            world.add_action(place, id, &effects, touches);
+            true
+        })
+        .unwrap_or_else(|| self.empty_publication())
+    }
+
+    /// Takes a pending action out: it was refused or cancelled. Visible at once.
+    pub fn remove_action(&mut self, _now: Tick, id: ActionId) -> Option<Publication> {
+        self.overlay_step(|world, touches| world.remove_action(id, touches))
+    }
+
+    /// Puts the server's name for an entity in the place of a temporary id, everywhere. Visible at
+    /// once. Nothing happens if the temporary id has a name already.
+    pub fn rename(
+        &mut self,
+        _now: Tick,
+        temporary: &EntityId,
+        real: &EntityId,
+        entity_type: &EntityType,
+    ) -> Option<Publication> {
+        self.ensure(entity_type);
+        self.watches.follow_entity(temporary, real);
+        self.overlay_step(|world, touches| world.rename(temporary, real, touches))
+    }
+
+    /// Watches something. What is watched is wanted, pinned, and told of in publications.
+    pub fn watch(&mut self, target: Target) -> WatchId {
+        self.ensure(&target.entity_type().clone());
+        let run = match &target {
+            Target::List(query) if !query.is_opaque() => Some(self.newest().run_key(query)),
+            _ => None,
+        };
+        let watch_id = self.watches.add(target, run.clone());
+        if let Some(run) = run {
+            self.watches.set_unbuilt(run.clone());
+            self.staged.push_back(Item::Open(OpenRun::new(run)));
+        }
+        if let Some(batch) = &mut self.batch {
+            // What the batch has touched so far, this watcher would otherwise miss.
+            batch.woken.insert(watch_id);
+        }
+        watch_id
+    }
+
+    /// Ends a watch. The runs nobody watches any more go with the next batch.
+    pub fn unwatch(&mut self, id: WatchId) {
+        for key in self.watches.remove(id) {
+            self.staged.push_back(Item::Close(CloseRun { key }));
+        }
+        if let Some(batch) = &mut self.batch {
+            batch.woken.remove(&id);
+        }
+    }
+
+    /// The types of which anything is watched, in order.
+    pub fn watched_types(&self) -> impl Iterator<Item = EntityType> {
+        self.watches.types().cloned()
+    }
+
+    /// What should be asked for: what is watched, not known or out of date, and not on its way, in
+    /// an order that depends on nothing but names. What belongs to a stream that is about to be
+    /// attached is better asked for after that; the cache says what is missing, not when to ask.
+    pub fn wants(&self, now: Tick) -> Vec<Wanted> {
+        Wants {
+            now,
+            world: self.newest(),
+            watches: &self.watches,
+            under_way: self.requests.under_way(),
+            settings: &self.settings,
+        }
+        .find()
+    }
+
+    /// A request is on its way. Until it ends the same is not wanted again; a mark that comes
+    /// meanwhile makes it wanted once more.
+    pub fn begin_fetch(&mut self, _now: Tick, wanted: &Wanted) -> FetchTicket {
+        let begun = self.begin_moment();
+        let stream = self.newest().stream(wanted.entity_type());
+        let epoch = stream.and_then(|stream| stream.standing.epoch.clone());
+        self.requests.begin(Request {
+            wanted: wanted.clone(),
+            begun_at: self.received(wanted.entity_type()),
+            epoch,
+            begun,
+            log: Vec::new(),
+            changed: BTreeSet::new(),
+            overflowed: false,
+        })
+    }
+
+    /// A request failed. What it asked for is wanted again; when to ask is not decided here.
+    pub fn fail_fetch(&mut self, _now: Tick, ticket: FetchTicket) {
+        self.requests.end(ticket);
+    }
+
+    /// Up to where a stream has come in.
+    pub fn received(&self, entity_type: &EntityType) -> Option<Point> {
+        self.inflow.get(entity_type)?.received().cloned()
+    }
+
+    /// Up to where a stream is visible. This is where it is resumed from.
+    pub fn applied(&self, entity_type: &EntityType) -> Option<Point> {
+        let standing = &self.shown.stream(entity_type)?.standing;
+        standing.point(standing.applied?)
+    }
+
+    /// What the principal may see of a stream, as the server named it.
+    pub fn view_of(&self, entity_type: &EntityType) -> Option<&str> {
+        self.shown.stream(entity_type)?.standing.view.as_deref()
+    }
+
+    /// Whether the feed of a stream is attached, as far as what came in tells.
+    pub fn holds(&self, entity_type: &EntityType) -> bool {
+        self.inflow
+            .get(entity_type)
+            .is_some_and(Inflow::is_attached)
+    }
+
+    /// Takes what was let go outside a publication.
+    pub fn take_retired(&mut self) -> Retired {
+        std::mem::take(&mut self.retired)
+    }
+
+    /// How much is held, for tests and status displays.
+    pub fn stats(&self) -> Stats {
+        Stats::of(
+            self.newest(),
+            (self.watches.len(), self.requests.len()),
+            (self.staged_rows(), self.rows_worked),
+        )
+    }
+
+    /// The type has a stream, by its definition or by default.
+    pub(crate) fn ensure(&mut self, entity_type: &EntityType) {
+        if !self.collections.contains_key(entity_type) {
+            let defined = self.define(entity_type.clone(), CollectionSettings::default());
+            debug_assert!(defined.is_ok(), "the type had no definition");
+            self.assumed.insert(entity_type.clone());
+        }
+    }
+
+    /// A complete collection turns out too large.
+    pub(crate) fn demote(&mut self, entity_type: &EntityType) {
+        if let Some(inflow) = self.inflow.get_mut(entity_type) {
+            inflow.become_windowed();
+        }
+        self.staged
+            .push_back(Item::Demote(Demote::new(entity_type.clone())));
+    }
+
+    /// The moment a request begins. What comes later is of a later moment.
+    pub(crate) fn begin_moment(&mut self) -> Moment {
+        let begun = self.moment;
+        self.next_moment();
+        begun
+    }
+
+    /// A moment later than everything so far.
+    pub(crate) fn next_moment(&mut self) -> Moment {
+        self.moment = Moment(self.moment.0 + 1);
+        self.moment
+    }
+
+    /// The world that readers see.
+    pub(crate) fn shown(&self) -> &World {
+        &self.shown
+    }
+
+    /// The world that contains everything worked so far.
+    fn newest(&self) -> &World {
+        self.batch
+            .as_ref()
+            .map_or(&self.shown, |batch| &batch.world)
+    }
+
+    /// Makes a world visible. Returns the one it replaced.
+    fn show(&mut self, world: World) -> Arc<World> {
+        let world = Arc::new(world);
+        self.shared.store(Arc::clone(&world));
+        std::mem::replace(&mut self.shown, world)
+    }
+
+    /// One change of the overlay, in the world that is shown and in the next one.
+    fn overlay_step(
+        &mut self,
+        change: impl Fn(&mut World, &mut Touches) -> bool,
+    ) -> Option<Publication> {
+        let mut touches = Touches::default();
+        if let Some(batch) = &mut self.batch {
+            let mut unseen = Touches::default();
+            change(&mut batch.world, &mut unseen);
+            limit_aliases(&mut batch.world, &self.watches, self.settings.max_aliases);
+            // A row that moves may bring into a window what the batch put behind it.
+            self.watches.wake(&unseen, &mut batch.woken);
+            touches.renamed = unseen.renamed;
+        }
+        let mut world = (*self.shown).clone();
+        if !change(&mut world, &mut touches) {
+            return None;
+        }
+        limit_aliases(&mut world, &self.watches, self.settings.max_aliases);
+        world.revision = self.shown.revision.next();
+        for (old, new) in std::mem::take(&mut touches.renamed) {
+            follow_rename(
+                &mut self.watches,
+                &mut self.requests,
+                &mut self.staged,
+                &old,
+                &new,
+            );
+        }
+        let mut woken = BTreeSet::new();
+        self.watches.wake(&touches, &mut woken);
+        if let Some(batch) = &mut self.batch {
+            // What the write does to what is shown may not be what it does to the next world.
+            batch.woken.extend(&woken);
+        }
+        touches.entities.sort_unstable();
+        touches.entities.dedup();
+        let old = self.show(world);
+        let (notices, listeners) = notices(
+            &old,
+            &self.shown,
+            &touches.entities,
+            &self.watches,
+            self.settings.max_notices,
+        );
+        woken.extend(listeners);
+        let mut retired = std::mem::take(&mut self.retired);
+        retired.push(old);
+        let change_set = ChangeSet {
+            revision: self.shown.revision,
+            entities: touches.entities,
+            notices,
+        };
+        Some(Publication {
+            change_set,
+            woken: woken.into_iter().collect(),
+            retired,
+        })
+    }
+
+    fn empty_publication(&mut self) -> Publication {
+        let change_set = ChangeSet {
+            revision: self.revision(),
+            ..ChangeSet::default()
+        };
+        Publication {
+            change_set,
+            woken: Vec::new(),
+            retired: self.take_retired(),
+        }
+    }
+
+    fn revision(&self) -> Revision {
+        self.shown.revision
+    }
+}

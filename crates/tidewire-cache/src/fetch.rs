@@ -1,0 +1,209 @@
+//! What should be asked for, and what is on its way.
+//!
+//! Remembers of each request where its stream stood when it began, and of each page on its way the
+//! changes since. Sends nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Point, Query, SortPosition, Start};
+
+use crate::base::Moment;
+use crate::stream::Logged;
+
+/// Something that should be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few exist at a time, and none is kept"
+)]
+pub enum Wanted {
+    /// Entities by id.
+    Entities {
+        /// Their type.
+        entity_type: EntityType,
+        /// Their ids.
+        ids: Vec<EntityId>,
+    },
+    /// A stretch of a run.
+    Page {
+        /// Its type.
+        entity_type: EntityType,
+        /// The run.
+        run: RunKey,
+        /// What to ask for: the run from its start or from its bound, with a limit.
+        query: Query,
+    },
+    /// The snapshot of a complete stream, again: subscribe without resume. Over when the snapshot
+    /// is applied.
+    Snapshot {
+        /// Its type.
+        entity_type: EntityType,
+    },
+}
+
+impl Wanted {
+    /// The type that is asked about.
+    pub fn entity_type(&self) -> &EntityType {
+        match self {
+            Self::Entities { entity_type, .. }
+            | Self::Page { entity_type, .. }
+            | Self::Snapshot { entity_type } => entity_type,
+        }
+    }
+}
+
+/// Names a run: type, filter and sort, and the row it begins after, if it does not begin at the start.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunKey(Query);
+
+impl RunKey {
+    /// The run that the window of a query lies in.
+    pub fn of(query: &Query) -> Self {
+        match query.start() {
+            Start::Offset(_) => Self(query.run_key()),
+            Start::After(_) => Self(query.clone().unlimited()),
+        }
+    }
+
+    /// The run as a query without limit.
+    pub fn query(&self) -> &Query {
+        &self.0
+    }
+}
+
+/// Names one request on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchTicket(pub(crate) u64);
+
+/// The requests on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    last: u64,
+    open: BTreeMap<FetchTicket, Request>,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) wanted: Wanted,
+    /// Where the stream stood when it began.
+    pub(crate) begun_at: Option<Point>,
+    /// The epoch of what was held when it began.
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) begun: Moment,
+    /// The changes of the run since then.
+    pub(crate) log: Vec<Logged>,
+    /// The entities they are of.
+    pub(crate) changed: BTreeSet<EntityId>,
+    /// More changes came than are remembered.
+    pub(crate) overflowed: bool,
+}
+
+impl Request {
+    /// The place behind which the asked stretch begins, if it does not begin where the run does.
+    pub(crate) fn continues_after(&self) -> Option<SortPosition> {
+        let Wanted::Page { run, query, .. } = &self.wanted else {
+            return None;
+        };
+        match query.start() {
+            Start::After(cursor) if query.start() != run.query().start() => {
+                Some(query.sort().position_of(cursor))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Requests {
+    pub(crate) fn begin(&mut self, request: Request) -> FetchTicket {
+        self.last += 1;
+        let ticket = FetchTicket(self.last);
+        self.open.insert(ticket, request);
+        ticket
+    }
+
+    pub(crate) fn get(&self, ticket: FetchTicket) -> Option<&Request> {
+        self.open.get(&ticket)
+    }
+
+    pub(crate) fn end(&mut self, ticket: FetchTicket) -> Option<Request> {
+        self.open.remove(&ticket)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The requests for the snapshot of a stream are over.
+    pub(crate) fn end_snapshot(&mut self, ended: &EntityType) {
+        self.open.retain(|_, request| {
+            !matches!(&request.wanted, Wanted::Snapshot { entity_type } if entity_type == ended)
+        });
+    }
+
+    /// Remembers a change for the pages on their way that it concerns.
+    pub(crate) fn log(&mut self, logged: Logged, max: usize) {
+        for request in self.open.values_mut() {
+            if matches!(&request.wanted, Wanted::Page { run, .. } if *run == logged.run) {
+                if request.log.len() < max {
+                    request.changed.insert(logged.id.clone());
+                    request.log.push(logged);
+                } else {
+                    request.overflowed = true;
+                }
+                // At most one page of a run is on its way.
+                return;
+            }
+        }
+    }
+
+    /// Whether an entity changed since a page on its way was asked for. What is known of it is
+    /// needed when the page comes.
+    pub(crate) fn needs(&self, entity_type: &EntityType, id: &EntityId) -> bool {
+        let mut open = self.open.values();
+        open.any(|request| {
+            request.changed.contains(id) && request.wanted.entity_type() == entity_type
+        })
+    }
+
+    /// A run goes on under another name: what was asked for it is of no use.
+    pub(crate) fn drop_run(&mut self, gone: &RunKey) {
+        self.open.retain(
+            |_, request| !matches!(&request.wanted, Wanted::Page { run, .. } if run == gone),
+        );
+    }
+
+    /// What is on its way.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        let mut under_way = UnderWay::default();
+        for request in self.open.values() {
+            match &request.wanted {
+                Wanted::Entities { entity_type, ids } => {
+                    let keys = ids
+                        .iter()
+                        .map(|id| EntityKey::new(entity_type.clone(), id.clone()));
+                    under_way.entities.extend(keys);
+                }
+                Wanted::Page { run, .. } => {
+                    under_way.runs.insert(run.clone());
+                }
+                Wanted::Snapshot { entity_type } => {
+                    under_way.snapshots.insert(entity_type.clone());
+                }
+            }
+        }
+        under_way
+    }
+}
+
+/// What is on its way, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay {
+    pub(crate) entities: BTreeSet<EntityKey>,
+    pub(crate) runs: BTreeSet<RunKey>,
+    pub(crate) snapshots: BTreeSet<EntityType>,
+}

@@ -1,0 +1,203 @@
+//! The pieces of knowledge a cache takes in, as values. Says what came; decides nothing.
+
+use std::collections::BTreeMap;
+
+use tidewire_model::{
+    ActionId, Change, EntityId, EntityKey, EntityType, Epoch, Offset, Point, Row,
+};
+
+use crate::fetch::FetchTicket;
+
+/// One piece of knowledge, in the order of arrival.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// The feed of a stream is attached. With client points only the type and the result count.
+    Subscribed {
+        /// Which stream.
+        entity_type: EntityType,
+        /// How it continues.
+        result: Attached,
+        /// The epoch of the stream.
+        epoch: Epoch,
+        /// What the principal may see of it.
+        view: String,
+        /// Where the first commit that follows begins.
+        offset: Offset,
+        /// Where the stream stood when the feed was attached; live from there on.
+        head: Offset,
+    },
+    /// One commit of one stream.
+    Commit(Commit),
+    /// One commit over several streams: one step.
+    CommitGroup(Vec<Commit>),
+    /// What a peer without points pushed; the cache makes the point.
+    Pushed {
+        /// Which stream.
+        entity_type: EntityType,
+        /// The changes. Their own points are not looked at.
+        changes: Vec<Change>,
+        /// Whether everything of the type is out of date from here on.
+        stale_all: bool,
+    },
+    /// Where a stream stands, as a sign of life tells it. Above what was received: a gap.
+    Head {
+        /// Which stream.
+        entity_type: EntityType,
+        /// The offset of the last commit sent.
+        offset: Offset,
+    },
+    /// Part of a snapshot. Seen only when its end has come.
+    SnapshotRows {
+        /// Which stream.
+        entity_type: EntityType,
+        /// The offset the snapshot speaks for.
+        as_of: Offset,
+        /// The rows.
+        rows: Vec<Row>,
+    },
+    /// The end of a snapshot: what it lacks is absent.
+    SnapshotEnd {
+        /// Which stream.
+        entity_type: EntityType,
+        /// The offset the snapshot speaks for.
+        as_of: Offset,
+        /// The own actions it contains.
+        actions: Vec<ActionId>,
+    },
+    /// The answer to a request for entities.
+    Entities {
+        /// The request.
+        ticket: FetchTicket,
+        /// The point the answer speaks for. `None`: where the stream stood when the request began.
+        as_of: Option<Point>,
+        /// What is there.
+        rows: Vec<Row>,
+        /// What is not.
+        missing: Vec<EntityId>,
+    },
+    /// The answer to a request for a page.
+    Page {
+        /// The request.
+        ticket: FetchTicket,
+        /// The point the answer speaks for. `None`: where the stream stood when the request began.
+        as_of: Option<Point>,
+        /// The rows, in the order of the query.
+        rows: Vec<Row>,
+        /// How many rows the whole list has.
+        total_count: Option<u64>,
+        /// Whether nothing follows.
+        end: bool,
+    },
+    /// The server accepted an own action.
+    Answer {
+        /// The action.
+        action: ActionId,
+        /// Up to where each stream must have been applied to contain it, in the epoch held. With
+        /// client points: where the stream stood when the action was sent, and nothing where the
+        /// answer may be taken as got now.
+        as_of: BTreeMap<EntityType, Offset>,
+        /// The entities after it, where sent.
+        rows: Vec<(EntityType, Row)>,
+        /// The entities that are gone after it.
+        missing: Vec<EntityKey>,
+        /// The names the server gave to temporary ids.
+        replaced: BTreeMap<EntityId, EntityId>,
+    },
+    /// Rows that nobody asked for, such as those that come with a refusal.
+    Rows {
+        /// Which stream.
+        entity_type: EntityType,
+        /// The point they speak for.
+        as_of: Point,
+        /// What is there.
+        rows: Vec<Row>,
+        /// What is not.
+        missing: Vec<EntityId>,
+    },
+    /// The feed of a stream is over.
+    Detached {
+        /// Which stream.
+        entity_type: EntityType,
+        /// Why.
+        why: DetachReason,
+    },
+    /// Somebody here distrusts what is held. A mark, not a removal.
+    Stale {
+        /// Which stream.
+        entity_type: EntityType,
+        /// Which entities; `None` for all.
+        ids: Option<Vec<EntityId>>,
+    },
+}
+
+/// One stream's part of a server transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Which stream.
+    pub entity_type: EntityType,
+    /// The offset before it.
+    pub from: Offset,
+    /// Its offset, the point of each of its changes.
+    pub to: Offset,
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// Whether everything of the type is out of date from here on.
+    pub stale_all: bool,
+    /// The own actions it contains.
+    pub echoes: Vec<Echo>,
+}
+
+/// An own action, seen in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echo {
+    /// The action.
+    pub action: ActionId,
+    /// The names the server gave to temporary ids.
+    pub replaced: BTreeMap<EntityId, EntityId>,
+}
+
+/// How a stream continues once its feed is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// Where it was left.
+    Resumed,
+    /// With a snapshot that follows.
+    Snapshot,
+    /// With what happens from now on; what is held may be out of date.
+    Now,
+}
+
+/// Why the feed of a stream is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetachReason {
+    /// The connection was lost.
+    Disconnected,
+    /// Commits are missing.
+    Gap,
+    /// The stream is not wanted here or not offered there any more. What nobody watches of it is
+    /// forgotten.
+    Ended,
+    /// What the principal may see has changed: its rows are hidden until it is subscribed again.
+    Rights,
+}
+
+/// What became of a piece of knowledge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is staged and becomes visible with a batch.
+    Staged,
+    /// It is known already.
+    Repeat,
+    /// Something before it is missing. The stream is not live any more; it has to be subscribed
+    /// again, with resume at the applied point. An answer that tells of the gap is staged all the
+    /// same.
+    Gap {
+        /// Up to where the stream has come in.
+        received: Point,
+    },
+    /// Nothing here waits for it: the stream is not attached, or the request is not known.
+    NotHeld,
+    /// The snapshot has more rows than the collection may hold. The collection is windowed from
+    /// now on; it has to be subscribed again accordingly.
+    TooLarge,
+}

@@ -1,0 +1,55 @@
+//! How much a cache holds, as numbers.
+
+use crate::overlay::Overlay;
+use crate::world::World;
+
+/// How much a cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Entities of which something is known, absent marks included.
+    pub entities: usize,
+    /// Runs kept for watched lists.
+    pub runs: usize,
+    /// Places in those runs.
+    pub run_rows: usize,
+    /// Pending actions.
+    pub pending_actions: usize,
+    /// Remembered names of temporary ids.
+    pub aliases: usize,
+    /// Watchers.
+    pub watchers: usize,
+    /// Requests on their way.
+    pub requests: usize,
+    /// Rows that wait to be worked.
+    pub staged_rows: usize,
+    /// Rows worked since the beginning.
+    pub rows_worked: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(
+        world: &World,
+        (watchers, requests): (usize, usize),
+        (staged_rows, rows_worked): (usize, u64),
+    ) -> Self {
+        let mut stats = Self {
+            pending_actions: Overlay::len(&world.overlay),
+            aliases: world.aliases.len(),
+            watchers,
+            requests,
+            staged_rows,
+            rows_worked,
+            ..Self::default()
+        };
+        for stream in world.streams() {
+            stats.entities += stream.base.len();
+            stats.runs += stream.runs.len();
+            stats.run_rows += stream
+                .runs
+                .iter()
+                .map(|(_, run)| run.keys.len())
+                .sum::<usize>();
+        }
+        stats
+    }
+}

@@ -1,0 +1,616 @@
+//! All that is known of one entity type: its standing, base, what readers see of entities with
+//! pending actions, and its runs. Cheap to copy.
+//!
+//! Every change of an entity goes through one place here, which keeps the runs in step and tells
+//! what was touched. Does not decide what is believed.
+
+mod evict;
+
+use std::sync::Arc;
+
+use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Offset, Point, Query, Version};
+
+use crate::base::{At, Entry, Image};
+use crate::fetch::RunKey;
+use crate::overlay::Overlay;
+use crate::run::{Cause, Extent, News, Reaction, Run, RunTouch, Scope, Sides};
+use crate::settings::{CollectionSettings, Interest, Points, Settings};
+use crate::sorted_map::SortedMap;
+use crate::standing::Standing;
+
+pub(crate) use evict::Pins;
+
+/// One entity type.
+#[derive(Debug, Clone)]
+pub(crate) struct Stream {
+    pub(crate) name: EntityType,
+    pub(crate) settings: CollectionSettings,
+    pub(crate) standing: Standing,
+    pub(crate) base: SortedMap<EntityId, Entry>,
+    /// What readers see of the entities that pending actions touch.
+    pub(crate) seen: SortedMap<EntityId, Image>,
+    /// Those of them that rest on something the server confirmed, the oldest knowledge first.
+    rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
+    pub(crate) runs: SortedMap<RunKey, Arc<Run>>,
+    /// The entities that something speaks against.
+    pub(crate) doubtful: SortedMap<EntityId, ()>,
+    /// The entries that are not absent marks, the oldest first.
+    kept: SortedMap<u64, EntityId>,
+    /// The absent marks, the oldest first.
+    absent: SortedMap<u64, EntityId>,
+    next_stamp: u64,
+    bounds: Bounds,
+}
+
+/// The bounds that matter inside a stream.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    max_absent: usize,
+    max_unpinned: usize,
+    spare_rows: usize,
+}
+
+/// What a change touched, until it is told to whom it matters.
+#[derive(Debug, Default)]
+pub(crate) struct Touches {
+    pub(crate) entities: Vec<EntityKey>,
+    pub(crate) runs: Vec<(RunKey, RunTouch)>,
+    /// Types whose readings all may be trusted otherwise than before.
+    pub(crate) streams: Vec<EntityType>,
+    pub(crate) logged: Vec<Logged>,
+    /// Runs that go on under another name.
+    pub(crate) renamed: Vec<(RunKey, RunKey)>,
+}
+
+/// A change that moved, or may have moved, the total of a run.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    pub(crate) run: RunKey,
+    pub(crate) at: At,
+    pub(crate) id: EntityId,
+    pub(crate) rows: Option<i64>,
+}
+
+/// What a reader sees of an entity beside its image.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    version: Option<Version>,
+    doubtful: bool,
+    covered: bool,
+}
+
+/// What single entities do to the readings of every list of their type.
+#[derive(Debug, PartialEq, Eq)]
+enum Ground {
+    /// Whether totals may be exact.
+    Sound(bool),
+    /// The entity that makes lists about everything held doubtful.
+    Doubtful(Option<EntityId>),
+}
+
+impl Stream {
+    pub(crate) fn new(name: EntityType, settings: CollectionSettings, bounds: &Settings) -> Self {
+        let mut stream = Self {
+            name,
+            settings,
+            standing: Standing::default(),
+            base: SortedMap::default(),
+            seen: SortedMap::default(),
+            rests: SortedMap::default(),
+            runs: SortedMap::default(),
+            doubtful: SortedMap::default(),
+            kept: SortedMap::default(),
+            absent: SortedMap::default(),
+            next_stamp: 1,
+            bounds: Bounds {
+                max_absent: bounds.max_absent,
+                max_unpinned: bounds.max_unpinned,
+                spare_rows: usize::try_from(bounds.refill_rows)
+                    .unwrap_or(usize::MAX)
+                    .saturating_mul(2),
+            },
+        };
+        stream.standing = stream.first_standing();
+        stream
+    }
+
+    /// Whether runs are about everything held or about what was asked for.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.settings.interest {
+            Interest::Windowed => Scope::Window,
+            Interest::Complete { .. } | Interest::PushesOnly => Scope::Whole,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.standing.is_live(self.settings.points)
+    }
+
+    pub(crate) fn key(&self, id: &EntityId) -> EntityKey {
+        EntityKey::new(self.name.clone(), id.clone())
+    }
+
+    /// What the server confirmed of an entity.
+    pub(crate) fn base_image(&self, id: &EntityId) -> Image {
+        self.base
+            .get(id)
+            .map_or(Image::Unknown, |entry| entry.image.clone())
+    }
+
+    /// What readers see of an entity, as far as it is held.
+    pub(crate) fn view_image(&self, id: &EntityId) -> Image {
+        self.seen
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| self.base_image(id))
+    }
+
+    /// What readers see of an entity. What a complete stream does not hold is absent.
+    pub(crate) fn read_image(&self, id: &EntityId) -> Image {
+        match self.view_image(id) {
+            Image::Unknown if self.standing.complete.is_some() && !self.base.contains_key(id) => {
+                Image::Absent
+            }
+            image => image,
+        }
+    }
+
+    fn sides(&self, id: &EntityId) -> Sides {
+        let base = self.base_image(id);
+        match self.seen.get(id) {
+            Some(view) => Sides {
+                base,
+                view: view.clone(),
+                pending: true,
+            },
+            None => Sides {
+                view: base.clone(),
+                base,
+                pending: false,
+            },
+        }
+    }
+
+    fn look(&self, id: &EntityId) -> Option<Look> {
+        let entry = self.base.get(id)?;
+        Some(Look {
+            version: entry.version_in(self.standing.era),
+            doubtful: self.doubtful.contains_key(id),
+            covered: self.standing.covers(entry.known_at),
+        })
+    }
+
+    /// Writes what is known of an entity, or forgets it, and brings the view and the runs in step.
+    pub(crate) fn put(
+        &mut self,
+        id: &EntityId,
+        entry: Option<Entry>,
+        overlay: &Overlay,
+        cause: Cause<'_>,
+        touches: &mut Touches,
+    ) {
+        let (before, look) = (self.sides(id), self.look(id));
+        self.move_rest(id, touches, |stream| {
+            stream.write(id, entry);
+            if before.pending {
+                let view = overlay.replay(&stream.key(id), &stream.base_image(id));
+                stream.seen.insert(id.clone(), view);
+            }
+        });
+        let after = self.sides(id);
+        let visible = before.view != after.view || look != self.look(id);
+        if visible {
+            touches.entities.push(self.key(id));
+        }
+        self.tell_runs(id, (&before, &after), cause, visible, touches);
+    }
+
+    /// Brings the view of an entity, and the runs, in step with the pending actions.
+    pub(crate) fn refresh(&mut self, id: &EntityId, overlay: &Overlay, touches: &mut Touches) {
+        let before = self.sides(id);
+        let key = self.key(id);
+        self.move_rest(id, touches, |stream| {
+            if overlay.touches(&key) {
+                let view = overlay.replay(&key, &before.base);
+                stream.seen.insert(id.clone(), view);
+            } else {
+                stream.seen.remove(id);
+            }
+        });
+        let after = self.sides(id);
+        let visible = before.view != after.view || before.pending != after.pending;
+        if visible {
+            touches.entities.push(key);
+        }
+        self.tell_runs(id, (&before, &after), Cause::Overlay, visible, touches);
+    }
+
+    /// Whether everything that pending actions build on is known well enough to count by.
+    pub(crate) fn is_ground_sound(&self) -> bool {
+        let oldest = self
+            .rests
+            .first()
+            .map(|((era, offset, _), ())| (*era, *offset));
+        let covered = oldest.is_none_or(|(era, offset)| {
+            era == self.standing.era && (self.has_client_points() || offset >= self.standing.since)
+        });
+        covered
+            && if self.seen.len() < self.doubtful.len() {
+                !self
+                    .seen
+                    .iter()
+                    .any(|(id, _)| self.doubtful.contains_key(id))
+            } else {
+                !self
+                    .doubtful
+                    .iter()
+                    .any(|(id, ())| self.seen.contains_key(id))
+            }
+    }
+
+    /// What single entities do to the readings of every list.
+    fn ground(&self) -> Ground {
+        match self.scope() {
+            Scope::Window => Ground::Sound(self.is_ground_sound()),
+            Scope::Whole => Ground::Doubtful(self.doubtful.first().map(|(id, ())| id.clone())),
+        }
+    }
+
+    /// Changes what is held of an entity, and keeps its place among those pending actions rest on.
+    fn move_rest(&mut self, id: &EntityId, touches: &mut Touches, change: impl FnOnce(&mut Self)) {
+        let ground = self.ground();
+        if let Some(old) = self.rest_of(id) {
+            self.rests.remove(&old);
+        }
+        change(self);
+        if let Some(new) = self.rest_of(id) {
+            self.rests.insert(new, ());
+        }
+        if ground != self.ground() {
+            self.touch_all(touches);
+        }
+    }
+
+    fn rest_of(&self, id: &EntityId) -> Option<(u32, Option<Offset>, EntityId)> {
+        if self.seen.is_empty() || !self.seen.contains_key(id) {
+            return None;
+        }
+        let entry = self
+            .base
+            .get(id)
+            .filter(|entry| entry.image != Image::Unknown)?;
+        let (era, offset) = entry
+            .known_at
+            .map_or((0, None), |at| (at.era, Some(at.offset)));
+        Some((era, offset, id.clone()))
+    }
+
+    /// Brings a run that reaches further than before in step with one entity.
+    pub(crate) fn ensure_placed(&mut self, run: &RunKey, id: &EntityId, touches: &mut Touches) {
+        let image = self.view_image(id);
+        if let Some(run) = self.run_mut(run)
+            && let Some(index) = run.ensure(id, &image)
+        {
+            touches
+                .runs
+                .push((run.key().clone(), RunTouch::From(index)));
+        }
+    }
+
+    /// The same for an entity of a pending action, which may also move the total.
+    /// `grounded` tells from the run, and what is remembered, whether it would stand there without.
+    pub(crate) fn ensure_pending(
+        &mut self,
+        run: &RunKey,
+        id: &EntityId,
+        grounded: impl FnOnce(&Run, bool) -> bool,
+        touches: &mut Touches,
+    ) {
+        let sides = self.sides(id);
+        if let Some(run) = self.run_mut(run) {
+            let grounded = grounded(run, run.share(id).grounded);
+            let share = run.share_of(id, &sides, grounded);
+            run.set_share(id, share);
+        }
+        self.ensure_placed(run, id, touches);
+    }
+
+    /// The next entity of a pending action behind an id.
+    pub(crate) fn next_pending(&self, behind: Option<&EntityId>) -> Option<EntityId> {
+        let next = match behind {
+            Some(behind) => self.seen.iter_after(behind).next(),
+            None => self.seen.first(),
+        };
+        next.map(|(id, _)| id.clone())
+    }
+
+    /// The next entity held behind an id.
+    pub(crate) fn next_held(&self, behind: Option<&EntityId>) -> Option<EntityId> {
+        let next = match behind {
+            Some(behind) => self.base.iter_after(behind).next(),
+            None => self.base.first(),
+        };
+        next.map(|(id, _)| id.clone())
+    }
+
+    /// The run of a watched list, made where there is none.
+    pub(crate) fn open_run(&mut self, key: &RunKey, need: Option<usize>) -> &mut Run {
+        if !self.runs.contains_key(key) {
+            self.runs.insert(
+                key.clone(),
+                Arc::new(Run::new(key.clone(), self.scope(), need)),
+            );
+        }
+        let run = self.run_mut(key).expect("it was put there above");
+        run.need = need;
+        run
+    }
+
+    /// A complete collection that became too large holds windows from now on.
+    pub(crate) fn become_windowed(&mut self) {
+        let snapped = self.standing.complete.take();
+        let at = match self.standing.applied {
+            Some(applied) if self.is_live() => Some(self.standing.at(applied)),
+            _ => snapped.map(|snapped| snapped.at),
+        };
+        self.settings.interest = Interest::Windowed;
+        let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(run) = self.run_mut(&key) {
+                run.become_window(snapped.as_ref(), at);
+            }
+        }
+    }
+
+    /// The standing of a stream of which nothing is known. Points made here go on counting.
+    pub(crate) fn first_standing(&self) -> Standing {
+        let first = match self.settings.points {
+            Points::Server => Standing::default(),
+            Points::Client => Standing {
+                epoch: Some(client_epoch()),
+                applied: self.standing.applied.or(Some(Offset::ZERO)),
+                ..Standing::default()
+            },
+        };
+        Standing {
+            era: self.standing.era + 1,
+            ..first
+        }
+    }
+
+    /// The point of an answer, in the era it can be compared in. While the stream is not attached,
+    /// an answer of another epoch is the newer one, if `asked_in` tells that it was asked for in
+    /// the epoch that is held.
+    pub(crate) fn adopt(&mut self, point: &Point, asked_in: Option<&Epoch>) -> Option<At> {
+        let held = self.standing.epoch.as_ref();
+        if held != Some(&point.epoch) {
+            if self.standing.is_attached() || (held.is_some() && held != asked_in) {
+                return None;
+            }
+            self.enter_epoch(&point.epoch);
+        }
+        Some(self.standing.at(point.offset))
+    }
+
+    /// A point, if it can be compared.
+    pub(crate) fn at_point(&self, point: &Point) -> Option<At> {
+        (self.standing.epoch.as_ref() == Some(&point.epoch)).then(|| self.standing.at(point.offset))
+    }
+
+    /// The run, to be changed.
+    pub(crate) fn run_mut(&mut self, key: &RunKey) -> Option<&mut Run> {
+        self.runs.get_mut(key).map(Arc::make_mut)
+    }
+
+    /// Everything of the type may be trusted otherwise than before.
+    pub(crate) fn touch_all(&self, touches: &mut Touches) {
+        touches.streams.push(self.name.clone());
+    }
+
+    /// Begins an epoch. What was known before cannot be compared with what comes.
+    pub(crate) fn enter_epoch(&mut self, epoch: &Epoch) {
+        let standing = &mut self.standing;
+        if standing.epoch.as_ref() == Some(epoch) {
+            return;
+        }
+        if standing.epoch.replace(epoch.clone()).is_some() {
+            standing.era += 1;
+        }
+        standing.applied = None;
+        standing.reached = None;
+        standing.since = None;
+        standing.stale_at = None;
+        standing.forgotten = None;
+    }
+
+    /// Forgets every entity and all that the runs say, at once. Pending actions stay, and their
+    /// entities have to be refreshed one by one afterwards. Returns what is to be dropped.
+    pub(crate) fn clear(&mut self) -> impl Send + Sync + use<> {
+        let old = (
+            std::mem::take(&mut self.base),
+            std::mem::take(&mut self.doubtful),
+            (
+                std::mem::take(&mut self.kept),
+                std::mem::take(&mut self.absent),
+            ),
+            self.runs.clone(),
+        );
+        let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(run) = self.run_mut(&key) {
+                run.reset();
+            }
+        }
+        self.standing.complete = None;
+        self.rests = SortedMap::default();
+        old
+    }
+
+    /// Brings one pending entity in step after everything was cleared.
+    pub(crate) fn restore_pending(
+        &mut self,
+        id: &EntityId,
+        overlay: &Overlay,
+        touches: &mut Touches,
+    ) {
+        self.move_rest(id, touches, |stream| {
+            stream.seen.remove(id);
+        });
+        touches.entities.push(self.key(id));
+        self.refresh(id, overlay, touches);
+    }
+
+    /// A run goes on under another query. What it holds stays; it is not whole any more.
+    pub(crate) fn rename_run(&mut self, old: &RunKey, query: &Query, touches: &mut Touches) {
+        let new = self.run_key(query);
+        let Some(mut run) = self.runs.remove(old) else {
+            return;
+        };
+        touches.runs.push((old.clone(), RunTouch::All));
+        if self.runs.contains_key(&new) {
+            return;
+        }
+        let renamed = Arc::make_mut(&mut run);
+        renamed.rename(new.clone());
+        renamed.lose_total();
+        renamed.as_of = None;
+        touches.runs.push((new.clone(), RunTouch::All));
+        touches.renamed.push((old.clone(), new.clone()));
+        self.runs.insert(new, run);
+    }
+
+    fn write(&mut self, id: &EntityId, entry: Option<Entry>) {
+        let Some(mut entry) = entry else {
+            if let Some(old) = self.base.remove(id) {
+                self.order_of(&old).remove(&old.stamp);
+            }
+            self.doubtful.remove(id);
+            return;
+        };
+        let doubtful = entry.is_doubtful(self.standing.era);
+        entry.stamp = self.next_stamp;
+        self.next_stamp += 1;
+        self.order_of(&entry).insert(entry.stamp, id.clone());
+        if let Some(old) = self.base.insert(id.clone(), entry) {
+            self.order_of(&old).remove(&old.stamp);
+        }
+        if doubtful {
+            self.doubtful.insert(id.clone(), ());
+        } else {
+            self.doubtful.remove(id);
+        }
+    }
+
+    fn order_of(&mut self, entry: &Entry) -> &mut SortedMap<u64, EntityId> {
+        if entry.image == Image::Absent {
+            &mut self.absent
+        } else {
+            &mut self.kept
+        }
+    }
+
+    fn tell_runs(
+        &mut self,
+        id: &EntityId,
+        sides: (&Sides, &Sides),
+        cause: Cause<'_>,
+        visible: bool,
+        touches: &mut Touches,
+    ) {
+        let (era, stream_live) = (self.standing.era, self.is_live());
+        let mut reactions: Vec<(RunKey, Reaction)> = Vec::new();
+        for (key, run) in self.runs.iter() {
+            let live = stream_live
+                && self.standing.covers(run.as_of)
+                && self.standing.objection(&run.evidence()).is_none();
+            let reaction = run.react(id, sides, cause, (era, live, visible));
+            note(key, id, reaction, touches, &mut reactions);
+            if visible && run.shows_own_rows_only() {
+                touches.runs.push((key.clone(), RunTouch::All));
+            }
+        }
+        self.carry_out(reactions, touches);
+    }
+
+    /// Tells the runs of a change that only their totals may not have yet.
+    pub(crate) fn tell_totals(&mut self, id: &EntityId, news: &News<'_>, touches: &mut Touches) {
+        let era = self.standing.era;
+        let mut reactions: Vec<(RunKey, Reaction)> = Vec::new();
+        for (key, run) in self.runs.iter() {
+            note(
+                key,
+                id,
+                run.react_to_old_news(era, news),
+                touches,
+                &mut reactions,
+            );
+        }
+        self.carry_out(reactions, touches);
+    }
+
+    fn carry_out(&mut self, reactions: Vec<(RunKey, Reaction)>, touches: &mut Touches) {
+        let spare = self.bounds.spare_rows;
+        for (key, reaction) in reactions {
+            let Some(run) = self.run_mut(&key) else {
+                continue;
+            };
+            if let Some(touch) = run.carry_out(reaction) {
+                touches.runs.push((key, touch));
+            }
+            // One row comes in, two go, so that the run comes down to its bound.
+            run.trim(spare, 2);
+        }
+    }
+
+    /// Whether nothing can be asked for.
+    pub(crate) fn is_pushes_only(&self) -> bool {
+        self.settings.interest == Interest::PushesOnly
+    }
+
+    pub(crate) fn has_client_points(&self) -> bool {
+        self.settings.points == Points::Client
+    }
+
+    /// The run that the window of a query lies in. A run about everything held has no start.
+    pub(crate) fn run_key(&self, query: &Query) -> RunKey {
+        match self.scope() {
+            Scope::Whole => RunKey::of(&query.run_key()),
+            Scope::Window => RunKey::of(query),
+        }
+    }
+
+    /// Whether a run can answer for its whole list.
+    pub(crate) fn is_known(&self, run: &Run) -> bool {
+        match (run.scope, self.settings.interest) {
+            (Scope::Whole, Interest::PushesOnly) => true,
+            (Scope::Whole, _) => self.standing.complete.is_some(),
+            (Scope::Window, _) => run.extent != Extent::Nothing,
+        }
+    }
+}
+
+/// Remembers what a run is to do, and the change for pages on their way.
+fn note(
+    key: &RunKey,
+    id: &EntityId,
+    reaction: Reaction,
+    touches: &mut Touches,
+    reactions: &mut Vec<(RunKey, Reaction)>,
+) {
+    if let Some((at, rows)) = reaction.logged {
+        touches.logged.push(Logged {
+            run: key.clone(),
+            at,
+            id: id.clone(),
+            rows,
+        });
+    }
+    if !reaction.is_empty() {
+        reactions.push((key.clone(), reaction));
+    }
+}
+
+/// The epoch of points made here.
+pub(crate) fn client_epoch() -> Epoch {
+    Epoch::new("client").expect("the text is within the bounds of a name")
+}

@@ -1,0 +1,348 @@
+//! Taking knowledge in: each piece is compared with how far its stream has come in, and staged in
+//! the order of arrival. Nothing is applied here.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tidewire_model::{ActionId, Change, EntityId, EntityKey, EntityType, Offset, Point, Row, Tick};
+
+use crate::base::Mark;
+use crate::cache::Cache;
+use crate::fetch::FetchTicket;
+use crate::inflow::Begun;
+use crate::intake::{Attached, Commit, DetachReason, Intake, Taken};
+use crate::trust::StaleReason;
+use crate::work::{
+    AnswerRows, Attach, Clearing, Detach, FetchedRows, InstallPage, Item, LooseRows, MarkStale,
+    SwapSnapshot, TellCommits, Told,
+};
+
+impl Cache {
+    /// Takes one piece of knowledge, in the order of arrival. It is staged, and becomes visible
+    /// with a batch.
+    pub fn take(&mut self, _now: Tick, intake: Intake) -> Taken {
+        match intake {
+            Intake::Subscribed {
+                entity_type,
+                result,
+                epoch,
+                view,
+                offset,
+                head,
+            } => self.take_subscribed(
+                entity_type,
+                result,
+                view,
+                Begun {
+                    epoch,
+                    offset,
+                    head,
+                },
+            ),
+            Intake::Commit(commit) => self.take_commits(vec![commit]),
+            Intake::CommitGroup(parts) => self.take_commits(parts),
+            Intake::Pushed {
+                entity_type,
+                changes,
+                stale_all,
+            } => self.take_push(entity_type, changes, stale_all),
+            Intake::Head {
+                entity_type,
+                offset,
+            } => {
+                let taken = self
+                    .inflow
+                    .get(&entity_type)
+                    .map_or(Taken::NotHeld, |inflow| inflow.admit_head(offset));
+                self.note_gap(&entity_type, &taken);
+                taken
+            }
+            Intake::SnapshotRows { .. } | Intake::SnapshotEnd { .. } => self.take_snapshot(intake),
+            Intake::Entities { .. }
+            | Intake::Page { .. }
+            | Intake::Answer { .. }
+            | Intake::Rows { .. } => self.take_answer(intake),
+            Intake::Detached { entity_type, why } => {
+                self.ensure(&entity_type);
+                self.detach(&entity_type, why);
+                Taken::Staged
+            }
+            Intake::Stale { entity_type, ids } => {
+                self.ensure(&entity_type);
+                let mark = Mark {
+                    moment: self.next_moment(),
+                    why: StaleReason::Marked,
+                };
+                self.stage(Item::Stale(MarkStale {
+                    entity_type,
+                    ids,
+                    mark,
+                }))
+            }
+        }
+    }
+
+    /// What a peer without points pushed: its point is made here.
+    fn take_push(
+        &mut self,
+        entity_type: EntityType,
+        changes: Vec<Change>,
+        stale_all: bool,
+    ) -> Taken {
+        let offset = self
+            .inflow
+            .get_mut(&entity_type)
+            .and_then(|inflow| inflow.admit_push());
+        let Some(offset) = offset else {
+            return Taken::NotHeld;
+        };
+        let changes = (changes, stale_all);
+        let told = Told::new(entity_type, offset, changes, Vec::new(), self.moment);
+        self.stage(Item::Commits(TellCommits {
+            parts: VecDeque::from([told]),
+        }))
+    }
+
+    fn take_subscribed(
+        &mut self,
+        entity_type: EntityType,
+        result: Attached,
+        view: String,
+        begun: Begun,
+    ) -> Taken {
+        self.ensure(&entity_type);
+        let moment = self.begin_moment();
+        let Some(inflow) = self.inflow.get_mut(&entity_type) else {
+            return Taken::NotHeld;
+        };
+        let dropped = inflow.detach();
+        let Begun {
+            epoch,
+            offset,
+            head,
+        } = inflow.attach(result, begun, moment);
+        self.retired.push(dropped);
+        self.stage(Item::Attach(Attach {
+            entity_type,
+            result,
+            epoch,
+            view,
+            offset,
+            head,
+            clearing: Clearing::default(),
+        }))
+    }
+
+    fn take_commits(&mut self, commits: Vec<Commit>) -> Taken {
+        let moment = self.moment;
+        let (mut parts, mut worst) = (VecDeque::new(), None);
+        for commit in commits {
+            let taken = self
+                .inflow
+                .get_mut(&commit.entity_type)
+                .map_or(Taken::NotHeld, |inflow| inflow.admit(&commit));
+            self.note_gap(&commit.entity_type, &taken);
+            if taken == Taken::Staged {
+                let Commit {
+                    entity_type,
+                    to,
+                    changes,
+                    stale_all,
+                    echoes,
+                    ..
+                } = commit;
+                parts.push_back(Told::new(
+                    entity_type,
+                    to,
+                    (changes, stale_all),
+                    echoes,
+                    moment,
+                ));
+            }
+            worst = match (worst, taken) {
+                (Some(gap @ Taken::Gap { .. }), _) => Some(gap),
+                (_, gap @ Taken::Gap { .. }) => Some(gap),
+                (Some(Taken::Staged), _) | (_, Taken::Staged) => Some(Taken::Staged),
+                (Some(Taken::Repeat), _) | (_, Taken::Repeat) => Some(Taken::Repeat),
+                (_, other) => Some(other),
+            };
+        }
+        if !parts.is_empty() {
+            self.staged.push_back(Item::Commits(TellCommits { parts }));
+        }
+        worst.unwrap_or(Taken::NotHeld)
+    }
+
+    fn take_snapshot(&mut self, intake: Intake) -> Taken {
+        match intake {
+            Intake::SnapshotRows {
+                entity_type,
+                as_of,
+                rows,
+            } => {
+                let Some(inflow) = self.inflow.get_mut(&entity_type) else {
+                    return Taken::NotHeld;
+                };
+                match inflow.take_rows(as_of, rows) {
+                    Ok(Taken::TooLarge) => {
+                        let dropped = inflow.detach();
+                        self.retired.push(dropped);
+                        self.demote(&entity_type);
+                        self.detach(&entity_type, DetachReason::Ended);
+                        Taken::TooLarge
+                    }
+                    Ok(taken) => taken,
+                    Err(rows) => {
+                        self.retired.push(rows);
+                        Taken::NotHeld
+                    }
+                }
+            }
+            Intake::SnapshotEnd {
+                entity_type,
+                as_of,
+                actions,
+            } => {
+                let Some(inflow) = self.inflow.get_mut(&entity_type) else {
+                    return Taken::NotHeld;
+                };
+                match inflow.end_snapshot(as_of) {
+                    Ok(whole) => {
+                        let swap =
+                            SwapSnapshot::new(entity_type, as_of, whole.rows, actions, whole.begun);
+                        self.stage(Item::Snapshot(swap))
+                    }
+                    Err(taken) => {
+                        self.note_gap(&entity_type, &taken);
+                        taken
+                    }
+                }
+            }
+            _ => Taken::NotHeld,
+        }
+    }
+
+    fn take_answer(&mut self, intake: Intake) -> Taken {
+        match intake {
+            Intake::Entities {
+                ticket,
+                as_of,
+                rows,
+                missing,
+            } => {
+                if self.requests.get(ticket).is_none() {
+                    self.retired.push((rows, missing));
+                    return Taken::NotHeld;
+                }
+                let taken = self.admit_answer(ticket, as_of.as_ref());
+                self.staged.push_back(Item::Fetched(FetchedRows::new(
+                    ticket, as_of, rows, missing,
+                )));
+                taken
+            }
+            Intake::Page {
+                ticket,
+                as_of,
+                rows,
+                total_count,
+                end,
+            } => {
+                if self.requests.get(ticket).is_none() {
+                    self.retired.push(rows);
+                    return Taken::NotHeld;
+                }
+                let taken = self.admit_answer(ticket, as_of.as_ref());
+                let page = InstallPage::new(ticket, as_of, rows, total_count, end);
+                self.staged.push_back(Item::Page(Box::new(page)));
+                taken
+            }
+            Intake::Answer {
+                action,
+                as_of,
+                rows,
+                missing,
+                replaced,
+            } => self.take_own_answer(action, as_of, (rows, missing), replaced),
+            Intake::Rows {
+                entity_type,
+                as_of,
+                rows,
+                missing,
+            } => {
+                self.ensure(&entity_type);
+                let begun = self.moment;
+                self.stage(Item::Loose(LooseRows::new(
+                    entity_type,
+                    as_of,
+                    rows,
+                    missing,
+                    begun,
+                )))
+            }
+            _ => Taken::NotHeld,
+        }
+    }
+
+    /// The server accepted an own action.
+    fn take_own_answer(
+        &mut self,
+        action: ActionId,
+        as_of: BTreeMap<EntityType, Offset>,
+        (rows, missing): (Vec<(EntityType, Row)>, Vec<EntityKey>),
+        replaced: BTreeMap<EntityId, EntityId>,
+    ) -> Taken {
+        let written = rows.iter().map(|(name, _)| name);
+        let gone = missing.iter().map(|key| &key.entity_type);
+        let types = written.chain(gone).chain(as_of.keys());
+        for entity_type in types.cloned().collect::<Vec<EntityType>>() {
+            self.ensure(&entity_type);
+        }
+        let moment = self.next_moment();
+        let rows = (rows, missing);
+        self.stage(Item::Answer(AnswerRows::new(
+            action, as_of, rows, replaced, moment,
+        )))
+    }
+
+    /// An answer that speaks for more than has come in tells that something before it is missing.
+    fn admit_answer(&mut self, ticket: FetchTicket, as_of: Option<&Point>) -> Taken {
+        let entity_type = self
+            .requests
+            .get(ticket)
+            .map(|request| request.wanted.entity_type().clone());
+        let inflow = entity_type
+            .as_ref()
+            .and_then(|entity_type| self.inflow.get(entity_type));
+        let (Some(entity_type), Some(inflow), Some(as_of)) = (&entity_type, inflow, as_of) else {
+            return Taken::Staged;
+        };
+        let taken = inflow.admit_answer(as_of);
+        self.note_gap(entity_type, &taken);
+        taken
+    }
+
+    fn stage(&mut self, item: Item) -> Taken {
+        self.staged.push_back(item);
+        Taken::Staged
+    }
+
+    /// A gap ends the feed here: the stream is not live, said before any later change shows.
+    fn note_gap(&mut self, entity_type: &EntityType, taken: &Taken) {
+        if matches!(taken, Taken::Gap { .. }) {
+            self.detach(entity_type, DetachReason::Gap);
+        }
+    }
+
+    fn detach(&mut self, entity_type: &EntityType, why: DetachReason) {
+        let dropped = self
+            .inflow
+            .get_mut(entity_type)
+            .and_then(|inflow| inflow.detach());
+        self.retired.push(dropped);
+        let entity_type = entity_type.clone();
+        self.staged.push_back(Item::Detach(Detach {
+            entity_type,
+            why,
+            clearing: Clearing::default(),
+        }));
+    }
+}

@@ -1,0 +1,144 @@
+//! Opening and closing runs, and turning a complete collection into a windowed one.
+
+use tidewire_model::{EntityId, EntityType};
+
+use super::{Desk, Item, Step};
+use crate::fetch::RunKey;
+use crate::run::{RunTouch, Scope};
+
+/// A list is watched: its run is made, or learns how much is looked at.
+#[derive(Debug)]
+pub(crate) struct OpenRun {
+    key: RunKey,
+    phase: Opening,
+}
+
+#[derive(Debug)]
+enum Opening {
+    Begin,
+    /// Placing what is held, behind this id.
+    Held(Option<EntityId>),
+    /// Placing what pending actions made, behind this id.
+    Pending(Option<EntityId>),
+}
+
+/// A list may have lost its last watcher.
+#[derive(Debug)]
+pub(crate) struct CloseRun {
+    pub(crate) key: RunKey,
+}
+
+/// A complete collection became too large: it is windowed from now on.
+#[derive(Debug)]
+pub(crate) struct Demote {
+    entity_type: EntityType,
+}
+
+impl OpenRun {
+    pub(crate) fn new(key: RunKey) -> Self {
+        Self {
+            key,
+            phase: Opening::Begin,
+        }
+    }
+
+    pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
+        let Some(need) = desk.watches.need(&self.key) else {
+            return Step::Done;
+        };
+        let entity_type = self.key.query().entity_type().clone();
+        while desk.spend() {
+            let Some((stream, _)) = desk.world.edit(&entity_type) else {
+                return Step::Done;
+            };
+            match &mut self.phase {
+                Opening::Begin => {
+                    let scope = stream.scope();
+                    let run = stream.open_run(&self.key, need);
+                    self.phase = match (scope, run.is_built()) {
+                        (Scope::Whole, false) => Opening::Held(None),
+                        _ => Opening::Pending(None),
+                    };
+                }
+                Opening::Held(behind) => match stream.next_held(behind.as_ref()) {
+                    Some(id) => {
+                        stream.ensure_placed(&self.key, &id, &mut desk.touches);
+                        *behind = Some(id);
+                    }
+                    None => self.phase = Opening::Pending(None),
+                },
+                Opening::Pending(behind) => match stream.next_pending(behind.as_ref()) {
+                    Some(id) => {
+                        stream.ensure_pending(
+                            &self.key,
+                            &id,
+                            |_, grounded| grounded,
+                            &mut desk.touches,
+                        );
+                        *behind = Some(id);
+                    }
+                    None => {
+                        if let Some(run) = stream.run_mut(&self.key) {
+                            run.set_built();
+                        }
+                        desk.touches.runs.push((self.key.clone(), RunTouch::All));
+                        return Step::Done;
+                    }
+                },
+            }
+        }
+        Step::Paused
+    }
+}
+
+impl CloseRun {
+    pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
+        let need = desk.watches.need(&self.key);
+        if let Some((stream, _)) = desk.world.edit(self.key.query().entity_type()) {
+            match need {
+                Some(need) => {
+                    if let Some(run) = stream.run_mut(&self.key) {
+                        run.need = need;
+                    }
+                }
+                None => {
+                    if let Some(run) = stream.runs.remove(&self.key) {
+                        desk.retired.push(run);
+                    }
+                    desk.requests.drop_run(&self.key);
+                }
+            }
+        }
+        Step::Done
+    }
+}
+
+impl Demote {
+    pub(crate) fn new(entity_type: EntityType) -> Self {
+        Self { entity_type }
+    }
+
+    pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
+        let Some((stream, _)) = desk.world.edit(&self.entity_type) else {
+            return Step::Done;
+        };
+        if stream.scope() == Scope::Window {
+            return Step::Done;
+        }
+        stream.become_windowed();
+        stream.touch_all(&mut desk.touches);
+        desk.requests.end_snapshot(&self.entity_type);
+        // Windows after a row were part of the whole run and are runs of their own now.
+        let lists: Vec<_> = desk
+            .watches
+            .lists(&self.entity_type)
+            .map(|(watch_id, query)| (watch_id, query.clone()))
+            .collect();
+        for (watch_id, query) in lists {
+            let key = desk.world.run_key(&query);
+            desk.watches.follow_list(watch_id, key.clone());
+            desk.later.push_back(Item::Open(OpenRun::new(key)));
+        }
+        Step::Done
+    }
+}

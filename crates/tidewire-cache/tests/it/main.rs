@@ -1,0 +1,22 @@
+//! The cache as its users see it: the knowledge table row by row, the laws by number, and
+//! comparisons with naive twins.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a twin is one list of clauses, to be read beside the rules"
+)]
+
+mod batches;
+mod eviction;
+mod fetching;
+mod knowledge;
+mod lists;
+mod overlay;
+mod pushes;
+mod server;
+mod support;
+mod trust;
+mod twin;
+mod twin_laws;
+mod windows;
