@@ -1,0 +1,178 @@
+//! Temporary ids inside actions: finding and replacing them, and refusing content that could not be read back.
+//!
+//! A temporary id counts where it is a whole text value or the id of a key. Names of fields are left alone. Every walk
+//! stops at the bound on nesting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidewire_model::{
+    Effect, EffectBody, EntityId, MAX_DEPTH, ObjectRef, Patch, Record, TEMPORARY_PREFIX, Value,
+    ValueRef,
+};
+
+use crate::action::Action;
+use crate::error::SubmitError;
+
+/// The temporary ids that an action mentions.
+///
+/// # Errors
+/// The content is nested too deep or holds a number that is not finite.
+pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitError> {
+    let mut found = BTreeSet::new();
+    if let Some(id) = action.entity_id.as_ref().filter(|id| id.is_temporary()) {
+        found.insert(id.clone());
+    }
+    walk_object(action.payload.as_object(), 1, &mut found)?;
+    for effect in &action.effects {
+        if effect.key.id.is_temporary() {
+            found.insert(effect.key.id.clone());
+        }
+        match &effect.body {
+            EffectBody::Put(record) => walk_object(record.as_object(), 1, &mut found)?,
+            EffectBody::Merge(patch) => {
+                for (_, value) in patch.set_fields() {
+                    walk(value.as_value_ref(), 1, &mut found)?;
+                }
+            }
+            EffectBody::Remove => {}
+            EffectBody::Increment { by: value, .. } | EffectBody::Append { value, .. } => {
+                walk(value.as_value_ref(), 0, &mut found)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The temporary ids that an action brings into being: its own target when it creates, and what its effects put.
+pub(crate) fn created(action: &Action) -> impl Iterator<Item = &EntityId> {
+    let target = action
+        .entity_id
+        .as_ref()
+        .filter(|_| action.name == "create");
+    let put = action
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect.body, EffectBody::Put(_)));
+    target
+        .into_iter()
+        .chain(put.map(|effect| &effect.key.id))
+        .filter(|id| id.is_temporary())
+}
+
+/// Replaces ids in the predicted effects. Whether anything changed.
+pub(crate) fn replace_in_effects(
+    effects: &mut [Effect],
+    replaced: &BTreeMap<EntityId, EntityId>,
+) -> bool {
+    let mut changed = false;
+    for effect in effects {
+        if let Some(real) = replaced.get(&effect.key.id) {
+            effect.key.id = real.clone();
+            changed = true;
+        }
+        changed |= match &mut effect.body {
+            EffectBody::Put(record) => replace_in_record(record, replaced),
+            EffectBody::Merge(patch) => replace_in_patch(patch, replaced),
+            EffectBody::Append { value, .. } => replace_in_value(value, replaced),
+            EffectBody::Increment { .. } | EffectBody::Remove => false,
+        };
+    }
+    changed
+}
+
+/// Replaces ids in a record. Whether anything changed.
+pub(crate) fn replace_in_record(
+    record: &mut Record,
+    replaced: &BTreeMap<EntityId, EntityId>,
+) -> bool {
+    let mut value = record.to_value();
+    if !replace_in_value(&mut value, replaced) {
+        return false;
+    }
+    *record = Record::from_value(value).expect("a record's value is an object");
+    true
+}
+
+fn replace_in_patch(patch: &mut Patch, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
+    let mut changed = false;
+    let mut newer = Patch::new();
+    for name in patch.names() {
+        let Some(value) = patch.get(name) else {
+            newer.drop_field(name);
+            continue;
+        };
+        let mut value = value.clone();
+        changed |= replace_in_value(&mut value, replaced);
+        newer.put(name, value);
+    }
+    if changed {
+        *patch = newer;
+    }
+    changed
+}
+
+fn replace_in_value(value: &mut Value, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
+    match value {
+        Value::Text(text) => {
+            let Some(real) = replaced.get(&**text) else {
+                return false;
+            };
+            *value = id_value(real);
+            true
+        }
+        Value::List(values) => values.iter_mut().fold(false, |changed, value| {
+            replace_in_value(value, replaced) | changed
+        }),
+        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (_, value)| {
+            replace_in_value(value, replaced) | changed
+        }),
+        _ => false,
+    }
+}
+
+/// An id as the value that it is written back as.
+fn id_value(id: &EntityId) -> Value {
+    if id.is_integer() {
+        if let Ok(number) = id.as_str().parse::<i64>() {
+            return Value::Int(number);
+        }
+        if let Ok(number) = id.as_str().parse::<u64>() {
+            return Value::from(number);
+        }
+    }
+    Value::from(id.as_str())
+}
+
+fn walk_object(
+    object: ObjectRef<'_>,
+    depth: usize,
+    found: &mut BTreeSet<EntityId>,
+) -> Result<(), SubmitError> {
+    object
+        .iter()
+        .try_for_each(|(_, value)| walk(value, depth, found))
+}
+
+/// Walks a value that stands inside so many lists and objects.
+fn walk(
+    value: ValueRef<'_>,
+    depth: usize,
+    found: &mut BTreeSet<EntityId>,
+) -> Result<(), SubmitError> {
+    match value {
+        ValueRef::List(_) | ValueRef::Object(_) if depth >= MAX_DEPTH => {
+            Err(SubmitError::TooDeep { limit: MAX_DEPTH })
+        }
+        ValueRef::List(list) => list
+            .iter()
+            .try_for_each(|value| walk(value, depth + 1, found)),
+        ValueRef::Object(object) => walk_object(object, depth + 1, found),
+        ValueRef::Float(number) if !number.is_finite() => Err(SubmitError::NotFinite),
+        ValueRef::Text(text) if text.starts_with(TEMPORARY_PREFIX) => {
+            // Text that is no valid id names no entity.
+            found.extend(EntityId::text(text).ok());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,313 @@
+//! Decisions of the application: cancel, retry, discard, edit.
+//!
+//! What was possibly sent is never taken back here. A retried or edited action goes to the end of its lane under a new
+//! number, and what was parked only because of it comes back behind it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tidewire_model::{ActionId, WallTime};
+
+use super::Queue;
+use crate::action::{ActionState, Draft};
+use crate::changes::Changes;
+use crate::error::{CancelError, DecideError};
+use crate::outcome::{Fate, Outcome};
+use crate::refusal::{Refusal, RefusalClass};
+use crate::shelf::Entry;
+
+impl Queue {
+    /// Takes back an action that was never sent, or is parked. What depends on it is parked.
+    ///
+    /// # Errors
+    /// It is not in the queue, or may have been sent. Nothing was changed.
+    pub fn cancel(&mut self, now: WallTime, id: ActionId) -> Result<Outcome, CancelError> {
+        match self.shelf.action(id).map(|action| &action.state) {
+            None => Err(CancelError::NotFound(id)),
+            Some(ActionState::PossiblySent) => Err(CancelError::PossiblySent(id)),
+            Some(ActionState::Uncertain) => Err(CancelError::Uncertain(id)),
+            Some(ActionState::Waiting | ActionState::Parked(_)) => Ok(self.give_up(now, id)),
+        }
+    }
+
+    /// Gives up a parked or uncertain action. What depends on it stays parked, or is parked now, and names it.
+    ///
+    /// # Errors
+    /// It is not in the queue, or on its way. Nothing was changed.
+    pub fn discard(&mut self, now: WallTime, id: ActionId) -> Result<Outcome, DecideError> {
+        match self.shelf.action(id).map(|action| &action.state) {
+            None => Err(DecideError::NotFound(id)),
+            Some(ActionState::Waiting | ActionState::PossiblySent) => {
+                Err(DecideError::NotParked(id))
+            }
+            Some(ActionState::Uncertain | ActionState::Parked(_)) => Ok(self.give_up(now, id)),
+        }
+    }
+
+    /// Asks again. A parked action goes to the end of its lane under a new number, and what was parked only because of
+    /// it follows. An uncertain action is sent again in its old place, at the risk that it is done twice. Actions it
+    /// depended on that are gone are no longer waited for.
+    ///
+    /// # Errors
+    /// It is not in the queue, or on its way, or depends on a parked action, or its lane cannot be made again. Nothing
+    /// was changed.
+    pub fn retry(&mut self, now: WallTime, id: ActionId) -> Result<Outcome, DecideError> {
+        let action = self.shelf.action(id).ok_or(DecideError::NotFound(id))?;
+        if matches!(
+            action.state,
+            ActionState::Waiting | ActionState::PossiblySent
+        ) {
+            return Err(DecideError::NotParked(id));
+        }
+        let mut parents = action
+            .after
+            .iter()
+            .filter_map(|parent| self.shelf.action(*parent));
+        if let Some(parent) = parents.find(|parent| parent.is_parked()) {
+            return Err(DecideError::DependsOnParked(parent.id));
+        }
+        self.check_lane(&action.lane)?;
+        let (number, was_uncertain) = (action.number, action.state == ActionState::Uncertain);
+        let mut changes = Changes::default();
+        self.forget_gone_parents(number);
+        if !was_uncertain {
+            self.move_to_end(now, number, ActionState::Waiting, &mut changes);
+            self.revive_dependants(now, id, &mut changes);
+        } else if self.waits_for_later(number) {
+            self.resume_behind(now, number, &mut changes);
+        } else {
+            self.resume_in_place(now, number, &mut changes);
+        }
+        Ok(self.outcome(changes))
+    }
+
+    /// Gives a parked action other content, then asks again: at the end of the draft's lane, under a new number. What
+    /// was parked only because of it follows. [`on_durable`](Self::on_durable) is to be called for it once more.
+    ///
+    /// # Errors
+    /// It is not in the queue, on its way or uncertain, or the draft is refused as a submission would be. Nothing was
+    /// changed.
+    pub fn edit(
+        &mut self,
+        now: WallTime,
+        id: ActionId,
+        draft: Draft,
+    ) -> Result<Outcome, DecideError> {
+        let action = self.shelf.action(id).ok_or(DecideError::NotFound(id))?;
+        match action.state {
+            ActionState::Parked(_) => {}
+            ActionState::Uncertain => return Err(DecideError::Uncertain(id)),
+            ActionState::Waiting | ActionState::PossiblySent => {
+                return Err(DecideError::NotParked(id));
+            }
+        }
+        let (number, submitted) = (action.number, action.submitted);
+        self.check_lane(&draft.lane)?;
+        let (mut edited, temporaries) = self.prepare(now, id, draft)?;
+        if let Some(parent) = edited
+            .after
+            .iter()
+            .find(|parent| self.depends_on(**parent, id))
+        {
+            return Err(DecideError::DependsOnParked(*parent));
+        }
+        edited.submitted = submitted;
+        let freed = self.shelf.entry(number).map_or(0, |entry| entry.bytes);
+        let bytes = self.check_size(&edited, freed)?;
+        let mut changes = Changes::default();
+        let unstored = self.shelf.remove(number).map_or(0, |entry| entry.unstored);
+        changes.removed.insert(number);
+        self.enter(edited, temporaries, bytes, &mut changes);
+        if let Some(number) = self.shelf.number(id) {
+            if let Some(entry) = self.shelf.entry_mut(number) {
+                entry.unstored += unstored;
+            }
+            changes.fates.push((number, id, Fate::Revived));
+        }
+        self.revive_dependants(now, id, &mut changes);
+        Ok(self.outcome(changes))
+    }
+
+    fn give_up(&mut self, now: WallTime, id: ActionId) -> Outcome {
+        let mut changes = Changes::default();
+        if let Some(entry) = self
+            .shelf
+            .number(id)
+            .and_then(|number| self.shelf.remove(number))
+        {
+            let action = &entry.action;
+            self.leave_lane(&action.lane, action.seq, action.number);
+            if let Some(lane) = self.lanes.get_mut(&action.lane)
+                && action.state == ActionState::Uncertain
+            {
+                lane.note_hole(action.seq);
+            }
+            changes.removed.insert(action.number);
+            changes.fates.push((action.number, id, Fate::Gone));
+            self.park_dependants(now, id, &mut changes);
+        }
+        self.outcome(changes)
+    }
+
+    /// Whether an action waits for another, directly or not.
+    fn depends_on(&self, id: ActionId, other: ActionId) -> bool {
+        let mut seen = BTreeSet::from([other]);
+        let mut open = vec![other];
+        while let Some(parent) = open.pop() {
+            for number in self.shelf.dependants(parent) {
+                let Some(dependant) = self.shelf.entry(number).map(|entry| entry.action.id) else {
+                    continue;
+                };
+                if seen.insert(dependant) {
+                    open.push(dependant);
+                }
+            }
+        }
+        id != other && seen.contains(&id)
+    }
+
+    fn forget_gone_parents(&mut self, number: u64) {
+        let Some(entry) = self.shelf.entry(number) else {
+            return;
+        };
+        let known = entry
+            .action
+            .after
+            .iter()
+            .copied()
+            .filter(|parent| self.shelf.number(*parent).is_some())
+            .collect();
+        self.shelf.rewrite(number, |action| action.after = known);
+    }
+
+    /// Brings back what was parked only because an action was, and what was parked because of that, in order.
+    fn revive_dependants(&mut self, now: WallTime, id: ActionId, changes: &mut Changes) {
+        let mut candidates: BTreeSet<(u64, ActionId)> = self.parked_because_of(id).collect();
+        while let Some((number, id)) = candidates.pop_first() {
+            let Some(entry) = self.shelf.entry(number) else {
+                continue;
+            };
+            let mut parents = entry.action.after.iter().copied();
+            let missing = parents.find(|parent| {
+                self.shelf
+                    .action(*parent)
+                    .is_none_or(|parent| parent.is_parked())
+            });
+            if let Some(parent) = missing {
+                // Still not to be sent, for another reason than before.
+                self.shelf
+                    .set_state(number, ActionState::Parked(Refusal::dependency(parent)));
+                changes.written.insert(number);
+                continue;
+            }
+            if self.check_lane(&entry.action.lane).is_err() {
+                continue;
+            }
+            self.move_to_end(now, number, ActionState::Waiting, changes);
+            candidates.extend(self.parked_because_of(id).collect::<Vec<_>>());
+        }
+    }
+
+    fn parked_because_of(&self, id: ActionId) -> impl Iterator<Item = (u64, ActionId)> {
+        let reason = RefusalClass::Dependency(id);
+        self.shelf.dependants(id).into_iter().filter_map(move |number| {
+            let action = &self.shelf.entry(number)?.action;
+            let is_because = matches!(&action.state, ActionState::Parked(refusal) if refusal.class == reason);
+            is_because.then_some((number, action.id))
+        })
+    }
+
+    /// Puts an action behind everything, under a new submission number and a new number in its lane.
+    fn move_to_end(
+        &mut self,
+        now: WallTime,
+        number: u64,
+        state: ActionState,
+        changes: &mut Changes,
+    ) {
+        let Some(mut entry): Option<Entry> = self.shelf.remove(number) else {
+            return;
+        };
+        changes.removed.insert(number);
+        self.leave_lane(&entry.action.lane, entry.action.seq, number);
+        let action = Arc::make_mut(&mut entry.action);
+        action.number = self.take_number();
+        action.seq = self.join_lane(&action.lane, action.number, changes);
+        action.changed = now;
+        action.attempts = 0;
+        action.state = state;
+        changes.written.insert(action.number);
+        changes
+            .fates
+            .push((action.number, action.id, Fate::Revived));
+        self.shelf.insert(entry);
+    }
+
+    fn resume_in_place(&mut self, now: WallTime, number: u64, changes: &mut Changes) {
+        let Some(entry) = self.shelf.entry_mut(number) else {
+            return;
+        };
+        let action = Arc::make_mut(&mut entry.action);
+        action.changed = now;
+        let (id, seq) = (action.id, action.seq);
+        let is_sent = self
+            .lanes
+            .get(&action.lane)
+            .is_some_and(|lane| seq <= lane.sent);
+        let state = if is_sent {
+            ActionState::PossiblySent
+        } else {
+            ActionState::Waiting
+        };
+        self.shelf.set_state(number, state);
+        changes.written.insert(number);
+        changes.fates.push((number, id, Fate::Resumed));
+    }
+
+    /// Whether an action waits for one that was submitted, or retried, after it. In its old place it could stand in
+    /// the way of what it waits for.
+    fn waits_for_later(&self, number: u64) -> bool {
+        let Some(entry) = self.shelf.entry(number) else {
+            return false;
+        };
+        entry.action.after.iter().any(|parent| {
+            self.shelf
+                .number(*parent)
+                .is_some_and(|parent| parent > number)
+        })
+    }
+
+    /// Puts an uncertain action behind what it waits for, and behind it everything in line that waits for it.
+    fn resume_behind(&mut self, now: WallTime, number: u64, changes: &mut Changes) {
+        let mut moved = BTreeSet::from([number]);
+        let mut open = vec![number];
+        while let Some(number) = open.pop() {
+            let Some(id) = self.shelf.entry(number).map(|entry| entry.action.id) else {
+                continue;
+            };
+            for dependant in self.shelf.dependants(id) {
+                let is_in_line = self
+                    .shelf
+                    .entry(dependant)
+                    .is_some_and(|entry| !entry.action.is_parked());
+                if is_in_line && moved.insert(dependant) {
+                    open.push(dependant);
+                }
+            }
+        }
+        let Some(first) = self.shelf.entry(number).map(|entry| entry.action.id) else {
+            return;
+        };
+        for number in moved {
+            let Some(action) = self.shelf.entry(number).map(|entry| &entry.action) else {
+                continue;
+            };
+            let state = if action.id == first {
+                ActionState::Waiting
+            } else {
+                action.state.clone()
+            };
+            self.move_to_end(now, number, state, changes);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Temporary ids that the server has replaced by its own.
+//!
+//! Rewrites queued actions. Content that was possibly sent stays as it was sent; its prediction follows the new id.
+
+use std::collections::BTreeMap;
+
+use tidewire_model::EntityId;
+use tidewire_store::Txn;
+
+use super::Queue;
+use crate::action::{Action, ActionState};
+use crate::changes::Changes;
+use crate::mention;
+
+impl Queue {
+    /// An echo told the real ids before the answer did. `None`: no action mentions them.
+    pub fn renamed(&mut self, replaced: &BTreeMap<EntityId, EntityId>) -> Option<Txn> {
+        let mut changes = Changes::default();
+        self.rename(replaced, &mut changes);
+        self.store(changes)
+    }
+
+    pub(super) fn rename(
+        &mut self,
+        replaced: &BTreeMap<EntityId, EntityId>,
+        changes: &mut Changes,
+    ) {
+        let named = replaced
+            .iter()
+            .filter(|(temporary, real)| temporary.is_temporary() && temporary != real);
+        let replaced: BTreeMap<EntityId, EntityId> = named
+            .map(|(temporary, real)| (temporary.clone(), real.clone()))
+            .collect();
+        for number in self.shelf.mentioning(replaced.keys()) {
+            let mut changed = false;
+            self.shelf
+                .rewrite(number, |action| changed = rename_action(action, &replaced));
+            if changed {
+                changes.written.insert(number);
+            }
+        }
+    }
+}
+
+fn rename_action(action: &mut Action, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
+    let mut changed = mention::replace_in_effects(&mut action.effects, replaced);
+    if matches!(
+        action.state,
+        ActionState::PossiblySent | ActionState::Uncertain
+    ) {
+        return changed;
+    }
+    if let Some(real) = action.entity_id.as_ref().and_then(|id| replaced.get(id)) {
+        action.entity_id = Some(real.clone());
+        changed = true;
+    }
+    changed | mention::replace_in_record(&mut action.payload, replaced)
+}
