@@ -1,0 +1,339 @@
+//! Frames of streams put together into whole commits.
+//!
+//! A commit may come in chunks, and a commit over several streams comes in one frame for each. A
+//! commit leaves here only when it is whole; what came behind it waits, so that nothing overtakes:
+//! everything leaves in the order of its first frame. This knows where each stream has been
+//! received up to, and nothing of what a commit contains.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tidewire_model::{EntityType, Offset};
+use tidewire_protocol::{ActionEcho, CommitInfo, Events, Op, ServerMessage};
+
+/// One stream's part of a whole commit.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) entity_type: EntityType,
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) actions: Vec<ActionEcho>,
+}
+
+/// What is ready, in order.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Ready {
+    /// A commit, with its part of every stream held.
+    Commit(Vec<Part>),
+    /// Another message that changes knowledge.
+    Message(Box<ServerMessage>),
+}
+
+/// What became of a frame of events.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Admitted {
+    /// Taken in.
+    Yes,
+    /// Known already.
+    Repeat,
+    /// Something before it is missing.
+    Gap,
+    /// The peer broke the rules of chunks or commits, or the frames waiting exceed their bound.
+    Broken(&'static str),
+}
+
+#[derive(Debug)]
+struct Stream {
+    received: Offset,
+    chunks: Option<Chunks>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A stream's part of a commit that is whole on this stream.
+#[derive(Debug)]
+struct Waiting {
+    order: u64,
+    info: Option<CommitInfo>,
+    part: Part,
+}
+
+#[derive(Debug)]
+struct Chunks {
+    commit: Waiting,
+    next: u64,
+    count: u64,
+}
+
+/// The streams held, and what waits for the rest of a commit.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    streams: BTreeMap<EntityType, Stream>,
+    messages: VecDeque<(u64, ServerMessage)>,
+    arrivals: u64,
+    max_waiting_ops: usize,
+    waiting_ops: usize,
+}
+
+impl Assembly {
+    /// `max_waiting_ops` bounds the changes of commits that are not whole.
+    pub(crate) fn new(max_waiting_ops: usize) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            messages: VecDeque::new(),
+            arrivals: 0,
+            max_waiting_ops,
+            waiting_ops: 0,
+        }
+    }
+
+    /// The feed of a stream begins behind `offset`.
+    pub(crate) fn attach(&mut self, entity_type: &EntityType, offset: Offset) {
+        self.detach(entity_type);
+        self.streams.insert(
+            entity_type.clone(),
+            Stream {
+                received: offset,
+                chunks: None,
+                waiting: VecDeque::new(),
+            },
+        );
+    }
+
+    /// The feed of a stream is over; what is not whole of it is dropped.
+    pub(crate) fn detach(&mut self, entity_type: &EntityType) {
+        if let Some(stream) = self.streams.remove(entity_type) {
+            let waiting: usize = stream
+                .waiting
+                .iter()
+                .map(|commit| commit.part.ops.len())
+                .sum();
+            let chunked = stream
+                .chunks
+                .map_or(0, |chunks| chunks.commit.part.ops.len());
+            self.waiting_ops -= waiting + chunked;
+        }
+    }
+
+    /// Every feed is over.
+    pub(crate) fn clear(&mut self) {
+        self.streams.clear();
+        self.messages.clear();
+        self.waiting_ops = 0;
+    }
+
+    /// How far a stream has come in.
+    pub(crate) fn received(&self, entity_type: &EntityType) -> Option<Offset> {
+        self.streams.get(entity_type).map(|stream| stream.received)
+    }
+
+    /// Takes a message that is not events, in its place behind what came before it.
+    pub(crate) fn push_message(&mut self, message: ServerMessage) {
+        self.arrivals += 1;
+        self.messages.push_back((self.arrivals, message));
+    }
+
+    /// Takes one frame of events.
+    pub(crate) fn push_events(&mut self, events: Events) -> Admitted {
+        let Some(stream) = self.streams.get_mut(&events.entity_type) else {
+            return Admitted::Repeat;
+        };
+        if events.to <= stream.received {
+            return Admitted::Repeat;
+        }
+        if events.from > stream.received {
+            return Admitted::Gap;
+        }
+        if events.from < stream.received {
+            return Admitted::Broken("a commit overlaps what was received");
+        }
+        let ops = events.ops.len();
+        if self.waiting_ops + ops > self.max_waiting_ops
+            && (events.chunk.is_some() || events.commit.is_some())
+        {
+            return Admitted::Broken("a commit is larger than this client takes");
+        }
+        self.waiting_ops += ops;
+        self.arrivals += 1;
+        match stream.push(self.arrivals, events) {
+            Ok(()) => Admitted::Yes,
+            Err(fault) => Admitted::Broken(fault),
+        }
+    }
+
+    /// Takes the next thing that is whole and has nothing before it.
+    pub(crate) fn next(&mut self) -> Option<Ready> {
+        let message = self.messages.front().map(|(order, _)| *order);
+        if let Some((order, leader)) = self.first_commit()
+            && message.is_none_or(|message| order < message)
+        {
+            return self.take_commit(&leader).map(Ready::Commit);
+        }
+        // A chunk or a part that came before the message may still wait for its rest.
+        let blocked = self.streams.values().filter_map(Stream::first_order).min();
+        if message? > blocked.unwrap_or(u64::MAX) {
+            return None;
+        }
+        self.messages
+            .pop_front()
+            .map(|(_, message)| Ready::Message(Box::new(message)))
+    }
+
+    /// Of the commits that are whole on every stream held, the one whose first frame came first.
+    fn first_commit(&self) -> Option<(u64, EntityType)> {
+        let whole = self.streams.iter().filter_map(|(name, stream)| {
+            let front = stream.waiting.front()?;
+            let members = self.members(name, front.info.as_ref());
+            let whole = front
+                .info
+                .as_ref()
+                .is_none_or(|info| members.iter().all(|member| self.has_come(member, info)));
+            let order = members
+                .iter()
+                .filter_map(|member| self.order_of(member, front))
+                .min();
+            if whole {
+                Some((order.unwrap_or(front.order), name.clone()))
+            } else {
+                None
+            }
+        });
+        whole.min()
+    }
+
+    fn members(&self, leader: &EntityType, info: Option<&CommitInfo>) -> Vec<EntityType> {
+        match info {
+            None => vec![leader.clone()],
+            Some(info) => info
+                .offsets
+                .keys()
+                .filter(|member| self.streams.contains_key(*member))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// When the first frame of a commit's part came, if that part is at the front of its stream.
+    fn order_of(&self, member: &EntityType, commit: &Waiting) -> Option<u64> {
+        let front = self.streams.get(member)?.waiting.front()?;
+        front.is_of(commit).then_some(front.order)
+    }
+
+    /// Whether a stream has its part of a commit at the front, or began behind it.
+    fn has_come(&self, member: &EntityType, info: &CommitInfo) -> bool {
+        let (Some(stream), Some(to)) = (self.streams.get(member), info.offsets.get(member)) else {
+            return true;
+        };
+        match stream.waiting.front() {
+            Some(front) if front.info.as_ref().is_some_and(|other| other.id == info.id) => true,
+            Some(front) => front.part.from >= *to,
+            None => stream.received >= *to,
+        }
+    }
+
+    fn take_commit(&mut self, leader: &EntityType) -> Option<Vec<Part>> {
+        let first = self.streams.get_mut(leader)?.waiting.pop_front()?;
+        let mut parts = Vec::new();
+        for member in self.members(leader, first.info.as_ref()) {
+            let Some(stream) = self.streams.get_mut(&member) else {
+                continue;
+            };
+            if stream
+                .waiting
+                .front()
+                .is_some_and(|front| front.is_of(&first))
+            {
+                parts.extend(stream.waiting.pop_front().map(|commit| commit.part));
+            }
+        }
+        parts.insert(0, first.part);
+        self.waiting_ops -= parts.iter().map(|part| part.ops.len()).sum::<usize>();
+        Some(parts)
+    }
+}
+
+impl Waiting {
+    fn is_of(&self, other: &Self) -> bool {
+        match (&self.info, &other.info) {
+            (Some(one), Some(other)) => one.id == other.id,
+            _ => std::ptr::eq(self, other),
+        }
+    }
+}
+
+impl Stream {
+    /// When the oldest frame came that still waits here.
+    fn first_order(&self) -> Option<u64> {
+        let front = self.waiting.front().map(|commit| commit.order);
+        front.or_else(|| self.chunks.as_ref().map(|chunks| chunks.commit.order))
+    }
+
+    fn push(&mut self, order: u64, events: Events) -> Result<(), &'static str> {
+        let Events {
+            entity_type,
+            from,
+            to,
+            ops,
+            commit,
+            chunk,
+            actions,
+        } = events;
+        let part = Part {
+            entity_type,
+            from,
+            to,
+            ops,
+            actions,
+        };
+        let arrived = Waiting {
+            order,
+            info: commit,
+            part,
+        };
+        let Some((index, count)) = chunk else {
+            if self.chunks.is_some() {
+                return Err("a commit came between the chunks of another");
+            }
+            self.received = to;
+            self.waiting.push_back(arrived);
+            return Ok(());
+        };
+        let chunks = match self.chunks.take() {
+            None if index == 0 && count > 0 => Chunks {
+                commit: arrived,
+                next: 1,
+                count,
+            },
+            None => return Err("the first chunk of a commit is missing"),
+            Some(chunks) => chunks.join(arrived, index, count)?,
+        };
+        if chunks.next < chunks.count {
+            self.chunks = Some(chunks);
+        } else {
+            self.received = to;
+            self.waiting.push_back(chunks.commit);
+        }
+        Ok(())
+    }
+}
+
+impl Chunks {
+    fn join(mut self, arrived: Waiting, index: u64, count: u64) -> Result<Self, &'static str> {
+        if (index, count, arrived.part.to) != (self.next, self.count, self.commit.part.to) {
+            return Err("a chunk of a commit is missing");
+        }
+        let part = &mut self.commit.part;
+        part.ops.extend(arrived.part.ops);
+        for echo in arrived.part.actions {
+            // Every chunk may name the commit's actions.
+            if !part.actions.contains(&echo) {
+                part.actions.push(echo);
+            }
+        }
+        self.commit.info = self.commit.info.take().or(arrived.info);
+        self.next += 1;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

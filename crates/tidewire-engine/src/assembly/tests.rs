@@ -1,0 +1,193 @@
+//! Commits leave whole, in order, or not at all.
+
+use std::collections::BTreeMap;
+
+use tidewire_model::{EntityId, EntityType, Offset};
+use tidewire_protocol::{CommitInfo, Events, Op, Ping, ServerMessage};
+
+use super::{Admitted, Assembly, Ready};
+
+fn name(text: &str) -> EntityType {
+    EntityType::new(text).unwrap()
+}
+
+fn offset(n: u64) -> Offset {
+    Offset::new(n).unwrap()
+}
+
+fn events(stream: &str, from: u64, to: u64) -> Events {
+    Events {
+        entity_type: name(stream),
+        from: offset(from),
+        to: offset(to),
+        ops: vec![Op::Stale(vec![
+            EntityId::text(&format!("{stream}{to}")).unwrap(),
+        ])],
+        commit: None,
+        chunk: None,
+        actions: Vec::new(),
+    }
+}
+
+fn chunk(stream: &str, to: u64, index: u64, count: u64) -> Events {
+    Events {
+        chunk: Some((index, count)),
+        ..events(stream, to - 1, to)
+    }
+}
+
+fn member(stream: &str, to: u64, id: &str, offsets: &[(&str, u64)]) -> Events {
+    let offsets: BTreeMap<_, _> = offsets.iter().map(|(s, o)| (name(s), offset(*o))).collect();
+    Events {
+        commit: Some(CommitInfo {
+            id: id.into(),
+            offsets,
+        }),
+        ..events(stream, to - 1, to)
+    }
+}
+
+fn ping(n: u64) -> ServerMessage {
+    ServerMessage::Ping(Ping {
+        n,
+        heads: BTreeMap::new(),
+    })
+}
+
+/// What leaves, in short: `a5`, `a5+b9`, `ping1`.
+fn drain(assembly: &mut Assembly) -> Vec<String> {
+    std::iter::from_fn(|| assembly.next())
+        .map(|ready| match ready {
+            Ready::Commit(parts) => parts
+                .iter()
+                .map(|part| format!("{}{}x{}", part.entity_type, part.to.get(), part.ops.len()))
+                .collect::<Vec<_>>()
+                .join("+"),
+            Ready::Message(message) => match *message {
+                ServerMessage::Ping(ping) => format!("ping{}", ping.n),
+                other => panic!("unexpected {other:?}"),
+            },
+        })
+        .collect()
+}
+
+fn attached(streams: &[(&str, u64)]) -> Assembly {
+    let mut assembly = Assembly::new(1_000);
+    for (stream, at) in streams {
+        assembly.attach(&name(stream), offset(*at));
+    }
+    assembly
+}
+
+#[test]
+fn law_3_a_repeat_changes_nothing_and_a_gap_is_named() {
+    let mut a = attached(&[("a", 4)]);
+    assert_eq!(a.push_events(events("a", 3, 4)), Admitted::Repeat);
+    assert_eq!(a.push_events(events("a", 5, 6)), Admitted::Gap);
+    assert_eq!(a.push_events(events("a", 4, 5)), Admitted::Yes);
+    assert_eq!(a.push_events(events("a", 4, 5)), Admitted::Repeat);
+    assert_eq!(a.received(&name("a")), Some(offset(5)));
+    assert_eq!(drain(&mut a), ["a5x1"]);
+}
+
+#[test]
+fn events_of_a_stream_that_is_not_held_are_ignored() {
+    let mut a = attached(&[]);
+    assert_eq!(a.push_events(events("a", 0, 1)), Admitted::Repeat);
+    assert_eq!(drain(&mut a), Vec::<String>::new());
+}
+
+#[test]
+fn law_1_a_chunked_commit_leaves_whole_and_messages_behind_it_wait() {
+    let mut a = attached(&[("a", 0)]);
+    a.push_events(chunk("a", 1, 0, 3));
+    a.push_message(ping(1));
+    a.push_events(chunk("a", 1, 1, 3));
+    assert_eq!(drain(&mut a), Vec::<String>::new());
+    assert_eq!(a.received(&name("a")), Some(offset(0)));
+    a.push_events(chunk("a", 1, 2, 3));
+    assert_eq!(drain(&mut a), ["a1x3", "ping1"]);
+}
+
+#[test]
+fn a_missing_or_strange_chunk_is_a_fault() {
+    let mut a = attached(&[("a", 0)]);
+    assert!(matches!(
+        a.push_events(chunk("a", 1, 1, 3)),
+        Admitted::Broken(_)
+    ));
+    a.push_events(chunk("a", 1, 0, 3));
+    assert!(matches!(
+        a.push_events(chunk("a", 1, 2, 3)),
+        Admitted::Broken(_)
+    ));
+    let mut a = attached(&[("a", 0)]);
+    a.push_events(chunk("a", 1, 0, 2));
+    assert!(matches!(
+        a.push_events(events("a", 0, 1)),
+        Admitted::Broken(_)
+    ));
+}
+
+#[test]
+fn law_1_a_commit_over_two_streams_leaves_in_one_step() {
+    let both = [("a", 5), ("b", 9)];
+    let mut a = attached(&[("a", 4), ("b", 7)]);
+    a.push_events(member("a", 5, "x", &both));
+    a.push_events(events("a", 5, 6));
+    a.push_events(events("b", 7, 8));
+    assert_eq!(drain(&mut a), ["b8x1"]);
+    a.push_message(ping(1));
+    a.push_events(member("b", 9, "x", &both));
+    assert_eq!(drain(&mut a), ["a5x1+b9x1", "a6x1", "ping1"]);
+}
+
+#[test]
+fn a_commit_does_not_wait_for_a_stream_that_is_not_held() {
+    let both = [("a", 5), ("b", 9)];
+    let mut a = attached(&[("a", 4)]);
+    a.push_events(member("a", 5, "x", &both));
+    assert_eq!(drain(&mut a), ["a5x1"]);
+}
+
+#[test]
+fn a_commit_does_not_wait_for_a_stream_that_began_behind_it_or_ended() {
+    let both = [("a", 5), ("b", 9)];
+    let mut a = attached(&[("a", 4), ("b", 9)]);
+    a.push_events(member("a", 5, "x", &both));
+    assert_eq!(drain(&mut a), ["a5x1"]);
+
+    let mut a = attached(&[("a", 4), ("b", 8)]);
+    a.push_events(member("a", 5, "x", &both));
+    assert_eq!(drain(&mut a), Vec::<String>::new());
+    a.detach(&name("b"));
+    assert_eq!(drain(&mut a), ["a5x1"]);
+}
+
+#[test]
+fn a_message_does_not_overtake_and_is_not_overtaken() {
+    let both = [("a", 1), ("b", 1)];
+    let mut a = attached(&[("a", 0), ("b", 0), ("c", 0)]);
+    a.push_events(member("a", 1, "x", &both));
+    a.push_message(ping(1));
+    a.push_events(events("c", 0, 1));
+    assert_eq!(drain(&mut a), Vec::<String>::new());
+    a.push_events(member("b", 1, "x", &both));
+    assert_eq!(drain(&mut a), ["a1x1+b1x1", "ping1", "c1x1"]);
+}
+
+#[test]
+fn law_17_what_waits_is_bounded() {
+    let mut a = Assembly::new(3);
+    a.attach(&name("a"), offset(0));
+    for index in 0..3 {
+        assert_eq!(a.push_events(chunk("a", 1, index, 10)), Admitted::Yes);
+    }
+    assert!(matches!(
+        a.push_events(chunk("a", 1, 3, 10)),
+        Admitted::Broken(_)
+    ));
+    a.detach(&name("a"));
+    a.attach(&name("a"), offset(0));
+    assert_eq!(a.push_events(chunk("a", 1, 0, 10)), Admitted::Yes);
+}

@@ -1,0 +1,120 @@
+//! When what has come in is shown.
+//!
+//! At once if nothing was shown for a window, else at the window's end or when there is much of it.
+//! Answers and losses do not wait. What is in a batch is the cache's affair.
+
+use std::time::Duration;
+
+use tidewire_model::Tick;
+
+/// The time of the batch under way.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    window: Duration,
+    max_rows: usize,
+    shown: Option<Tick>,
+    urgent: bool,
+    working: bool,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing.
+    Rest,
+    /// Work.
+    Work,
+    /// Wait until then.
+    Wait(Tick),
+}
+
+impl Batch {
+    pub(crate) fn new(window: Duration, max_rows: usize) -> Self {
+        Self {
+            window,
+            max_rows,
+            shown: None,
+            urgent: false,
+            working: false,
+        }
+    }
+
+    /// Something came that must not wait for the window.
+    pub(crate) fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
+    /// A batch is half worked.
+    pub(crate) fn on_sliced(&mut self) {
+        self.working = true;
+    }
+
+    /// A batch was shown.
+    pub(crate) fn on_shown(&mut self, now: Tick) {
+        self.shown = Some(now);
+        self.urgent = false;
+        self.working = false;
+    }
+
+    /// Whether to work, given how many rows wait.
+    pub(crate) fn verdict(&self, now: Tick, staged: Option<usize>) -> Verdict {
+        if self.working {
+            return Verdict::Work;
+        }
+        let Some(rows) = staged else {
+            return Verdict::Rest;
+        };
+        match self.shown.map(|shown| shown + self.window) {
+            Some(end) if end > now && !self.urgent && rows < self.max_rows => Verdict::Wait(end),
+            Some(_) | None => Verdict::Work,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    fn at(ms: u64) -> Tick {
+        Tick::from_micros(ms * 1_000)
+    }
+
+    #[test]
+    fn the_first_change_after_a_quiet_window_is_shown_at_once() {
+        let mut batch = Batch::new(WINDOW, 10);
+        assert_eq!(batch.verdict(at(0), None), Verdict::Rest);
+        assert_eq!(batch.verdict(at(0), Some(1)), Verdict::Work);
+        batch.on_shown(at(0));
+        assert_eq!(batch.verdict(at(100), Some(1)), Verdict::Work);
+    }
+
+    #[test]
+    fn what_follows_within_the_window_waits_for_its_end_but_not_longer() {
+        let mut batch = Batch::new(WINDOW, 10);
+        batch.on_shown(at(0));
+        assert_eq!(batch.verdict(at(1), Some(1)), Verdict::Wait(at(100)));
+        assert_eq!(batch.verdict(at(99), Some(9)), Verdict::Wait(at(100)));
+        assert_eq!(batch.verdict(at(100), Some(9)), Verdict::Work);
+    }
+
+    #[test]
+    fn much_of_it_and_answers_do_not_wait() {
+        let mut batch = Batch::new(WINDOW, 10);
+        batch.on_shown(at(0));
+        assert_eq!(batch.verdict(at(1), Some(10)), Verdict::Work);
+        batch.hurry();
+        assert_eq!(batch.verdict(at(1), Some(1)), Verdict::Work);
+        batch.on_shown(at(1));
+        assert_eq!(batch.verdict(at(2), Some(1)), Verdict::Wait(at(101)));
+    }
+
+    #[test]
+    fn a_half_worked_batch_goes_on() {
+        let mut batch = Batch::new(WINDOW, 10);
+        batch.on_shown(at(0));
+        batch.on_sliced();
+        assert_eq!(batch.verdict(at(1), None), Verdict::Work);
+    }
+}

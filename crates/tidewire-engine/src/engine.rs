@@ -1,0 +1,369 @@
+//! One object, one way in, one way out.
+//!
+//! [`Engine::handle`] takes what happened and has the view in order before it returns;
+//! [`Engine::poll`] gives what is to be done outside. The engine dispatches: each concern is its
+//! own struct, and this file only says in which order they are asked.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tidewire_cache::{
+    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
+    WatchId,
+};
+use tidewire_model::{ActionId, EntityType, Lane, Now, Offset, Tick};
+use tidewire_protocol::Naming;
+use tidewire_queue::Queue;
+use tidewire_store::Row;
+
+use crate::assembly::Assembly;
+use crate::batch::{Batch, Verdict};
+use crate::frame::{FrameReader, Speaking};
+use crate::input::Input;
+use crate::output::{Event, Output, Problem, Reply, Stage};
+use crate::persistence::Persistence;
+use crate::random::Random;
+use crate::refetch::Refetch;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::subscriptions::{RequestIds, Subscriptions};
+use crate::timers::{TimerReason, Timers};
+
+mod actions;
+mod commands;
+mod connection;
+mod fetches;
+mod inbound;
+mod knowledge;
+mod names;
+mod streams;
+
+/// How the engine keeps a collection.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    settings: CollectionSettings,
+    naming: Naming,
+}
+
+/// The client as one state machine.
+///
+/// It has no clock, no socket, no file and no thread. Give it what happened with
+/// [`handle`](Self::handle), then take outputs with [`poll`](Self::poll) until there are none.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    now: Now,
+    random: Random,
+    speaking: Speaking,
+    cache: Cache,
+    queue: Queue,
+    collections: BTreeMap<EntityType, Collection>,
+    watches: BTreeMap<WatchId, EntityType>,
+    session: Session,
+    subscriptions: Subscriptions,
+    assembly: Assembly,
+    refetch: Refetch,
+    persistence: Persistence,
+    batch: Batch,
+    timers: Timers,
+    ids: RequestIds,
+    unwritten_bytes: usize,
+    server_max_frame_bytes: usize,
+    token: Option<String>,
+    /// Accepted actions whose result is not in the base yet.
+    accepted: BTreeSet<ActionId>,
+    /// Actions the application's own backend is at work on, with where their streams stood.
+    executing: BTreeMap<ActionId, BTreeMap<EntityType, Offset>>,
+    /// Complete streams of which a new snapshot was asked for.
+    snapshots: BTreeMap<EntityType, FetchTicket>,
+    /// Lanes that wait before they are tried again.
+    retries: BTreeMap<Lane, Tick>,
+    wants_changed: bool,
+    told_status: Option<Status>,
+    told_wake: Option<(Tick, TimerReason)>,
+    outputs: VecDeque<Output>,
+}
+
+/// Changes of commits that are not whole, at most.
+const ASSEMBLY_MAX_OPS: usize = 1_000_000;
+
+impl Engine {
+    /// An engine that begins with what was stored, switched off.
+    ///
+    /// Pending actions are in the view when this returns.
+    #[must_use]
+    pub fn new(now: Now, settings: Settings, stored: Vec<Row>) -> Self {
+        let mut random = Random::new(settings.seed);
+        let (queue, problems) = Queue::restore(settings.queue, random.name_bytes(), stored);
+        let mut engine = Self {
+            now,
+            speaking: Speaking::V1,
+            cache: Cache::new(settings.cache.clone()),
+            queue,
+            collections: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            session: Session::new(settings.session),
+            subscriptions: Subscriptions::new(settings.linger),
+            assembly: Assembly::new(ASSEMBLY_MAX_OPS),
+            refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
+            persistence: Persistence::default(),
+            batch: Batch::new(settings.batch_window, settings.batch_max_rows),
+            timers: Timers::default(),
+            ids: RequestIds::default(),
+            unwritten_bytes: 0,
+            server_max_frame_bytes: usize::MAX,
+            token: None,
+            accepted: BTreeSet::new(),
+            executing: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            wants_changed: false,
+            told_status: None,
+            told_wake: None,
+            outputs: VecDeque::new(),
+            random,
+            settings,
+        };
+        for problem in problems {
+            engine.report(Problem::Unreadable(problem.to_string()));
+        }
+        engine.restore_overlay();
+        engine
+    }
+
+    /// A handle that reads the view, from any thread, without asking the engine.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.cache.reader()
+    }
+
+    /// The queue of actions, for listing.
+    #[must_use]
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The connection as it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.session.status()
+    }
+
+    /// Reads the frames of the present connection; to be asked for anew with each.
+    #[must_use]
+    pub fn frame_reader(&self) -> FrameReader {
+        FrameReader {
+            generation: self.session.generation(),
+            speaking: self.speaking,
+        }
+    }
+
+    /// Whether frames are wanted. While they are not, a driver stops reading from the transport,
+    /// which makes the server wait.
+    #[must_use]
+    pub fn wants_frames(&self) -> bool {
+        self.cache.workable_rows() < self.settings.staged_max_rows
+    }
+
+    /// Whether everything given to the store was stored.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.persistence.is_idle()
+    }
+
+    /// Whether nothing is held of any stream: no subscription, no watch.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.subscriptions.is_empty() && self.watches.is_empty()
+    }
+
+    /// Takes what happened. The view is in order when this returns; what is to be done outside
+    /// waits in [`poll`](Self::poll).
+    pub fn handle(&mut self, now: Now, input: Input) -> Reply {
+        self.now = now;
+        let command = matches!(input, Input::Command(_));
+        let reply = self.dispatch(input);
+        self.release();
+        if command {
+            // A caller does not pay for what came in from the network; the driver does.
+            self.plan_batch();
+        } else {
+            self.run_batch();
+        }
+        self.tell_visible();
+        self.ask();
+        self.send_actions();
+        self.store();
+        self.tell();
+        reply
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        let wake = self.timers.next();
+        if wake == self.told_wake {
+            return None;
+        }
+        self.told_wake = wake;
+        Some(Output::WakeAt(wake))
+    }
+
+    fn dispatch(&mut self, input: Input) -> Reply {
+        match input {
+            Input::Command(command) => return self.on_command(command),
+            Input::Connected {
+                generation,
+                subprotocol,
+                token,
+            } => {
+                self.on_connected(generation, subprotocol.as_deref(), token);
+            }
+            Input::ConnectFailed {
+                generation,
+                reason,
+                trouble,
+            } => {
+                self.on_connect_failed(generation, reason, trouble);
+            }
+            Input::Frame(incoming) => self.on_frame(incoming),
+            Input::Disconnected {
+                generation,
+                code,
+                reason,
+            } => {
+                self.on_disconnected(generation, code, reason);
+            }
+            Input::Written { generation, bytes } => {
+                if generation == self.session.generation() {
+                    self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+                }
+            }
+            Input::Stored { ticket, result } => self.on_stored(ticket, result),
+            Input::Fetched { number, result } => self.on_fetched(number, result),
+            Input::Executed { action, result } => self.on_executed(action, result),
+            // Whatever was asked for is over; what is still to come is asked for again.
+            Input::Time => self.told_wake = None,
+        }
+        self.on_time();
+        Reply::Done
+    }
+
+    fn on_time(&mut self) {
+        for reason in self.timers.take_due(self.now.tick) {
+            match reason {
+                TimerReason::Connect | TimerReason::Handshake | TimerReason::Silence => {
+                    self.session_event(crate::session::Event::Due);
+                }
+                TimerReason::Linger | TimerReason::Resubscribe => self.on_streams_due(),
+                TimerReason::Refetch => self.refetch.on_due(self.now.tick),
+                TimerReason::Settle => self.refresh_watched(),
+                TimerReason::Retry => self.on_retry_due(),
+                // What these are for is looked at after every input.
+                TimerReason::Batch | TimerReason::Work => {}
+            }
+            self.wants_changed = true;
+        }
+    }
+
+    /// Works a slice of the batch, and shows it when it is whole. One slice for each call bounds
+    /// how long a caller waits for the lock.
+    fn run_batch(&mut self) {
+        if self.batch.verdict(self.now.tick, self.staged()) == Verdict::Work {
+            match self.cache.work(self.now.tick, self.settings.slice_rows) {
+                Progress::Idle => self.batch.on_shown(self.now.tick),
+                Progress::More => self.batch.on_sliced(),
+                Progress::Ready => {
+                    self.batch.on_shown(self.now.tick);
+                    if let Some(publication) = self.cache.publish() {
+                        self.publish(publication);
+                    }
+                }
+            }
+        }
+        self.plan_batch();
+    }
+
+    fn plan_batch(&mut self) {
+        let (mut batch, mut work) = (None, None);
+        match self.batch.verdict(self.now.tick, self.staged()) {
+            Verdict::Rest => {}
+            Verdict::Wait(until) => batch = Some(until),
+            Verdict::Work => work = Some(self.now.tick),
+        }
+        self.timers.set(TimerReason::Batch, batch);
+        self.timers.set(TimerReason::Work, work);
+    }
+
+    fn staged(&self) -> Option<usize> {
+        self.cache.has_staged().then(|| self.cache.staged_rows())
+    }
+
+    /// Hands a publication out.
+    fn publish(&mut self, publication: Publication) {
+        self.outputs.push_back(Output::Published(publication));
+        self.wants_changed = true;
+    }
+
+    /// Says which accepted actions have left the overlay: their results are in the base.
+    fn tell_visible(&mut self) {
+        let visible: Vec<ActionId> = self
+            .accepted
+            .iter()
+            .copied()
+            .filter(|id| !self.cache.has_action(*id))
+            .collect();
+        for id in visible {
+            self.accepted.remove(&id);
+            self.stage(id, Stage::Visible);
+        }
+    }
+
+    /// Everything that is told only when it changed.
+    fn tell(&mut self) {
+        let deadlines = self.session.deadlines();
+        self.timers.set(TimerReason::Connect, deadlines.connect);
+        self.timers.set(TimerReason::Handshake, deadlines.handshake);
+        self.timers.set(TimerReason::Silence, deadlines.silence);
+        let (linger, again) = self.subscriptions.deadlines();
+        self.timers.set(TimerReason::Linger, linger);
+        self.timers.set(TimerReason::Resubscribe, again);
+        self.timers
+            .set(TimerReason::Refetch, self.refetch.deadline());
+        let status = self.session.status();
+        if self.told_status.as_ref() != Some(&status) {
+            self.told_status = Some(status.clone());
+            self.outputs.push_back(Output::Event(Event::Status(status)));
+        }
+    }
+
+    fn stage(&mut self, id: ActionId, stage: Stage) {
+        self.outputs
+            .push_back(Output::Event(Event::Action { id, stage }));
+    }
+
+    fn report(&mut self, problem: Problem) {
+        self.outputs
+            .push_back(Output::Event(Event::Problem(problem)));
+    }
+
+    fn naming(&self, entity_type: &EntityType) -> Naming {
+        self.collections
+            .get(entity_type)
+            .map(|collection| collection.naming.clone())
+            .unwrap_or_default()
+    }
+
+    /// What the cache still shows of a stream as live is not live any more; said before anything
+    /// later is shown (law 16).
+    fn detach(&mut self, entity_type: &EntityType, why: DetachReason) {
+        self.assembly.detach(entity_type);
+        self.take(Intake::Detached {
+            entity_type: entity_type.clone(),
+            why,
+        });
+        self.batch.hurry();
+    }
+}

@@ -1,0 +1,347 @@
+//! The engine and its actions: sending them, and what their answers mean for view and queue.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidewire_cache::Intake;
+use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Offset, Row, Tick, Version};
+use tidewire_protocol::{ActionMessage, ActionSync, Class, ClientMessage, Reject, SyncReason};
+use tidewire_queue::{
+    Accepted, Action, ActionState, Fate, Outcome, Refusal, RefusalClass, Renewal, Wait,
+};
+use tidewire_store::{Commit, Txn};
+
+use super::Engine;
+use super::inbound::NORMAL;
+use crate::frame::Speaking;
+use crate::input::{Executed, Failure};
+use crate::output::{Output, Stage};
+use crate::persistence::Then;
+use crate::session::{Event, Generation};
+use crate::timers::TimerReason;
+
+/// An action's frame without its payload is shorter than this.
+const ENVELOPE_BYTES: usize = 2_048;
+/// The longest wait before a lane is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// The ceiling of the first wait.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+
+impl Engine {
+    /// Puts the effects of stored actions into the view.
+    pub(super) fn restore_overlay(&mut self) {
+        let pending: Vec<_> = self
+            .queue
+            .effects_in_order()
+            .map(|(id, effects)| (id, effects.to_vec()))
+            .collect();
+        for (id, effects) in pending {
+            let publication = self.cache.add_action(self.now.tick, id, effects);
+            self.publish(publication);
+        }
+    }
+
+    /// Sends what may go out, each once its mark "possibly sent" is stored.
+    pub(super) fn send_actions(&mut self) {
+        let able = match self.speaking {
+            Speaking::V1 => true,
+            Speaking::Basic => self.settings.own.execute,
+        };
+        if !able || self.persistence.failure().is_some() {
+            return;
+        }
+        while self.may_transmit() {
+            if self.park_too_large() {
+                continue;
+            }
+            let Some(sending) = self.queue.poll_send() else {
+                return;
+            };
+            let txn = sending.txn.unwrap_or(Txn {
+                ops: Vec::new(),
+                commit: Commit::Synced,
+            });
+            let generation = self.session.generation();
+            let action = Box::new(Action::clone(&sending.action));
+            self.persistence
+                .push(txn, Some(Then::Send(generation, action, sending.previous)));
+        }
+    }
+
+    /// Parks the next action if the server would not take a frame of its size: sent, it would end
+    /// the connection, again and again.
+    fn park_too_large(&mut self) -> bool {
+        let Some(action) = self
+            .queue
+            .peek_send()
+            .filter(|_| self.speaking == Speaking::V1)
+        else {
+            return false;
+        };
+        // Escaping makes text six times as long at most; most actions are far from that.
+        let roughly = action.payload.approximate_bytes().saturating_mul(6);
+        if roughly.saturating_add(ENVELOPE_BYTES) <= self.server_max_frame_bytes {
+            return false;
+        }
+        let id = action.id;
+        let message = ClientMessage::Action(message(action.clone(), u64::MAX));
+        let frame = self.speaking.dialect().encode_client(&message);
+        let bytes = frame.map_or(0, |frame| frame.byte_len());
+        if bytes <= self.server_max_frame_bytes {
+            return false;
+        }
+        let limit = self.server_max_frame_bytes;
+        let text =
+            format!("the action is {bytes} bytes long, the server takes {limit}; make it smaller");
+        let refusal = Refusal::new(RefusalClass::Permanent, "too_large", &text);
+        let outcome = self.queue.park(self.now.wall, id, refusal);
+        self.after_queue(outcome);
+        true
+    }
+
+    pub(super) fn send(&mut self, generation: Generation, action: Action, previous: u64) {
+        if generation != self.session.generation() || !self.session.is_ready() {
+            return;
+        }
+        match self.speaking {
+            Speaking::V1 => {
+                self.transmit(&ClientMessage::Action(message(action, previous)));
+            }
+            Speaking::Basic => {
+                let stood = self.stands_at(action.entity_type.as_ref());
+                self.executing.insert(action.id, stood);
+                self.outputs.push_back(Output::Execute(Box::new(action)));
+            }
+        }
+    }
+
+    /// Where the stream of a type stands now.
+    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Offset> {
+        entity_type
+            .and_then(|name| Some((name.clone(), self.cache.received(name)?.offset)))
+            .into_iter()
+            .collect()
+    }
+
+    /// The commit of an action came before its answer, and named the ids the server made.
+    pub(super) fn on_echo(&mut self, id: ActionId, replaced: &BTreeMap<EntityId, EntityId>) {
+        if self.queue.get(id).is_none() || replaced.is_empty() {
+            return;
+        }
+        if let Some(txn) = self.queue.renamed(replaced) {
+            self.persistence.push(txn, None);
+        }
+    }
+
+    /// The server did it: the answer joins the batch, and the queue lets go of the action in one
+    /// store transaction with the ids it replaces.
+    pub(super) fn on_accepted(
+        &mut self,
+        seq: u64,
+        action: ActionId,
+        as_of: BTreeMap<EntityType, Offset>,
+        rows: Vec<(EntityType, Row)>,
+        replaced: BTreeMap<EntityId, EntityId>,
+    ) {
+        let versions: BTreeMap<EntityKey, Version> = rows
+            .iter()
+            .filter_map(|(name, row)| {
+                Some((EntityKey::new(name.clone(), row.id.clone()), row.version?))
+            })
+            .collect();
+        let answer = Intake::Answer {
+            action,
+            as_of,
+            rows,
+            missing: Vec::new(),
+            replaced: replaced.clone(),
+        };
+        self.take(answer);
+        self.batch.hurry();
+        self.accepted.insert(action);
+        let names = replaced
+            .iter()
+            .map(|(old, new)| (old.clone(), new.clone()))
+            .collect();
+        let outcome = self
+            .queue
+            .on_accepted(action, seq, &Accepted { replaced, versions });
+        if outcome.fates.contains(&(action, Fate::Accepted)) {
+            self.stage(action, Stage::Accepted(names));
+        }
+        self.after_queue(outcome);
+    }
+
+    pub(super) fn on_refused(&mut self, reject: &Reject) {
+        let refusal = Refusal::new(refusal_class(reject.class), &reject.code, &reject.message);
+        let retry_after = reject.retry_after_ms.map(Duration::from_millis);
+        let auth = reject.class == Class::Auth;
+        let outcome =
+            self.queue
+                .on_refused(self.now.wall, reject.id, reject.seq, refusal, retry_after);
+        self.after_queue(outcome);
+        if auth {
+            // A new token is fetched for every connection.
+            let reason = format!("the server wants a new token: {}", reject.message);
+            self.session_event(Event::Broken(NORMAL, reason));
+        }
+    }
+
+    pub(super) fn on_action_sync(&mut self, sync: &ActionSync) {
+        let reason = match sync.reason {
+            SyncReason::Order => tidewire_queue::SyncReason::Order,
+            SyncReason::Unknown => tidewire_queue::SyncReason::Unknown,
+            SyncReason::Fenced => return self.become_another(),
+        };
+        let outcome = self.queue.on_sync(&sync.lane, sync.last_seq, reason);
+        self.after_queue(outcome);
+    }
+
+    /// The store is a copy, and the other one has been here with a higher run: this client becomes
+    /// another one (protocol rule 13).
+    pub(super) fn become_another(&mut self) {
+        let outcome = self.queue.new_incarnation(Renewal::Copied);
+        self.after_queue(outcome);
+    }
+
+    /// What an outcome of the queue means for store, view and application.
+    pub(super) fn after_queue(&mut self, outcome: Outcome) {
+        if let Some(txn) = outcome.txn {
+            self.persistence.push(txn, None);
+        }
+        for (id, fate) in outcome.fates {
+            self.on_fate(id, fate);
+        }
+        if let Some(wait) = outcome.wait {
+            self.wait_lane(wait);
+        }
+        if outcome.renewed {
+            let reason = "this client begins anew with the server".to_owned();
+            self.session_event(Event::Broken(NORMAL, reason));
+        }
+    }
+
+    fn on_fate(&mut self, id: ActionId, fate: Fate) {
+        match fate {
+            // The answer says when its effects leave the view.
+            Fate::Accepted | Fate::Resumed => {}
+            Fate::Parked => {
+                self.remove_effects(id);
+                if let Some(ActionState::Parked(refusal)) =
+                    self.queue.get(id).map(|action| &action.state)
+                {
+                    let stage = Stage::Parked(refusal.clone());
+                    self.stage(id, stage);
+                }
+            }
+            Fate::Uncertain => self.stage(id, Stage::Uncertain),
+            Fate::Revived => {
+                self.remove_effects(id);
+                if let Some(effects) = self.queue.get(id).map(|action| action.effects.clone()) {
+                    let publication = self.cache.add_action(self.now.tick, id, effects);
+                    self.publish(publication);
+                }
+            }
+            Fate::Gone => {
+                self.remove_effects(id);
+                self.stage(id, Stage::Gone);
+            }
+        }
+    }
+
+    fn remove_effects(&mut self, id: ActionId) {
+        if let Some(publication) = self.cache.remove_action(self.now.tick, id) {
+            self.publish(publication);
+        }
+    }
+
+    fn wait_lane(&mut self, wait: Wait) {
+        let factor = 1_u32
+            .checked_shl(wait.times.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        let ceiling = RETRY_FIRST.saturating_mul(factor).min(RETRY_MAX);
+        let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
+        let jittered = Duration::from_micros(self.random.up_to(micros));
+        let until = self.now.tick + jittered.max(wait.retry_after.unwrap_or(Duration::ZERO));
+        self.retries.insert(wait.lane, until);
+        self.plan_retry();
+    }
+
+    pub(super) fn on_retry_due(&mut self) {
+        let due: Vec<Lane> = self
+            .retries
+            .iter()
+            .filter(|(_, until)| **until <= self.now.tick)
+            .map(|(lane, _)| lane.clone())
+            .collect();
+        for lane in due {
+            self.retries.remove(&lane);
+            self.queue.resume(&lane);
+        }
+        self.plan_retry();
+    }
+
+    fn plan_retry(&mut self) {
+        let next: Option<Tick> = self.retries.values().min().copied();
+        self.timers.set(TimerReason::Retry, next);
+    }
+
+    /// The application's own backend has answered.
+    pub(super) fn on_executed(&mut self, id: ActionId, result: Result<Executed, Failure>) {
+        let Some(as_of) = self.executing.remove(&id) else {
+            return;
+        };
+        let Some(seq) = self.queue.get(id).map(|action| action.seq) else {
+            return;
+        };
+        match result {
+            Ok(executed) => {
+                let mut rows = Vec::new();
+                for (entity_type, row) in executed.rows {
+                    match self.rows(&entity_type, vec![row]) {
+                        Ok(read) => {
+                            rows.extend(read.into_iter().map(|row| (entity_type.clone(), row)));
+                        }
+                        Err(fault) => self.report(crate::output::Problem::BadFrame(fault)),
+                    }
+                }
+                let replaced = executed.replaced.into_iter().collect();
+                self.on_accepted(seq, id, as_of, rows, replaced);
+            }
+            Err(failure) => self.on_refused(&Reject {
+                id,
+                seq,
+                class: failure.class,
+                code: failure.code,
+                message: failure.message,
+                retry_after_ms: None,
+                rows: Vec::new(),
+            }),
+        }
+    }
+}
+
+fn message(action: Action, previous: u64) -> ActionMessage {
+    ActionMessage {
+        id: action.id,
+        hash: action.hash(),
+        lane: action.lane,
+        seq: action.seq,
+        previous,
+        name: action.name,
+        entity_type: action.entity_type,
+        entity_id: action.entity_id,
+        payload: action.payload,
+        base: action.base,
+    }
+}
+
+fn refusal_class(class: Class) -> RefusalClass {
+    match class {
+        Class::Permanent => RefusalClass::Permanent,
+        Class::Conflict => RefusalClass::Conflict,
+        Class::Retry => RefusalClass::Retry,
+        Class::Auth => RefusalClass::Auth,
+        Class::Session => RefusalClass::Session,
+    }
+}

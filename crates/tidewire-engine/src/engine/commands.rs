@@ -1,0 +1,265 @@
+//! What the application asks for, done before the call returns.
+
+use tidewire_cache::{CollectionSettings, Intake, Target};
+use tidewire_model::{
+    ActionId, Effect, EffectBody, EntityId, EntityKey, EntityType, Patch, Record, RecordBuilder,
+    Value,
+};
+use tidewire_protocol::Naming;
+use tidewire_queue::Draft;
+
+use super::{Collection, Engine, names};
+use crate::input::{Command, Submission, Switch, Write};
+use crate::output::{CommandError, Reply, Submitted};
+use crate::persistence::Then;
+use crate::session::Event;
+use crate::settings::Dialects;
+
+/// One write, as it goes into an action.
+struct Worked {
+    name: &'static str,
+    key: EntityKey,
+    payload: Record,
+    effect: EffectBody,
+}
+
+impl Engine {
+    pub(super) fn on_command(&mut self, command: Command) -> Reply {
+        let done = match command {
+            Command::Define {
+                entity_type,
+                settings,
+                naming,
+            } => self.define(entity_type, settings, naming),
+            Command::Watch(target) => return self.watch(target),
+            Command::Unwatch(id) => {
+                self.unwant_stream(id);
+                self.cache.unwatch(id);
+                Ok(())
+            }
+            Command::Submit(submission) => {
+                return self
+                    .submit(submission)
+                    .map_or_else(Reply::Refused, Reply::Submitted);
+            }
+            Command::Cancel(id) => self
+                .queue
+                .cancel(self.now.wall, id)
+                .map_err(refused)
+                .map(|outcome| self.after_queue(outcome)),
+            Command::Retry(id) => self
+                .queue
+                .retry(self.now.wall, id)
+                .map_err(refused)
+                .map(|outcome| self.after_queue(outcome)),
+            Command::Discard(id) => self
+                .queue
+                .discard(self.now.wall, id)
+                .map_err(refused)
+                .map(|outcome| self.after_queue(outcome)),
+            Command::Invalidate { entity_type, ids } => {
+                self.take(Intake::Stale { entity_type, ids });
+                self.batch.hurry();
+                Ok(())
+            }
+            Command::Switch(Switch::On) => {
+                self.session_event(Event::SwitchedOn);
+                Ok(())
+            }
+            Command::Switch(Switch::Off) => {
+                self.session_event(Event::SwitchedOff);
+                Ok(())
+            }
+        };
+        done.map_or_else(Reply::Refused, |()| Reply::Done)
+    }
+
+    fn define(
+        &mut self,
+        entity_type: EntityType,
+        settings: CollectionSettings,
+        naming: Naming,
+    ) -> Result<(), CommandError> {
+        let same = |held: &Collection| held.settings == settings && held.naming == naming;
+        match self.collections.get(&entity_type) {
+            Some(held) if same(held) => Ok(()),
+            Some(_) => Err(CommandError::DefinedOtherwise(entity_type)),
+            None => {
+                let defined = self.cache.define(entity_type.clone(), settings.clone());
+                defined.map_err(|error| CommandError::DefinedOtherwise(error.entity_type))?;
+                self.collections
+                    .insert(entity_type, Collection { settings, naming });
+                Ok(())
+            }
+        }
+    }
+
+    fn watch(&mut self, target: Target) -> Reply {
+        let entity_type = target.entity_type().clone();
+        if !self.collections.contains_key(&entity_type) {
+            return Reply::Refused(CommandError::UnknownCollection(entity_type));
+        }
+        let id = self.cache.watch(target);
+        self.watches.insert(id, entity_type.clone());
+        self.want_stream(&entity_type);
+        Reply::Watching(id)
+    }
+
+    fn submit(&mut self, submission: Submission) -> Result<Submitted, CommandError> {
+        if let Some(reason) = self.persistence.failure() {
+            return Err(CommandError::Store(reason.to_owned()));
+        }
+        if self.settings.dialects == Dialects::Basic && !self.settings.own.execute {
+            return Err(CommandError::NoExecute);
+        }
+        let id = ActionId::new(self.now.wall.as_unix_millis(), self.random.id_bytes());
+        let mut worked = Vec::with_capacity(submission.writes.len());
+        let reader = self.cache.reader();
+        for (place, write) in submission.writes.into_iter().enumerate() {
+            worked.push(self.work_out(id, place, names::named(write, &reader))?);
+        }
+        let effects: Vec<Effect> = worked
+            .iter()
+            .map(|write| Effect::new(write.key.clone(), write.effect.clone()))
+            .collect();
+        let keys = worked.iter().map(|write| write.key.clone()).collect();
+        let mut draft = draft(worked)?;
+        draft.lane = submission.lane;
+        draft.after = submission.after;
+        draft.effects = effects.clone();
+        let txn = self.queue.submit(self.now.wall, id, draft)?;
+        let publication = self.cache.add_action(self.now.tick, id, effects);
+        self.publish(publication);
+        self.persistence.push(txn, Some(Then::Durable(id)));
+        Ok(Submitted { id, keys })
+    }
+
+    /// One write: what goes to the server, and what it does to the view meanwhile.
+    fn work_out(
+        &mut self,
+        action: ActionId,
+        place: usize,
+        write: Write,
+    ) -> Result<Worked, CommandError> {
+        match write {
+            Write::Create {
+                entity_type,
+                record,
+            } => self.work_out_create(action, place, entity_type, &record),
+            Write::Update { key, patch } => {
+                self.defined(&key.entity_type)?;
+                let payload = update_payload(&patch);
+                Ok(Worked {
+                    name: "update",
+                    key,
+                    payload,
+                    effect: EffectBody::Merge(patch),
+                })
+            }
+            Write::Delete { key } => {
+                self.defined(&key.entity_type)?;
+                Ok(Worked {
+                    name: "delete",
+                    key,
+                    payload: Record::new(),
+                    effect: EffectBody::Remove,
+                })
+            }
+        }
+    }
+
+    fn work_out_create(
+        &mut self,
+        action: ActionId,
+        place: usize,
+        entity_type: EntityType,
+        record: &Record,
+    ) -> Result<Worked, CommandError> {
+        let id_field = self.defined(&entity_type)?.naming.id_field.clone();
+        let named = record.get(&id_field).is_some_and(|value| !value.is_null());
+        let id = if named {
+            record
+                .entity_id(&id_field)
+                .map_err(|error| CommandError::BadId(error.to_string()))?
+        } else if place == 0 {
+            EntityId::temporary(action)
+        } else {
+            // Several creations of one action need several temporary ids.
+            EntityId::temporary(ActionId::new(
+                self.now.wall.as_unix_millis(),
+                self.random.id_bytes(),
+            ))
+        };
+        let shown = record.with(&id_field, id_value(&id));
+        let sent = if id.is_temporary() {
+            record.without(&id_field)
+        } else {
+            shown.clone()
+        };
+        let payload = RecordBuilder::new()
+            .field("entity", sent.to_value())
+            .build();
+        Ok(Worked {
+            name: "create",
+            key: EntityKey::new(entity_type, id),
+            payload,
+            effect: EffectBody::Put(shown),
+        })
+    }
+
+    fn defined(&self, entity_type: &EntityType) -> Result<&Collection, CommandError> {
+        self.collections
+            .get(entity_type)
+            .ok_or_else(|| CommandError::UnknownCollection(entity_type.clone()))
+    }
+}
+
+/// One write is an action of its own name; several are one action named `transaction`.
+fn draft(mut worked: Vec<Worked>) -> Result<Draft, CommandError> {
+    if worked.len() > 1 {
+        let writes: Vec<Value> = worked.iter().map(nested).collect();
+        let mut draft = Draft::new("transaction");
+        draft.payload = RecordBuilder::new().field("writes", writes).build();
+        return Ok(draft);
+    }
+    let write = worked.pop().ok_or(CommandError::Empty)?;
+    let mut draft = Draft::new(write.name);
+    draft.entity_type = Some(write.key.entity_type);
+    draft.entity_id = Some(write.key.id);
+    draft.payload = write.payload;
+    Ok(draft)
+}
+
+fn nested(write: &Worked) -> Value {
+    RecordBuilder::new()
+        .field("name", write.name)
+        .field("entityType", write.key.entity_type.as_str())
+        .field("entityId", id_value(&write.key.id))
+        .field("payload", write.payload.to_value())
+        .build()
+        .to_value()
+}
+
+fn update_payload(patch: &Patch) -> Record {
+    let unset: Vec<&str> = patch.unset_fields().collect();
+    let payload = RecordBuilder::new().field("changes", patch.set_record().to_value());
+    if unset.is_empty() {
+        payload.build()
+    } else {
+        payload.field("unset", unset).build()
+    }
+}
+
+/// An id as it stands in a record: an integer where it came as one.
+fn id_value(id: &EntityId) -> Value {
+    let number = id.is_integer().then(|| id.as_str());
+    match number.map(|digits| (digits.parse::<i64>(), digits.parse::<u64>())) {
+        Some((Ok(signed), _)) => Value::from(signed),
+        Some((Err(_), Ok(unsigned))) => Value::from(unsigned),
+        Some((Err(_), Err(_))) | None => Value::from(id.as_str()),
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> CommandError {
+    CommandError::Action(error.to_string())
+}

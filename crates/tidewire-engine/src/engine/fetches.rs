@@ -1,0 +1,181 @@
+//! The engine and its requests: asking for what the cache wants, and taking the answers.
+
+use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
+use tidewire_model::EntityType;
+use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError};
+
+use super::Engine;
+use crate::frame::Speaking;
+use crate::input::{Failure, Fetched};
+use crate::output::{Output, Problem};
+use crate::refetch::{Answered, FetchNumber};
+
+impl Engine {
+    /// Asks for what is watched and not known well enough, as far as there is room.
+    pub(super) fn ask(&mut self) {
+        if !self.wants_changed || !self.may_transmit() {
+            return;
+        }
+        self.wants_changed = false;
+        for wanted in self.cache.wants(self.now.tick) {
+            if !self.refetch.has_room(self.now.tick) {
+                self.wants_changed = true;
+                return;
+            }
+            if self.may_ask(&wanted) {
+                self.request(wanted);
+            }
+        }
+    }
+
+    fn may_ask(&self, wanted: &Wanted) -> bool {
+        let entity_type = wanted.entity_type();
+        // An answer to a request made before the feed is attached could miss what follows it.
+        self.subscriptions.is_held(entity_type)
+            && self.may_fetch(entity_type)
+            && !self.refetch.is_refused(wanted)
+    }
+
+    /// Whether there is anybody to ask about this type.
+    pub(super) fn may_fetch(&self, entity_type: &EntityType) -> bool {
+        match self.speaking {
+            Speaking::V1 => true,
+            Speaking::Basic => {
+                self.settings.own.fetch && self.cache.interest(entity_type) != Interest::PushesOnly
+            }
+        }
+    }
+
+    fn request(&mut self, wanted: Wanted) {
+        let ticket = self.cache.begin_fetch(self.now.tick, &wanted);
+        let (entity_type, what) = match &wanted {
+            Wanted::Entities { entity_type, ids } => {
+                (entity_type.clone(), FetchWhat::Ids(ids.clone()))
+            }
+            Wanted::Page {
+                entity_type, query, ..
+            } => (entity_type.clone(), FetchWhat::Query(query.clone())),
+            Wanted::Snapshot { entity_type } => {
+                let entity_type = entity_type.clone();
+                return self.ask_for_snapshot(&entity_type, ticket);
+            }
+        };
+        let id = self.ids.next();
+        self.refetch.begin(id, wanted, ticket);
+        match self.speaking {
+            Speaking::V1 => {
+                self.transmit(&ClientMessage::Fetch(Fetch {
+                    id,
+                    entity_type,
+                    what,
+                }));
+            }
+            Speaking::Basic => {
+                let number = FetchNumber(id.0);
+                self.outputs.push_back(Output::Fetch {
+                    number,
+                    entity_type,
+                    what,
+                });
+            }
+        }
+    }
+
+    /// A complete stream begins anew: subscribed again, this time without resume.
+    fn ask_for_snapshot(&mut self, entity_type: &EntityType, ticket: FetchTicket) {
+        self.snapshots.insert(entity_type.clone(), ticket);
+        self.on_gap(entity_type);
+    }
+
+    pub(super) fn on_data(&mut self, data: Data) {
+        match self.refetch.on_data(data) {
+            Ok(Some(answered)) => self.on_answered(answered),
+            Ok(None) => {}
+            Err(fault) => self.broken_peer(fault),
+        }
+    }
+
+    fn on_answered(&mut self, answered: Answered) {
+        let entity_type = answered.wanted.entity_type().clone();
+        let rows = match self.rows(&entity_type, answered.rows) {
+            Ok(rows) => rows,
+            Err(fault) => {
+                self.cache.fail_fetch(self.now.tick, answered.ticket);
+                self.refetch.on_failed(self.now.tick, None);
+                return self.broken_peer(&fault);
+            }
+        };
+        let (ticket, as_of) = (answered.ticket, answered.as_of);
+        self.take(match answered.wanted {
+            Wanted::Entities { .. } => Intake::Entities {
+                ticket,
+                as_of,
+                rows,
+                missing: answered.missing,
+            },
+            // Answered by a snapshot, never by data.
+            Wanted::Snapshot { .. } => return,
+            Wanted::Page { .. } => Intake::Page {
+                ticket,
+                as_of,
+                rows,
+                total_count: answered.total_count,
+                end: answered.end,
+            },
+        });
+        self.batch.hurry();
+        self.wants_changed = true;
+    }
+
+    pub(super) fn on_fetch_error(&mut self, error: &RequestError) {
+        let retry_after = error.retry_after_ms.map(std::time::Duration::from_millis);
+        self.on_fetch_failed(error.id, error.class, &error.code, retry_after);
+    }
+
+    fn on_fetch_failed(
+        &mut self,
+        id: tidewire_protocol::RequestId,
+        class: Class,
+        code: &str,
+        retry_after: Option<std::time::Duration>,
+    ) {
+        let Some(request) = self.refetch.take(id) else {
+            return;
+        };
+        self.cache.fail_fetch(self.now.tick, request.ticket);
+        let entity_type = request.wanted.entity_type().clone();
+        match class {
+            Class::Retry => self.refetch.on_failed(self.now.tick, retry_after),
+            Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
+                self.refetch.on_refused(request.wanted);
+            }
+        }
+        self.report(Problem::FetchRefused {
+            entity_type,
+            code: code.to_owned(),
+        });
+        self.wants_changed = true;
+    }
+
+    pub(super) fn on_fetched(&mut self, number: FetchNumber, result: Result<Fetched, Failure>) {
+        let id = tidewire_protocol::RequestId(number.0);
+        match result {
+            Ok(fetched) => {
+                let Some(request) = self.refetch.take(id) else {
+                    return;
+                };
+                self.refetch.on_succeeded();
+                self.on_answered(Answered {
+                    wanted: request.wanted,
+                    ticket: request.ticket,
+                    as_of: None,
+                    rows: fetched.rows,
+                    missing: fetched.missing,
+                    total_count: fetched.total_count,
+                    end: fetched.end,
+                });
+            }
+            Err(failure) => self.on_fetch_failed(id, failure.class, &failure.code, None),
+        }
+    }
+}

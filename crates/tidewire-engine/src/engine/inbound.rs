@@ -1,0 +1,167 @@
+//! Frames to messages, and what a message means the moment it comes.
+//!
+//! Whatever changes knowledge goes through the assembly, in order of arrival; this file only keeps
+//! the tables of streams and the connection in step.
+
+use std::time::Duration;
+
+use tidewire_cache::{Intake, Taken};
+use tidewire_model::Offset;
+use tidewire_protocol::{
+    Bye, Class, ClientMessage, DecodeError, Events, Ping, Points, Push, ServerMessage, Subscribed,
+    changes, close,
+};
+
+use super::Engine;
+use crate::assembly::Admitted;
+use crate::frame::{Incoming, Speaking};
+use crate::output::{Output, Problem};
+use crate::session::{Event, Loss};
+
+/// The close code of an ordinary end.
+pub(super) const NORMAL: u16 = 1000;
+
+impl Engine {
+    pub(super) fn on_frame(&mut self, incoming: Incoming) {
+        if incoming.generation != self.session.generation() {
+            return;
+        }
+        self.session_event(Event::Heard);
+        match (incoming.message, self.speaking) {
+            (Ok(message), _) => self.on_message(message),
+            // Something of a stream may be in it, so going on would leave a hole.
+            (Err(error), Speaking::V1) => {
+                let code = match error {
+                    DecodeError::UnknownCritical { .. } => close::UNSUPPORTED,
+                    _ => close::BAD_FRAME,
+                };
+                self.break_off(code, Problem::BadFrame(error.to_string()));
+            }
+            (Err(error), Speaking::Basic) => self.report(Problem::BadFrame(error.to_string())),
+        }
+    }
+
+    fn on_message(&mut self, message: ServerMessage) {
+        match message {
+            ServerMessage::Welcome(welcome) => self.on_welcome(&welcome),
+            ServerMessage::Subscribed(subscribed) => self.on_subscribed(subscribed),
+            ServerMessage::SubscribeError(error) => self.on_subscribe_error(error),
+            ServerMessage::Unsubscribed(ended) => self.on_unsubscribed(&ended),
+            ServerMessage::Events(events) => self.on_events(events),
+            ServerMessage::Ping(ping) => self.on_ping(&ping),
+            ServerMessage::Bye(bye) => self.on_bye(&bye),
+            ServerMessage::Push(push) => self.on_push(push),
+            ServerMessage::Snapshot(part) if !self.subscriptions.is_held(&part.entity_type) => {}
+            ServerMessage::SnapshotEnd(end) if !self.subscriptions.is_held(&end.entity_type) => {}
+            message @ (ServerMessage::Snapshot(_)
+            | ServerMessage::SnapshotEnd(_)
+            | ServerMessage::Data(_)
+            | ServerMessage::FetchError(_)
+            | ServerMessage::Ack(_)
+            | ServerMessage::Reject(_)
+            | ServerMessage::ActionSync(_)) => self.assembly.push_message(message),
+            // A close follows; nothing is to be done before it.
+            ServerMessage::Drain(_) | ServerMessage::Pong(_) | ServerMessage::Unknown { .. } => {}
+        }
+    }
+
+    /// The feed is attached from here on, even if what it says has to wait its turn.
+    fn on_subscribed(&mut self, subscribed: Subscribed) {
+        if self
+            .subscriptions
+            .on_subscribed(&subscribed.entity_type, subscribed.id)
+        {
+            self.assembly
+                .attach(&subscribed.entity_type, subscribed.offset);
+            self.assembly
+                .push_message(ServerMessage::Subscribed(subscribed));
+        }
+    }
+
+    fn on_events(&mut self, events: Events) {
+        if !self.subscriptions.is_held(&events.entity_type) {
+            return;
+        }
+        let entity_type = events.entity_type.clone();
+        match self.assembly.push_events(events) {
+            Admitted::Yes | Admitted::Repeat => {}
+            Admitted::Gap => self.on_gap(&entity_type),
+            Admitted::Broken(fault) => self.broken_peer(fault),
+        }
+    }
+
+    /// Heartbeats carry heads, so a lost last event shows within one of them (protocol rule 6).
+    fn on_ping(&mut self, ping: &Ping) {
+        self.transmit(&ClientMessage::Pong(ping.n));
+        for (entity_type, head) in &ping.heads {
+            let behind = self
+                .assembly
+                .received(entity_type)
+                .is_some_and(|received| received < *head);
+            if behind && self.subscriptions.is_held(entity_type) {
+                self.on_gap(entity_type);
+            }
+        }
+    }
+
+    fn on_bye(&mut self, bye: &Bye) {
+        self.outputs.push_back(Output::Disconnect {
+            generation: self.session.generation(),
+            code: NORMAL,
+            reason: "goodbye".into(),
+        });
+        if bye.class == Class::Session {
+            self.become_another();
+        }
+        self.session_event(Event::Lost(Loss {
+            code: Some(bye.code),
+            reason: bye.reason.clone(),
+            retry_after: bye.retry_after_ms.map(Duration::from_millis),
+        }));
+    }
+
+    /// A push without a place in a stream: its point is made here.
+    fn on_push(&mut self, push: Push) {
+        let Push { entity_type, ops } = push;
+        if !self.subscriptions.is_held(&entity_type) {
+            return;
+        }
+        let naming = self.naming(&entity_type);
+        let ops = changes(ops, &entity_type, &naming, Points::Client(Offset::ZERO));
+        for (_, fault) in &ops.bad {
+            self.report(Problem::BadFrame(fault.to_string()));
+        }
+        let stale_all = ops.stale_all.is_some();
+        self.take(Intake::Pushed {
+            entity_type,
+            changes: ops.changes,
+            stale_all,
+        });
+    }
+
+    /// Takes everything from the assembly that is whole.
+    pub(super) fn release(&mut self) {
+        while let Some(ready) = self.assembly.next() {
+            self.on_ready(ready);
+        }
+    }
+
+    /// Gives a piece of knowledge to the cache.
+    pub(super) fn take(&mut self, intake: Intake) {
+        let entity_type = match &intake {
+            Intake::Commit(commit) => Some(commit.entity_type.clone()),
+            Intake::SnapshotRows { entity_type, .. } | Intake::SnapshotEnd { entity_type, .. } => {
+                Some(entity_type.clone())
+            }
+            _ => None,
+        };
+        match self.cache.take(self.now.tick, intake) {
+            Taken::Staged | Taken::Repeat | Taken::NotHeld => {}
+            Taken::Gap { .. } | Taken::TooLarge => {
+                if let Some(entity_type) = entity_type {
+                    self.on_gap(&entity_type);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Messages that change knowledge, in order of arrival, handed to the cache as what they mean.
+
+use std::collections::BTreeSet;
+
+use tidewire_cache::{Attached, Commit, Echo, Intake};
+use tidewire_model::{ActionId, EntityId, EntityType, Row};
+use tidewire_protocol::{
+    Ack, Points, Reject, ServerMessage, Snapshot, SnapshotEnd, SubscribeResult, Subscribed,
+    WireRow, changes,
+};
+
+use super::Engine;
+use crate::assembly::{Part, Ready};
+
+impl Engine {
+    pub(super) fn on_ready(&mut self, ready: Ready) {
+        match ready {
+            Ready::Commit(parts) => self.on_commit(parts),
+            Ready::Message(message) => match *message {
+                ServerMessage::Subscribed(subscribed) => self.on_attached(subscribed),
+                ServerMessage::Snapshot(part) => self.on_snapshot(part),
+                ServerMessage::SnapshotEnd(end) => self.on_snapshot_end(end),
+                ServerMessage::Data(data) => self.on_data(data),
+                ServerMessage::FetchError(error) => self.on_fetch_error(&error),
+                ServerMessage::Ack(ack) => self.on_ack(ack),
+                ServerMessage::Reject(reject) => self.on_reject(&reject),
+                ServerMessage::ActionSync(sync) => self.on_action_sync(&sync),
+                other => debug_assert!(false, "{other:?} does not wait for its turn"),
+            },
+        }
+    }
+
+    fn on_commit(&mut self, parts: Vec<Part>) {
+        let mut commits = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.commit(part) {
+                Ok(commit) => commits.push(commit),
+                Err(fault) => return self.broken_peer(&fault),
+            }
+        }
+        match <[Commit; 1]>::try_from(commits) {
+            Ok([commit]) => self.take(Intake::Commit(commit)),
+            Err(commits) => self.take(Intake::CommitGroup(commits)),
+        }
+    }
+
+    fn commit(&mut self, part: Part) -> Result<Commit, String> {
+        let Part {
+            entity_type,
+            from,
+            to,
+            ops,
+            actions,
+        } = part;
+        let naming = self.naming(&entity_type);
+        let ops = changes(ops, &entity_type, &naming, Points::Server(to));
+        if let Some((_, fault)) = ops.bad.first() {
+            return Err(fault.to_string());
+        }
+        for echo in &actions {
+            self.on_echo(echo.id, &echo.replaced);
+        }
+        let echoes = actions
+            .into_iter()
+            .map(|echo| Echo {
+                action: echo.id,
+                replaced: echo.replaced,
+            })
+            .collect();
+        Ok(Commit {
+            entity_type,
+            from,
+            to,
+            changes: ops.changes,
+            stale_all: ops.stale_all.is_some(),
+            echoes,
+        })
+    }
+
+    fn on_attached(&mut self, subscribed: Subscribed) {
+        let result = match subscribed.result {
+            SubscribeResult::Resumed => Attached::Resumed,
+            SubscribeResult::Snapshot => Attached::Snapshot,
+            SubscribeResult::Now => Attached::Now,
+        };
+        self.take(Intake::Subscribed {
+            entity_type: subscribed.entity_type,
+            result,
+            epoch: subscribed.epoch,
+            view: subscribed.view,
+            offset: subscribed.offset,
+            head: subscribed.head,
+        });
+        self.batch.hurry();
+    }
+
+    fn on_snapshot(&mut self, part: Snapshot) {
+        let Snapshot {
+            entity_type,
+            as_of,
+            rows,
+            ..
+        } = part;
+        match self.rows(&entity_type, rows) {
+            Ok(rows) => self.take(Intake::SnapshotRows {
+                entity_type,
+                as_of,
+                rows,
+            }),
+            Err(fault) => self.broken_peer(&fault),
+        }
+    }
+
+    fn on_snapshot_end(&mut self, end: SnapshotEnd) {
+        let SnapshotEnd {
+            entity_type,
+            as_of,
+            actions,
+            ..
+        } = end;
+        let contained: Vec<ActionId> = self
+            .queue
+            .pending()
+            .filter(|action| {
+                actions
+                    .get(&action.lane)
+                    .is_some_and(|last| action.seq <= *last)
+            })
+            .map(|action| action.id)
+            .chain(self.accepted.iter().copied())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        self.snapshots.remove(&entity_type);
+        self.take(Intake::SnapshotEnd {
+            entity_type,
+            as_of,
+            actions: contained,
+        });
+        self.batch.hurry();
+    }
+
+    /// The rows of a message, by the collection's naming.
+    ///
+    /// # Errors
+    /// A row carries no usable id.
+    pub(super) fn rows(
+        &self,
+        entity_type: &EntityType,
+        rows: Vec<WireRow>,
+    ) -> Result<Vec<Row>, String> {
+        let naming = self.naming(entity_type);
+        rows.into_iter()
+            .map(|row| row.into_row(&naming).map_err(|fault| fault.to_string()))
+            .collect()
+    }
+
+    fn on_ack(&mut self, ack: Ack) {
+        let Some(action) = self.queue.get(ack.id) else {
+            return;
+        };
+        let written = written_type(action.entity_type.as_ref(), ack.as_of.keys());
+        let rows = match written {
+            Some(entity_type) => match self.rows(&entity_type, ack.rows) {
+                Ok(rows) => rows
+                    .into_iter()
+                    .map(|row| (entity_type.clone(), row))
+                    .collect(),
+                Err(fault) => return self.broken_peer(&fault),
+            },
+            None => Vec::new(),
+        };
+        self.on_accepted(ack.seq, ack.id, ack.as_of, rows, ack.replaced);
+    }
+
+    fn on_reject(&mut self, reject: &Reject) {
+        let written = self
+            .queue
+            .get(reject.id)
+            .and_then(|action| action.entity_type.clone());
+        // The rows speak for the point up to which this connection has been told everything.
+        if let Some(entity_type) = written
+            && let Some(as_of) = self.cache.received(&entity_type)
+            && let Ok(rows) = self.rows(&entity_type, reject.rows.clone())
+        {
+            self.take(Intake::Rows {
+                entity_type,
+                as_of,
+                rows,
+                missing: Vec::<EntityId>::new(),
+            });
+        }
+        self.on_refused(reject);
+    }
+}
+
+/// The one entity type that an answer's rows belong to.
+fn written_type<'a>(
+    named: Option<&EntityType>,
+    mut streams: impl Iterator<Item = &'a EntityType>,
+) -> Option<EntityType> {
+    if let Some(named) = named {
+        return Some(named.clone());
+    }
+    let only = streams.next()?;
+    if streams.next().is_some() {
+        None
+    } else {
+        Some(only.clone())
+    }
+}

@@ -1,0 +1,198 @@
+//! Everything that can happen to an engine.
+
+use tidewire_cache::{CollectionSettings, Target, WatchId};
+use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Patch, Record};
+use tidewire_protocol::{Naming, WireRow};
+
+use crate::frame::Incoming;
+use crate::persistence::StoreTicket;
+use crate::refetch::FetchNumber;
+use crate::session::Generation;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// The application wants something.
+    Command(Command),
+    /// The transport has a connection.
+    Connected {
+        /// The attempt.
+        generation: Generation,
+        /// The subprotocol the server chose.
+        subprotocol: Option<String>,
+        /// Proof of who is speaking, for `HELLO`.
+        token: Option<String>,
+    },
+    /// The transport could not make a connection.
+    ConnectFailed {
+        /// The attempt.
+        generation: Generation,
+        /// Why, in words for people.
+        reason: String,
+        /// Whether another attempt can help.
+        trouble: Trouble,
+    },
+    /// A frame came.
+    Frame(Incoming),
+    /// The connection is over.
+    Disconnected {
+        /// The connection.
+        generation: Generation,
+        /// The close code, where the peer sent one.
+        code: Option<u16>,
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// The transport has written this much of what it was given.
+    Written {
+        /// The connection.
+        generation: Generation,
+        /// Bytes of frames.
+        bytes: usize,
+    },
+    /// The store has done a transaction, or failed.
+    Stored {
+        /// The transaction.
+        ticket: StoreTicket,
+        /// Why it failed, in words for people.
+        result: Result<(), String>,
+    },
+    /// The application's own backend has read.
+    Fetched {
+        /// The request.
+        number: FetchNumber,
+        /// What it read.
+        result: Result<Fetched, Failure>,
+    },
+    /// The application's own backend has written.
+    Executed {
+        /// The action.
+        action: ActionId,
+        /// What became of it.
+        result: Result<Executed, Failure>,
+    },
+    /// Time has passed.
+    Time,
+}
+
+/// Whether trouble may pass by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another attempt may succeed.
+    Passing,
+    /// No attempt will succeed until the application changes something.
+    Lasting,
+}
+
+/// What the application wants.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Names a collection, before anything of its type is used.
+    Define {
+        /// The entity type.
+        entity_type: EntityType,
+        /// How its knowledge is kept.
+        settings: CollectionSettings,
+        /// Where its entities carry id and version.
+        naming: Naming,
+    },
+    /// Watches something; it is kept in step from now on.
+    Watch(Target),
+    /// Watches no more.
+    Unwatch(WatchId),
+    /// Writes something.
+    Submit(Submission),
+    /// Takes back an action that was never sent.
+    Cancel(ActionId),
+    /// Sends a parked action again, under a new number.
+    Retry(ActionId),
+    /// Gives a parked action up.
+    Discard(ActionId),
+    /// Marks entities, or a whole type, as stale; what is watched is fetched again.
+    Invalidate {
+        /// The entity type.
+        entity_type: EntityType,
+        /// Which, or all.
+        ids: Option<Vec<EntityId>>,
+    },
+    /// Switches the connection on or off.
+    Switch(Switch),
+}
+
+/// The application's switch for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Connect, and stay connected.
+    On,
+    /// Close, and stay closed.
+    Off,
+}
+
+/// A write to be submitted.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The lane it belongs to.
+    pub lane: Lane,
+    /// What is written; more than one makes one action of several writes.
+    pub writes: Vec<Write>,
+    /// Actions that must be accepted before it is sent.
+    pub after: Vec<ActionId>,
+}
+
+/// One write of a submission.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A new entity; without its id field, the server names it.
+    Create {
+        /// The entity type.
+        entity_type: EntityType,
+        /// Its fields.
+        record: Record,
+    },
+    /// Changed fields.
+    Update {
+        /// The entity.
+        key: EntityKey,
+        /// What is set and unset.
+        patch: Patch,
+    },
+    /// An entity to be removed.
+    Delete {
+        /// The entity.
+        key: EntityKey,
+    },
+}
+
+/// What the application's own backend read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetched {
+    /// The rows, in the query's order.
+    pub rows: Vec<WireRow>,
+    /// Of the ids asked for, those that are not there.
+    pub missing: Vec<EntityId>,
+    /// How many entities the query holds in all, where it was counted.
+    pub total_count: Option<u64>,
+    /// Whether nothing follows the last row.
+    pub end: bool,
+}
+
+/// What the application's own backend wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Executed {
+    /// The entities as they are now, where the backend said so.
+    pub rows: Vec<(EntityType, WireRow)>,
+    /// The id the backend made for a temporary one.
+    pub replaced: Option<(EntityId, EntityId)>,
+}
+
+/// Why the application's own backend did not do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What is to be done about it.
+    pub class: tidewire_protocol::Class,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub message: String,
+}

@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+mod assembly;
+mod backoff;
+mod batch;
+mod engine;
+mod frame;
+mod input;
+mod output;
+mod persistence;
+mod random;
+mod refetch;
+mod session;
+mod settings;
+mod status;
+mod subscriptions;
+mod timers;
+
+pub use backoff::BackoffSettings;
+pub use engine::Engine;
+pub use frame::{FrameReader, Incoming};
+pub use input::{Command, Executed, Failure, Fetched, Input, Submission, Switch, Trouble, Write};
+pub use output::{CommandError, Event, Output, Problem, Reply, Stage, Submitted};
+pub use persistence::StoreTicket;
+pub use refetch::FetchNumber;
+pub use session::{Generation, SessionSettings};
+pub use settings::{Dialects, OwnBackend, Settings};
+pub use status::{Connection, Status};
+pub use timers::TimerReason;

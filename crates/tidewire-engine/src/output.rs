@@ -1,0 +1,192 @@
+//! Everything an engine asks of the world outside, and tells it.
+
+use tidewire_cache::{Publication, WatchId};
+use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Tick};
+use tidewire_protocol::{Encoded, FetchWhat};
+use tidewire_queue::{Action, Refusal};
+use tidewire_store::Txn;
+
+use crate::persistence::StoreTicket;
+use crate::refetch::FetchNumber;
+use crate::session::Generation;
+use crate::status::Status;
+use crate::timers::TimerReason;
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Connect, offering these subprotocols; answer with `Connected` or `ConnectFailed`.
+    Connect {
+        /// The attempt.
+        generation: Generation,
+        /// The subprotocols to offer, best first.
+        subprotocols: Vec<&'static str>,
+    },
+    /// Close the connection; no answer is needed.
+    Disconnect {
+        /// The connection.
+        generation: Generation,
+        /// The close code.
+        code: u16,
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// Send this frame; answer with `Written` once it is out.
+    Transmit {
+        /// The connection.
+        generation: Generation,
+        /// The frame.
+        frame: Encoded,
+    },
+    /// Store all of this as one transaction; answer with `Stored`.
+    Store {
+        /// Names the transaction.
+        ticket: StoreTicket,
+        /// What to store, in order.
+        group: Vec<Txn>,
+    },
+    /// Read from the application's own backend; answer with `Fetched`.
+    Fetch {
+        /// Names the request.
+        number: FetchNumber,
+        /// The entity type.
+        entity_type: EntityType,
+        /// What is wanted.
+        what: FetchWhat,
+    },
+    /// Write to the application's own backend, with the action's id as idempotency key; answer
+    /// with `Executed`.
+    Execute(Box<Action>),
+    /// Something became visible: wake its watchers, and drop what it replaced, outside any lock.
+    Published(Publication),
+    /// Tell whoever is interested.
+    Event(Event),
+    /// Call with `Time` at this time, or never; replaces what was asked before.
+    WakeAt(Option<(Tick, TimerReason)>),
+}
+
+/// A fact an application may care about.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The connection changed.
+    Status(Status),
+    /// An action moved on.
+    Action {
+        /// The action.
+        id: ActionId,
+        /// How far it is.
+        stage: Stage,
+    },
+    /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
+    Problem(Problem),
+}
+
+/// How far an action is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// It survives a crash.
+    Durable,
+    /// It could not be stored: why.
+    NotDurable(String),
+    /// The server did it; the ids it made for temporary ones.
+    Accepted(Vec<(EntityId, EntityId)>),
+    /// Its result is in the base.
+    Visible,
+    /// It was refused and waits for a decision.
+    Parked(Refusal),
+    /// It was sent, and whether it was done cannot be known.
+    Uncertain,
+    /// It was taken back or given up.
+    Gone,
+}
+
+/// Something that was wrong outside.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A frame from the server made no sense.
+    #[error("the server sent a frame that makes no sense: {0}")]
+    BadFrame(String),
+    /// A frame from the server broke the protocol's rules.
+    #[error("the server broke the protocol: {0}")]
+    BadPeer(String),
+    /// The server refused a stream.
+    #[error("the server refused the stream {entity_type}: {code}")]
+    StreamRefused {
+        /// The stream.
+        entity_type: EntityType,
+        /// Why.
+        code: String,
+    },
+    /// A request was refused.
+    #[error("a request for {entity_type} was refused: {code}")]
+    FetchRefused {
+        /// The entity type.
+        entity_type: EntityType,
+        /// Why.
+        code: String,
+    },
+    /// The store failed; nothing more is sent or stored until the application opens it again.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// Something stored could not be read; it was kept as it is.
+    #[error("something stored could not be read: {0}")]
+    Unreadable(String),
+}
+
+/// What a command gives back at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// Watching.
+    Watching(WatchId),
+    /// The write is in the view.
+    Submitted(Submitted),
+    /// Refused; nothing changed.
+    Refused(CommandError),
+}
+
+/// A write that is in the view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submitted {
+    /// The action.
+    pub id: ActionId,
+    /// The entities it writes, in the order of the writes; a created one without an id has a
+    /// temporary one.
+    pub keys: Vec<EntityKey>,
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The type was not defined.
+    #[error("the collection {0} is not defined; build it before using it")]
+    UnknownCollection(EntityType),
+    /// The type was defined before, in another way.
+    #[error("the collection {0} is defined already, with other settings")]
+    DefinedOtherwise(EntityType),
+    /// The submission writes nothing.
+    #[error("the submission holds no write")]
+    Empty,
+    /// The record's id field is not usable as an id.
+    #[error("the entity's id field cannot be used: {0}")]
+    BadId(String),
+    /// The dialect has no words for writes, and the application gave no way of its own.
+    #[error(
+        "nothing can be written in the basic dialect without an own backend; give the client one with execute(...)"
+    )]
+    NoExecute,
+    /// The queue did not take it.
+    #[error(transparent)]
+    Queue(#[from] tidewire_queue::SubmitError),
+    /// The action is not in a state that allows this.
+    #[error("the action cannot be changed: {0}")]
+    Action(String),
+    /// The store failed before; nothing new is taken.
+    #[error("the store failed ({0}); open it again and start a new client")]
+    Store(String),
+}

@@ -1,0 +1,98 @@
+//! What an engine is told once, when it is made.
+
+use std::time::Duration;
+
+use crate::session::SessionSettings;
+
+/// Everything that can be chosen, with the defaults that suit most applications.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who the application takes the user for; names the partition of queue and cache. Nothing is
+    /// sent before the server confirms the same principal. `None` takes the first it confirms.
+    pub identity: Option<String>,
+    /// The application's name, told to the server.
+    pub app: String,
+    /// The application's version, told to the server.
+    pub app_version: String,
+    /// Which dialects may be spoken.
+    pub dialects: Dialects,
+    /// What the application does itself where the dialect has no words for it.
+    pub own: OwnBackend,
+    /// Changes that follow each other within this time become visible in one step.
+    pub batch_window: Duration,
+    /// A batch is shown before its window ends once it holds this many rows.
+    pub batch_max_rows: usize,
+    /// Rows worked on in one call; bounds how long a caller waits for the engine.
+    pub slice_rows: usize,
+    /// Above this many rows waiting to be worked on, no frames are wanted.
+    pub staged_max_rows: usize,
+    /// A stream nobody watches any more is kept this long.
+    pub linger: Duration,
+    /// Requests under way at once.
+    pub max_fetches: usize,
+    /// What could not be fetched is asked for again after this, doubled at every failure up to a
+    /// minute.
+    pub refetch_wait: Duration,
+    /// With a dialect that does not answer `SUBSCRIBE`, what is watched is refreshed a second time
+    /// this long after a reconnect.
+    pub settle: Duration,
+    /// Bytes given to the transport and not yet written, above which nothing more is sent.
+    pub transmit_window_bytes: usize,
+    /// The largest frame this client takes, told to the server.
+    pub max_frame_bytes: u64,
+    /// Times of the connection.
+    pub session: SessionSettings,
+    /// Bounds of the cache.
+    pub cache: tidewire_cache::Settings,
+    /// Bounds of the queue.
+    pub queue: tidewire_queue::Settings,
+    /// Where jitter and ids come from. Must differ between clients.
+    pub seed: u64,
+}
+
+/// Which dialects may be spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialects {
+    /// Only v1; a server that does not choose it is refused with a clear error.
+    #[default]
+    V1,
+    /// v1 where the server chooses it, else basic.
+    V1OrBasic,
+    /// Only basic.
+    Basic,
+}
+
+/// What the application does itself in the basic dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnBackend {
+    /// Reads by request.
+    pub fetch: bool,
+    /// Writes by request.
+    pub execute: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            identity: None,
+            app: String::new(),
+            app_version: String::new(),
+            dialects: Dialects::default(),
+            own: OwnBackend::default(),
+            batch_window: Duration::from_millis(100),
+            batch_max_rows: 10_000,
+            slice_rows: 32,
+            staged_max_rows: 20_000,
+            linger: Duration::from_secs(5),
+            max_fetches: 4,
+            refetch_wait: Duration::from_millis(500),
+            settle: Duration::from_secs(2),
+            transmit_window_bytes: 256 * 1024,
+            max_frame_bytes: 1024 * 1024,
+            session: SessionSettings::default(),
+            cache: tidewire_cache::Settings::default(),
+            queue: tidewire_queue::Settings::default(),
+            seed: 0,
+        }
+    }
+}

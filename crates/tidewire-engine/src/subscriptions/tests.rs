@@ -1,0 +1,189 @@
+//! Every state of a stream, and what each event does in it.
+
+use std::time::Duration;
+
+use tidewire_model::{EntityType, Tick};
+use tidewire_protocol::RequestId;
+
+use super::{Answers, RequestIds, Step, Subscriptions};
+
+struct Bench {
+    streams: Subscriptions,
+    ids: RequestIds,
+    now: Tick,
+}
+
+fn orders() -> EntityType {
+    EntityType::new("orders").unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let streams = Subscriptions::new(Duration::from_secs(5));
+        Self {
+            streams,
+            ids: RequestIds::default(),
+            now: Tick::from_micros(0),
+        }
+    }
+
+    fn want(&mut self) -> Vec<Step> {
+        self.streams.on_wanted(&orders(), &mut self.ids)
+    }
+
+    fn up(&mut self) -> Vec<Step> {
+        self.streams.on_up(Answers::Yes, &mut self.ids)
+    }
+
+    fn held() -> Self {
+        let mut bench = Self::new();
+        bench.up();
+        bench.want();
+        assert!(bench.streams.on_subscribed(&orders(), RequestId(1)));
+        bench
+    }
+}
+
+fn subscribe(id: u64) -> Step {
+    Step::Subscribe(orders(), RequestId(id))
+}
+
+#[test]
+fn a_wanted_stream_is_asked_for_once_however_many_want_it() {
+    let mut bench = Bench::new();
+    bench.up();
+    assert_eq!(bench.want(), [subscribe(1)]);
+    assert_eq!(bench.want(), []);
+    assert!(!bench.streams.is_held(&orders()));
+    assert!(bench.streams.on_subscribed(&orders(), RequestId(1)));
+    assert!(bench.streams.is_held(&orders()));
+    assert_eq!(bench.want(), []);
+}
+
+#[test]
+fn what_is_wanted_while_down_is_asked_for_when_up() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.want(), []);
+    assert_eq!(bench.up(), [subscribe(1)]);
+}
+
+#[test]
+fn coverage_b8_after_a_loss_every_stream_is_asked_for_again() {
+    let mut bench = Bench::held();
+    assert_eq!(bench.streams.on_down(), [Step::Detach(orders())]);
+    assert_eq!(bench.up(), [subscribe(2)]);
+}
+
+#[test]
+fn an_answer_to_an_older_request_is_ignored() {
+    let mut bench = Bench::new();
+    bench.up();
+    bench.want();
+    bench.streams.on_down();
+    bench.up();
+    assert!(!bench.streams.on_subscribed(&orders(), RequestId(1)));
+    assert!(bench.streams.on_subscribed(&orders(), RequestId(2)));
+    assert_eq!(bench.streams.on_refused(RequestId(2), None), None);
+}
+
+#[test]
+fn coverage_a3_an_unwanted_stream_is_given_back_after_the_linger() {
+    let mut bench = Bench::held();
+    bench.streams.on_unwanted(bench.now, &orders());
+    assert_eq!(
+        bench.streams.deadlines().0,
+        Some(bench.now + Duration::from_secs(5))
+    );
+    assert_eq!(bench.streams.on_due(bench.now, &mut bench.ids), []);
+    let steps = bench
+        .streams
+        .on_due(bench.now + Duration::from_secs(5), &mut bench.ids);
+    assert_eq!(
+        steps,
+        [
+            Step::Detach(orders()),
+            Step::Unsubscribe(orders(), RequestId(2))
+        ]
+    );
+    assert!(bench.streams.is_empty());
+}
+
+#[test]
+fn a_stream_wanted_again_during_the_linger_stays() {
+    let mut bench = Bench::held();
+    bench.streams.on_unwanted(bench.now, &orders());
+    assert_eq!(bench.want(), []);
+    assert_eq!(
+        bench
+            .streams
+            .on_due(bench.now + Duration::from_secs(9), &mut bench.ids),
+        []
+    );
+    assert!(bench.streams.is_held(&orders()));
+}
+
+#[test]
+fn a_gap_gives_the_feed_back_and_asks_again() {
+    let mut bench = Bench::held();
+    let steps = bench.streams.on_gap(&orders(), &mut bench.ids);
+    assert_eq!(
+        steps,
+        [
+            Step::Detach(orders()),
+            Step::Unsubscribe(orders(), RequestId(2)),
+            subscribe(3)
+        ]
+    );
+    assert!(!bench.streams.is_held(&orders()));
+    assert_eq!(bench.streams.on_gap(&orders(), &mut bench.ids), []);
+}
+
+#[test]
+fn a_refused_stream_is_asked_for_again_only_at_its_time() {
+    let mut bench = Bench::new();
+    bench.up();
+    bench.want();
+    let at = bench.now + Duration::from_secs(1);
+    assert_eq!(
+        bench.streams.on_refused(RequestId(1), Some(at)),
+        Some(orders())
+    );
+    assert_eq!(bench.streams.deadlines().1, Some(at));
+    assert_eq!(bench.streams.on_due(bench.now, &mut bench.ids), []);
+    assert_eq!(bench.streams.on_due(at, &mut bench.ids), [subscribe(2)]);
+}
+
+#[test]
+fn a_stream_refused_for_good_is_left_alone_until_the_next_connection() {
+    let mut bench = Bench::new();
+    bench.up();
+    bench.want();
+    bench.streams.on_refused(RequestId(1), None);
+    assert_eq!(
+        bench
+            .streams
+            .on_due(bench.now + Duration::from_secs(999), &mut bench.ids),
+        []
+    );
+    bench.streams.on_down();
+    assert_eq!(bench.up(), [subscribe(2)]);
+}
+
+#[test]
+fn a_stream_the_server_ended_is_detached_and_asked_for_again() {
+    let mut bench = Bench::held();
+    let steps = bench.streams.on_ended(&orders(), Some(bench.now));
+    assert_eq!(steps, [Step::Detach(orders())]);
+    assert_eq!(
+        bench.streams.on_due(bench.now, &mut bench.ids),
+        [subscribe(2)]
+    );
+}
+
+#[test]
+fn a_dialect_without_answers_holds_a_stream_once_it_is_asked_for() {
+    let mut bench = Bench::new();
+    bench.streams.on_up(Answers::No, &mut bench.ids);
+    bench.want();
+    assert!(bench.streams.is_held(&orders()));
+}

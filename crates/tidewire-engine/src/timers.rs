@@ -1,0 +1,103 @@
+//! The times at which the engine wants to be called, each with its reason.
+//!
+//! The set of reasons is closed, so that a busy loop can be named from outside.
+
+use tidewire_model::Tick;
+
+/// Why the engine wants to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerReason {
+    /// The next connection attempt is due.
+    Connect,
+    /// The peer did not finish the handshake in time.
+    Handshake,
+    /// Nothing was heard from the peer for too long.
+    Silence,
+    /// The window of the batch under way ends.
+    Batch,
+    /// A batch is longer than one slice.
+    Work,
+    /// A stream that nobody holds any more is to be given back.
+    Linger,
+    /// A stream that was refused is to be asked for again.
+    Resubscribe,
+    /// What could not be fetched is to be asked for again.
+    Refetch,
+    /// What is watched is refreshed a second time after a reconnect without answers.
+    Settle,
+    /// An action that was put off is to be sent again.
+    Retry,
+}
+
+const REASONS: [TimerReason; 10] = [
+    TimerReason::Connect,
+    TimerReason::Handshake,
+    TimerReason::Silence,
+    TimerReason::Batch,
+    TimerReason::Work,
+    TimerReason::Linger,
+    TimerReason::Resubscribe,
+    TimerReason::Refetch,
+    TimerReason::Settle,
+    TimerReason::Retry,
+];
+
+/// One deadline for each reason.
+#[derive(Debug, Default)]
+pub(crate) struct Timers([Option<Tick>; REASONS.len()]);
+
+impl Timers {
+    pub(crate) fn set(&mut self, reason: TimerReason, at: Option<Tick>) {
+        self.0[reason as usize] = at;
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<(Tick, TimerReason)> {
+        REASONS
+            .iter()
+            .filter_map(|&reason| Some((self.0[reason as usize]?, reason)))
+            .min()
+    }
+
+    /// Takes the reasons whose deadline has passed.
+    pub(crate) fn take_due(&mut self, now: Tick) -> Vec<TimerReason> {
+        let mut due = Vec::new();
+        for reason in REASONS {
+            if self.0[reason as usize].is_some_and(|at| at <= now) {
+                self.0[reason as usize] = None;
+                due.push(reason);
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_reasons_are_taken_once_and_the_earliest_is_named() {
+        let mut timers = Timers::default();
+        timers.set(TimerReason::Silence, Some(Tick::from_micros(30)));
+        timers.set(TimerReason::Batch, Some(Tick::from_micros(10)));
+        assert_eq!(
+            timers.next(),
+            Some((Tick::from_micros(10), TimerReason::Batch))
+        );
+        assert_eq!(timers.take_due(Tick::from_micros(9)), []);
+        assert_eq!(timers.take_due(Tick::from_micros(10)), [TimerReason::Batch]);
+        assert_eq!(timers.take_due(Tick::from_micros(10)), []);
+        assert_eq!(
+            timers.next(),
+            Some((Tick::from_micros(30), TimerReason::Silence))
+        );
+    }
+
+    #[test]
+    fn every_reason_has_its_own_place() {
+        for (index, reason) in REASONS.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+        }
+    }
+}

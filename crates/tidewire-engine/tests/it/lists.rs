@@ -1,0 +1,212 @@
+//! Windowed collections: pages by request, kept exact by the stream.
+
+use tidewire_cache::Trust;
+use tidewire_engine::{Command, Problem};
+use tidewire_model::{EntityId, Patch, RecordBuilder, Version};
+use tidewire_protocol::{
+    Class, ClientMessage, FetchWhat, Op, RequestError, ServerMessage, SubscribeResult, Want,
+};
+
+use crate::bench::{Bench, created, customer, customers, events, row};
+
+fn window() -> (Bench, tidewire_model::Query) {
+    let mut bench = Bench::windowed();
+    let top = bench.watch_list("sort score desc limit 2");
+    bench.go_up();
+    assert_eq!(bench.subscribe_sent().want, Want::Changes);
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    (bench, top)
+}
+
+#[test]
+fn nothing_is_fetched_before_the_feed_is_attached() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 2");
+    bench.go_up();
+    assert_eq!(
+        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
+        0
+    );
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    assert_eq!(
+        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
+        1
+    );
+}
+
+#[test]
+fn a_page_is_fetched_and_live() {
+    let (mut bench, top) = window();
+    assert!(matches!(bench.fetch_sent().what, FetchWhat::Query(_)));
+    bench.page(
+        5,
+        vec![row("c3", 30, 1), row("c2", 20, 1), row("c1", 10, 1)],
+        Some(3),
+        true,
+    );
+    assert_eq!(bench.ids(&top), ["c3", "c2"]);
+    assert_eq!(bench.trust(&top), Trust::Live);
+    assert_eq!(bench.list(&top).total_count, Some(3));
+}
+
+#[test]
+fn coverage_b1_a_page_older_than_a_push_does_not_overwrite_it() {
+    let (mut bench, top) = window();
+    let update = Op::Updated {
+        id: EntityId::text("c1").expect("a good id"),
+        version: Version::new(6),
+        base: Version::new(1),
+        changes: Patch::new().set("score", 99),
+        entity: Some(customer("c1", 99)),
+        was: Some(RecordBuilder::new().field("score", 10).build()),
+    };
+    bench.tell(ServerMessage::Events(events(5, 6, vec![update])));
+    bench.page(
+        5,
+        vec![row("c3", 30, 1), row("c2", 20, 1), row("c1", 10, 1)],
+        Some(3),
+        true,
+    );
+    assert_eq!(bench.ids(&top), ["c1", "c3"]);
+    assert_eq!(bench.score("c1"), Some(99));
+}
+
+#[test]
+fn coverage_b2_a_late_page_does_not_bring_a_deleted_entity_back() {
+    let (mut bench, top) = window();
+    let deleted = Op::Deleted {
+        id: EntityId::text("c3").expect("a good id"),
+        version: Version::new(6),
+        was: Some(customer("c3", 30)),
+    };
+    bench.tell(ServerMessage::Events(events(5, 6, vec![deleted])));
+    bench.page(
+        5,
+        vec![row("c3", 30, 1), row("c2", 20, 1), row("c1", 10, 1)],
+        Some(3),
+        true,
+    );
+    assert_eq!(bench.ids(&top), ["c2", "c1"]);
+    assert_eq!(bench.list(&top).total_count, Some(2));
+}
+
+#[test]
+fn a_window_that_gets_short_is_filled_in_the_background() {
+    let mut bench = Bench::windowed();
+    let top = bench.watch_list("sort score desc limit 30");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    let first: Vec<_> = (0..46)
+        .map(|n| row(&format!("c{n:02}"), 1_000 - n, 1))
+        .collect();
+    bench.page(5, first, Some(1_000), false);
+    bench.settle();
+    assert_eq!(bench.list(&top).rows.len(), 30);
+    let fetches = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let gone = |n: u64, at| Op::Deleted {
+        id: EntityId::text(&format!("c{n:02}")).expect("a good id"),
+        version: Version::new(at),
+        was: Some(customer(&format!("c{n:02}"), 1_000 - n.cast_signed())),
+    };
+    let ops = (0..20).map(|n| gone(n, 6)).collect();
+    bench.tell(ServerMessage::Events(events(5, 6, ops)));
+    bench.settle();
+    let page = bench.list(&top);
+    assert_eq!(page.rows.len(), 26);
+    assert!(!page.complete, "a short window says so");
+    assert_eq!(page.total_count, Some(980));
+    assert_eq!(
+        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
+        fetches + 1
+    );
+    let more: Vec<_> = (46..80)
+        .map(|n| row(&format!("c{n:02}"), 1_000 - n, 1))
+        .collect();
+    bench.page(6, more, Some(980), false);
+    bench.settle();
+    assert_eq!(bench.list(&top).rows.len(), 30);
+    assert!(bench.list(&top).complete);
+}
+
+#[test]
+fn an_entity_asked_for_that_is_missing_is_absent() {
+    let mut bench = Bench::windowed();
+    bench.watch(tidewire_cache::Target::Entity(crate::bench::key("c1")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    let fetch = bench.fetch_sent();
+    assert!(matches!(fetch.what, FetchWhat::Ids(_)));
+    bench.tell(ServerMessage::Data(tidewire_protocol::Data {
+        id: fetch.id,
+        as_of: tidewire_model::Point {
+            epoch: crate::bench::epoch(),
+            offset: crate::bench::offset(5),
+        },
+        part: 0,
+        more: false,
+        rows: Vec::new(),
+        missing: vec![EntityId::text("c1").expect("a good id")],
+        total_count: None,
+        start_key: None,
+        end: true,
+    }));
+    let reading = bench.get("c1");
+    assert_eq!(reading.presence, tidewire_cache::Presence::Absent);
+    assert_eq!(reading.trust, Trust::Live);
+}
+
+#[test]
+fn law_17_a_thousand_marks_are_one_request() {
+    let (mut bench, _) = window();
+    bench.page(5, vec![row("c1", 10, 1)], Some(1), true);
+    let before = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    for _ in 0..1_000 {
+        bench.command(Command::Invalidate {
+            entity_type: customers(),
+            ids: None,
+        });
+    }
+    bench.run_for(std::time::Duration::from_secs(1));
+    let after = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    assert!(after - before <= 2, "{} requests", after - before);
+}
+
+#[test]
+fn a_request_refused_for_good_is_not_repeated_and_one_put_off_is() {
+    for (class, repeats) in [(Class::Permanent, 0), (Class::Retry, 1)] {
+        let (mut bench, _) = window();
+        let id = bench.fetch_sent().id;
+        let error = RequestError {
+            id,
+            code: "no".into(),
+            class,
+            retry_after_ms: None,
+        };
+        bench.tell(ServerMessage::FetchError(error));
+        assert!(matches!(bench.problems[..], [Problem::FetchRefused { .. }]));
+        let before = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+        bench.run_for(std::time::Duration::from_secs(5));
+        let after = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+        assert_eq!(after - before, repeats, "{class:?}");
+    }
+}
+
+#[test]
+fn a_creation_beyond_what_is_known_is_not_shown_but_counted() {
+    let mut bench = Bench::windowed();
+    let top = bench.watch_list("sort score desc limit 2");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    let first: Vec<_> = (0..18)
+        .map(|n| row(&format!("c{n:02}"), 1_000 - n, 1))
+        .collect();
+    bench.page(5, first, Some(100), false);
+    bench.settle();
+    bench.tell(ServerMessage::Events(events(
+        5,
+        6,
+        vec![created("low", 1, 6), created("high", 5_000, 6)],
+    )));
+    assert_eq!(bench.ids(&top), ["high", "c00"]);
+    assert_eq!(bench.list(&top).total_count, Some(102));
+}

@@ -1,0 +1,15 @@
+//! The engine as a driver sees it: inputs in, outputs out, virtual time.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "tests"
+)]
+
+mod actions;
+mod basic;
+mod bench;
+mod connection;
+mod determinism;
+mod lists;
+mod streams;
