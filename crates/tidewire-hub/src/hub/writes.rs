@@ -1,0 +1,242 @@
+//! The one line of everything that is to be written: a group under way, and the next ones forming.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tidewire_model::Record;
+
+use super::actions::Pending;
+use super::{Drain, Hub};
+use crate::connection::feed::FeedState;
+use crate::{
+    BackendError, CallerId, Commit, ConnectionId, Output, PublishError, Settings, Write,
+    WriteOutcome, WriteRequest,
+};
+
+/// Who is told what became of an item.
+#[derive(Debug)]
+pub(super) enum Author {
+    /// A client, of its action.
+    Client(Box<Pending>),
+    /// The application, of its publication.
+    Application(CallerId),
+}
+
+/// Everything that is to be written.
+#[derive(Debug, Default)]
+pub(super) struct WriteLine {
+    under_way: Vec<Author>,
+    waiting: VecDeque<(Author, WriteRequest, usize)>,
+    waiting_bytes: usize,
+    /// Why nothing is written any more.
+    stopped: Option<BackendError>,
+}
+
+/// The line is as long as it may be.
+#[derive(Debug)]
+pub(super) struct LineFull;
+
+impl WriteLine {
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.under_way.len() + self.waiting.len()
+    }
+
+    pub(super) fn push(
+        &mut self,
+        author: Author,
+        request: WriteRequest,
+        settings: &Settings,
+    ) -> Result<(), LineFull> {
+        let bytes = request_bytes(&request);
+        // A single item may be larger than the bound, or the application could never write it.
+        if self.waiting.len() >= settings.waiting_items
+            || (!self.waiting.is_empty() && self.waiting_bytes + bytes > settings.waiting_bytes)
+        {
+            return Err(LineFull);
+        }
+        self.waiting_bytes += bytes;
+        self.waiting.push_back((author, request, bytes));
+        Ok(())
+    }
+
+    /// The next group, unless one is under way.
+    fn next_group(&mut self, settings: &Settings) -> Option<Vec<WriteRequest>> {
+        if !self.under_way.is_empty() || self.waiting.is_empty() || self.stopped.is_some() {
+            return None;
+        }
+        let mut group = Vec::new();
+        let mut group_bytes = 0;
+        while let Some((_, _, bytes)) = self.waiting.front() {
+            let full =
+                group.len() >= settings.group_items || group_bytes + bytes > settings.group_bytes;
+            if full && !group.is_empty() {
+                break;
+            }
+            let Some((author, request, bytes)) = self.waiting.pop_front() else {
+                break;
+            };
+            self.waiting_bytes -= bytes;
+            group_bytes += bytes;
+            self.under_way.push(author);
+            group.push(request);
+        }
+        Some(group)
+    }
+}
+
+impl Hub {
+    /// Hands the next group to the backend, if none is under way.
+    pub(super) fn start_writing(&mut self) {
+        if let Some(group) = self.writes.next_group(&self.settings) {
+            self.outputs.push_back(Output::Write { group });
+        }
+    }
+
+    pub(super) fn on_publish(&mut self, caller: CallerId, writes: Vec<Write>) {
+        let refused = if self.drain != Drain::No {
+            Some(PublishError::Draining)
+        } else if let Some(error) = &self.writes.stopped {
+            Some(PublishError::Backend(error.clone()))
+        } else {
+            let author = Author::Application(caller);
+            let pushed = self
+                .writes
+                .push(author, WriteRequest::Publish(writes), &self.settings);
+            pushed.is_err().then_some(PublishError::Full)
+        };
+        if let Some(error) = refused {
+            self.outputs.push_back(Output::Published {
+                caller,
+                result: Err(error),
+            });
+        }
+    }
+
+    pub(super) fn on_written(&mut self, result: Result<Vec<WriteOutcome>, BackendError>) {
+        let authors = std::mem::take(&mut self.writes.under_way);
+        let outcomes = match result {
+            Ok(outcomes) if outcomes.len() == authors.len() => outcomes,
+            Ok(outcomes) => {
+                let what = format!(
+                    "{} outcomes came back for {} items",
+                    outcomes.len(),
+                    authors.len()
+                );
+                return self.stop_writing(authors, &BackendError::Storage(what));
+            }
+            Err(error) => return self.stop_writing(authors, &error),
+        };
+        let mut due = BTreeSet::new();
+        for (author, outcome) in authors.into_iter().zip(outcomes) {
+            match (author, outcome) {
+                (Author::Client(pending), WriteOutcome::Action { outcome, commit }) => {
+                    let commit = commit.map(|commit| self.append(commit, &mut due));
+                    self.on_action_outcome(&pending, outcome, commit.as_deref());
+                }
+                (Author::Application(caller), WriteOutcome::Published(result)) => {
+                    let result = result
+                        .map(|commit| commit.map(|commit| self.append(commit, &mut due)))
+                        .map_err(PublishError::Refused);
+                    self.outputs.push_back(Output::Published { caller, result });
+                }
+                (author, _) => {
+                    self.incident("an outcome came back for another kind of item".to_owned());
+                    self.fail(
+                        author,
+                        &BackendError::Storage("outcomes were mixed up".to_owned()),
+                    );
+                }
+            }
+        }
+        // Only now: a snapshot that was ahead must know of the client's actions that it contains.
+        for id in due {
+            self.release_due(id);
+        }
+    }
+
+    /// Adds a commit to the streams and lets everybody know who holds one of them. Connections
+    /// with answers that waited for it are added to `due`.
+    fn append(&mut self, commit: Commit, due: &mut BTreeSet<ConnectionId>) -> Arc<Commit> {
+        let commit = Arc::new(commit);
+        if commit.streams.is_empty() {
+            return commit;
+        }
+        self.counts.commits += 1;
+        let appended = self.streams.append(&commit);
+        for entity_type in appended.broken {
+            self.incident(format!(
+                "commit {} does not follow the head of {entity_type}",
+                commit.id
+            ));
+        }
+        for (entity_type, id) in appended.feeds {
+            let streams = &self.streams;
+            let Some(client) = self
+                .connections
+                .get_mut(&id)
+                .and_then(|connection| connection.client_mut())
+            else {
+                continue;
+            };
+            let Some(feed) = client.feeds.get_mut(&entity_type) else {
+                continue;
+            };
+            let FeedState::Flowing(flow) = &mut feed.state else {
+                continue;
+            };
+            if let Some(place) = flow.make_ready(streams.place_after(&entity_type, flow.sent)) {
+                client.ready.insert((place, entity_type));
+            }
+            self.enqueue(id);
+        }
+        due.extend(appended.due);
+        commit
+    }
+
+    /// After a failure nothing is written any more: what would come next could not be told from
+    /// what was lost.
+    fn stop_writing(&mut self, authors: Vec<Author>, error: &BackendError) {
+        self.incident(format!("nothing is written any more: {error}"));
+        let waiting = std::mem::take(&mut self.writes.waiting);
+        self.writes.waiting_bytes = 0;
+        self.writes.stopped = Some(error.clone());
+        for author in authors
+            .into_iter()
+            .chain(waiting.into_iter().map(|(author, _, _)| author))
+        {
+            self.fail(author, error);
+        }
+        self.fail_waiting();
+    }
+
+    fn fail(&mut self, author: Author, error: &BackendError) {
+        match author {
+            Author::Client(pending) => self.on_action_failed(&pending),
+            Author::Application(caller) => {
+                let result = Err(PublishError::Backend(error.clone()));
+                self.outputs.push_back(Output::Published { caller, result });
+            }
+        }
+    }
+}
+
+/// Roughly how much memory an item holds.
+fn request_bytes(request: &WriteRequest) -> usize {
+    match request {
+        WriteRequest::Action { action, .. } => 2 * action.payload.approximate_bytes(),
+        WriteRequest::Publish(writes) => writes.iter().map(write_bytes).sum(),
+    }
+}
+
+fn write_bytes(write: &Write) -> usize {
+    let content = match write {
+        Write::Create { entity, .. } | Write::Put { entity, .. } => entity.approximate_bytes(),
+        Write::Update { changes, .. } => changes.approximate_bytes(),
+        Write::Delete { .. } => Record::new().approximate_bytes(),
+    };
+    size_of::<Write>() + content
+}
