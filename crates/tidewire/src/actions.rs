@@ -1,0 +1,67 @@
+//! The writes that are still to be said, and those that wait for a decision.
+
+use std::sync::Arc;
+
+use tidewire_engine::{Command, CommandError};
+use tidewire_model::ActionId;
+use tidewire_queue::{Action, Counts};
+
+use crate::shared::Shared;
+
+/// An action of the queue, as it stood when it was listed.
+pub type StoredAction = Action;
+
+/// The queue of a client: what is under way, and what waits for a decision.
+#[derive(Clone, Debug)]
+pub struct Actions {
+    shared: Arc<Shared>,
+}
+
+impl Actions {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// How many actions stand where.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.lock().queue().counts()
+    }
+
+    /// The actions under way, in order of submission; those whose outcome cannot be known among
+    /// them.
+    #[must_use]
+    pub fn pending(&self) -> Vec<StoredAction> {
+        self.shared.lock().queue().pending().cloned().collect()
+    }
+
+    /// The actions that were refused and wait for a decision.
+    #[must_use]
+    pub fn parked(&self) -> Vec<StoredAction> {
+        self.shared.lock().queue().parked().cloned().collect()
+    }
+
+    /// Sends a parked or uncertain action again.
+    ///
+    /// # Errors
+    /// It is not there, or not in a state that allows this.
+    pub fn retry(&self, id: ActionId) -> Result<(), CommandError> {
+        self.shared.command(Command::Retry(id)).map(|_| ())
+    }
+
+    /// Gives a parked or uncertain action up.
+    ///
+    /// # Errors
+    /// It is not there, or not in a state that allows this.
+    pub fn discard(&self, id: ActionId) -> Result<(), CommandError> {
+        self.shared.command(Command::Discard(id)).map(|_| ())
+    }
+
+    /// Takes back an action that was never sent.
+    ///
+    /// # Errors
+    /// It may have been sent already, or is not there.
+    pub fn cancel(&self, id: ActionId) -> Result<(), CommandError> {
+        self.shared.command(Command::Cancel(id)).map(|_| ())
+    }
+}

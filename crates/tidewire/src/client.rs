@@ -1,0 +1,124 @@
+//! The client: a cheap handle on one connection, one cache and one queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidewire_engine::{Command, Status, Switch};
+use tidewire_model::{EntityType, NameError};
+use tokio::sync::watch;
+
+use crate::actions::Actions;
+use crate::builder::ClientBuilder;
+use crate::collection::CollectionBuilder;
+use crate::shared::Shared;
+
+/// A client of one server.
+///
+/// Cheap to clone. The connection ends when the last handle (client, collection, list, entity) is
+/// dropped; actions that were not sent stay in the store.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handles: Arc<Handles>,
+}
+
+/// Shared by every handle; the last one to go ends the driver.
+#[derive(Debug)]
+pub(crate) struct Handles {
+    pub(crate) shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.shared.nudge.notify_one();
+    }
+}
+
+/// A client did not come to its end in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// What was given to the store was not stored in time; it goes on in the background.
+    #[error("the store was not done in time; it goes on in the background")]
+    Deadline,
+}
+
+impl Client {
+    /// Begins a client of the server at `url`.
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, stop: watch::Sender<bool>) -> Self {
+        Self {
+            handles: Arc::new(Handles { shared, stop }),
+        }
+    }
+
+    /// Begins the collection of an entity type.
+    pub fn collection<T: Serialize + DeserializeOwned>(
+        &self,
+        entity_type: &str,
+    ) -> CollectionBuilder<T> {
+        let entity_type: Result<EntityType, NameError> = EntityType::new(entity_type);
+        CollectionBuilder::new(Arc::clone(&self.handles), entity_type)
+    }
+
+    /// The connection as it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.handles.shared.status.borrow().clone()
+    }
+
+    /// The connection as it stands, and every change of it.
+    #[must_use]
+    pub fn status_updates(&self) -> watch::Receiver<Status> {
+        self.handles.shared.status.subscribe()
+    }
+
+    /// How long from now until a point in the client's own time, such as
+    /// [`Status::next_attempt`].
+    #[must_use]
+    pub fn until(&self, tick: tidewire_model::Tick) -> Duration {
+        tick - self.handles.shared.clock.tick()
+    }
+
+    /// Switches the connection off and on again. Switched off, everything goes on working offline.
+    pub fn set_online(&self, online: bool) {
+        let switch = if online { Switch::On } else { Switch::Off };
+        // A switch is never refused.
+        let _ = self.handles.shared.command(Command::Switch(switch));
+    }
+
+    /// The writes that are under way, and those that wait for a decision.
+    #[must_use]
+    pub fn actions(&self) -> Actions {
+        Actions::new(Arc::clone(&self.handles.shared))
+    }
+
+    /// How many watches and action handles are held. Zero when everything was given back.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        self.handles.shared.held()
+    }
+
+    /// Closes the connection and waits until everything given to the store is stored.
+    ///
+    /// Handles that are still held go on reading what is known.
+    ///
+    /// # Errors
+    /// The store was not done before `deadline` had passed.
+    pub async fn close(self, deadline: Duration) -> Result<(), CloseError> {
+        self.handles.stop.send_replace(true);
+        self.handles.shared.nudge.notify_one();
+        let mut ended = self.handles.shared.ended.subscribe();
+        let wait = ended.wait_for(|ended| *ended);
+        match tokio::time::timeout(deadline, wait).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(CloseError::Deadline),
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The entities of one type, as values of an application's type.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidewire_cache::{CollectionSettings, Interest, Points, Versions};
+use tidewire_engine::{Command, Submission, Write};
+use tidewire_model::{
+    ActionId, EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record,
+};
+use tidewire_protocol::Naming;
+
+use crate::action::ActionHandle;
+use crate::change::Changes;
+use crate::client::Handles;
+use crate::entity::{self, EntityHandle, EntityReading};
+use crate::error::{CallError, LoadError};
+use crate::list::List;
+use crate::query::QueryBuilder;
+use crate::typed::Typed;
+
+/// Puts a collection together.
+#[must_use = "a collection is there only once it is built"]
+pub struct CollectionBuilder<T> {
+    handles: Arc<Handles>,
+    entity_type: Result<EntityType, NameError>,
+    settings: CollectionSettings,
+    naming: Naming,
+    typed: Typed<T>,
+}
+
+impl<T> fmt::Debug for CollectionBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectionBuilder")
+            .field("entity_type", &self.entity_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
+    pub(crate) fn new(handles: Arc<Handles>, entity_type: Result<EntityType, NameError>) -> Self {
+        Self {
+            handles,
+            entity_type,
+            settings: CollectionSettings::default(),
+            naming: Naming::default(),
+            typed: Typed::default(),
+        }
+    }
+
+    /// The field that holds an entity's id; by default `id`.
+    pub fn id_field(mut self, name: impl Into<String>) -> Self {
+        self.naming.id_field = name.into();
+        self
+    }
+
+    /// The field that holds an entity's version where the dialect is basic; by default `version`.
+    pub fn version_field(mut self, name: impl Into<String>) -> Self {
+        self.naming.version_field = name.into();
+        self
+    }
+
+    /// Holds every entity of the type, up to this many: lists are then answered without a request.
+    pub fn complete(mut self, max_rows: u64) -> Self {
+        self.settings.interest = Interest::Complete { max_rows };
+        self
+    }
+
+    /// Holds what pushes have shown, where the dialect is basic and nothing can be fetched.
+    pub fn pushes_only(mut self) -> Self {
+        self.settings.interest = Interest::PushesOnly;
+        self.settings.points = Points::Client;
+        self
+    }
+
+    /// Keeps points itself, as the basic dialect asks for: readings are at most fresh.
+    pub fn client_points(mut self) -> Self {
+        self.settings.points = Points::Client;
+        self
+    }
+
+    /// Versions merely rise: a jump in them is no sign that something was missed.
+    pub fn rising_versions(mut self) -> Self {
+        self.settings.versions = Versions::Rising;
+        self
+    }
+
+    /// A reading that is not live is stale once it is older than this.
+    pub fn stale_after(mut self, age: Duration) -> Self {
+        self.settings.stale_after = Some(age);
+        self
+    }
+
+    /// The collection.
+    ///
+    /// # Errors
+    /// The type's name cannot be used, or the type was built before in another way.
+    pub fn build(self) -> Result<Collection<T>, CallError> {
+        let entity_type = self.entity_type?;
+        self.handles.shared.command(Command::Define {
+            entity_type: entity_type.clone(),
+            settings: self.settings,
+            naming: self.naming,
+        })?;
+        let typed = Arc::new(self.typed);
+        let inner = Inner {
+            entity_type,
+            typed,
+            handles: self.handles,
+        };
+        Ok(Collection {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+/// The entities of one type.
+#[derive(Debug)]
+pub struct Collection<T> {
+    inner: Arc<Inner<T>>,
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    entity_type: EntityType,
+    typed: Arc<Typed<T>>,
+    handles: Arc<Handles>,
+}
+
+impl<T: Serialize + DeserializeOwned> Collection<T> {
+    /// The entity type.
+    #[must_use]
+    pub fn entity_type(&self) -> &EntityType {
+        &self.inner.entity_type
+    }
+
+    /// Begins a query.
+    pub fn query(&self) -> QueryBuilder<T> {
+        QueryBuilder::new(self.clone(), Query::new(self.inner.entity_type.clone()))
+    }
+
+    /// The live list of a query put together elsewhere.
+    ///
+    /// # Errors
+    /// The query is about another entity type.
+    pub fn list(&self, query: Query) -> Result<List<T>, CallError> {
+        if query.entity_type() == self.entity_type() {
+            Ok(self.live(query))
+        } else {
+            Err(CallError::OtherType(
+                query.entity_type().clone(),
+                self.entity_type().clone(),
+            ))
+        }
+    }
+
+    pub(crate) fn live(&self, query: Query) -> List<T> {
+        List::new(
+            Arc::clone(&self.inner.handles),
+            Arc::clone(&self.inner.typed),
+            query,
+        )
+    }
+
+    /// A live entity.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn entity(&self, id: &str) -> Result<EntityHandle<T>, CallError> {
+        let key = self.key(id)?;
+        EntityHandle::new(
+            Arc::clone(&self.inner.handles),
+            Arc::clone(&self.inner.typed),
+            key,
+        )
+    }
+
+    /// The entity as the cache has it; `None` where it is absent or not known. Never waits.
+    ///
+    /// # Errors
+    /// The id cannot be used, or the entity does not fit `T`.
+    pub fn get(&self, id: &str) -> Result<Option<Arc<T>>, CallError> {
+        Ok(self.read(id)?.value.transpose()?)
+    }
+
+    /// The entity as the cache has it, with how far it can be trusted. Never waits.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn read(&self, id: &str) -> Result<EntityReading<T>, CallError> {
+        let key = self.key(id)?;
+        Ok(entity::read(&self.inner.handles, &self.inner.typed, &key))
+    }
+
+    /// The entity, asked for if it is not known well enough; `None` where it is absent.
+    ///
+    /// # Errors
+    /// The id cannot be used, the entity does not fit `T`, or nothing can be loaded.
+    pub async fn fetch(&self, id: &str) -> Result<Option<Arc<T>>, LoadError> {
+        let reading = self.entity(id)?.loaded().await?;
+        Ok(reading.value.transpose().map_err(CallError::from)?)
+    }
+
+    /// Several entities, asked for together.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch), for the first that fails.
+    pub async fn fetch_many(&self, ids: &[&str]) -> Result<Vec<Option<Arc<T>>>, LoadError> {
+        // All are watched before the first is waited for, so they share requests.
+        let handles: Vec<EntityHandle<T>> = ids
+            .iter()
+            .map(|id| self.entity(id))
+            .collect::<Result<_, _>>()?;
+        let mut found = Vec::with_capacity(handles.len());
+        for handle in &handles {
+            let reading = handle.loaded().await?;
+            found.push(reading.value.transpose().map_err(CallError::from)?);
+        }
+        Ok(found)
+    }
+
+    /// What happens to the entities of this type, as notices.
+    ///
+    /// # Errors
+    /// The collection was not defined, which `build` has ruled out.
+    pub fn changes(&self) -> Result<Changes, CallError> {
+        Changes::new(
+            Arc::clone(&self.inner.handles),
+            self.inner.entity_type.clone(),
+        )
+    }
+
+    /// Marks one entity as stale: it stays, and is asked for again if it is watched.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn invalidate(&self, id: &str) -> Result<(), CallError> {
+        let ids = Some(vec![self.key(id)?.id]);
+        let entity_type = self.inner.entity_type.clone();
+        self.inner
+            .handles
+            .shared
+            .command(Command::Invalidate { entity_type, ids })?;
+        Ok(())
+    }
+
+    /// Marks everything of the type as stale.
+    ///
+    /// # Errors
+    /// The collection was not defined, which `build` has ruled out.
+    pub fn invalidate_all(&self) -> Result<(), CallError> {
+        let entity_type = self.inner.entity_type.clone();
+        self.inner.handles.shared.command(Command::Invalidate {
+            entity_type,
+            ids: None,
+        })?;
+        Ok(())
+    }
+
+    /// Creates an entity. Without its id field, or with null there, the server names it.
+    ///
+    /// # Errors
+    /// The value is no object, its id cannot be used, or the queue is full.
+    pub fn create(&self, value: &T) -> Result<ActionHandle, CallError> {
+        self.create_record(Record::from_serialize(value)?)
+    }
+
+    /// Creates an entity from its fields.
+    ///
+    /// # Errors
+    /// The id cannot be used, or the queue is full.
+    pub fn create_record(&self, record: Record) -> Result<ActionHandle, CallError> {
+        self.submit(Write::Create {
+            entity_type: self.inner.entity_type.clone(),
+            record,
+        })
+    }
+
+    /// Changes fields of an entity. It is in the view when this returns, online or not.
+    ///
+    /// # Errors
+    /// The id cannot be used, or the queue is full.
+    pub fn update(&self, id: &str, patch: Patch) -> Result<ActionHandle, CallError> {
+        self.submit(Write::Update {
+            key: self.key(id)?,
+            patch,
+        })
+    }
+
+    /// Changes an entity as a value: what differs afterwards is what is written.
+    ///
+    /// # Errors
+    /// The entity is not known here, does not fit `T`, or the queue is full.
+    pub fn edit(&self, id: &str, change: impl FnOnce(&mut T)) -> Result<ActionHandle, CallError>
+    where
+        T: Clone,
+    {
+        let reading = self.read(id)?;
+        let value = reading
+            .value
+            .transpose()?
+            .ok_or_else(|| CallError::NotKnown(id.to_owned()))?;
+        let mut edited = T::clone(&value);
+        change(&mut edited);
+        let patch = Record::from_serialize(&*value)?.diff(&Record::from_serialize(&edited)?);
+        self.submit(Write::Update {
+            key: self.key(id)?,
+            patch,
+        })
+    }
+
+    /// Removes an entity.
+    ///
+    /// # Errors
+    /// The id cannot be used, or the queue is full.
+    pub fn delete(&self, id: &str) -> Result<ActionHandle, CallError> {
+        self.submit(Write::Delete { key: self.key(id)? })
+    }
+
+    /// Several writes as one action: all of them are done, or none.
+    ///
+    /// # Errors
+    /// A write was refused, there was none, or the queue is full.
+    pub fn transaction(
+        &self,
+        fill: impl FnOnce(&mut Transaction<'_, T>) -> Result<(), CallError>,
+    ) -> Result<ActionHandle, CallError> {
+        let mut transaction = Transaction {
+            collection: self,
+            writes: Vec::new(),
+            after: Vec::new(),
+        };
+        fill(&mut transaction)?;
+        let Transaction { writes, after, .. } = transaction;
+        self.submit_all(writes, after)
+    }
+
+    fn submit(&self, write: Write) -> Result<ActionHandle, CallError> {
+        self.submit_all(vec![write], Vec::new())
+    }
+
+    fn submit_all(
+        &self,
+        writes: Vec<Write>,
+        after: Vec<ActionId>,
+    ) -> Result<ActionHandle, CallError> {
+        let submission = Submission {
+            lane: Lane::main(),
+            writes,
+            after,
+        };
+        Ok(self.inner.handles.shared.submit(submission)?)
+    }
+
+    /// The key of an id as it is known by now: a temporary id leads to the name the server gave.
+    fn key(&self, id: &str) -> Result<EntityKey, CallError> {
+        let key = EntityKey::new(self.inner.entity_type.clone(), EntityId::text(id)?);
+        Ok(self.inner.handles.shared.current_key(&key))
+    }
+}
+
+/// Several writes that become one action.
+#[derive(Debug)]
+pub struct Transaction<'a, T> {
+    collection: &'a Collection<T>,
+    writes: Vec<Write>,
+    after: Vec<ActionId>,
+}
+
+impl<T: Serialize + DeserializeOwned> Transaction<'_, T> {
+    /// Creates an entity.
+    ///
+    /// # Errors
+    /// The value is no object.
+    pub fn create(&mut self, value: &T) -> Result<&mut Self, CallError> {
+        let record = Record::from_serialize(value)?;
+        let entity_type = self.collection.inner.entity_type.clone();
+        self.writes.push(Write::Create {
+            entity_type,
+            record,
+        });
+        Ok(self)
+    }
+
+    /// Changes fields of an entity.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn update(&mut self, id: &str, patch: Patch) -> Result<&mut Self, CallError> {
+        let key = self.collection.key(id)?;
+        self.writes.push(Write::Update { key, patch });
+        Ok(self)
+    }
+
+    /// Removes an entity.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn delete(&mut self, id: &str) -> Result<&mut Self, CallError> {
+        let key = self.collection.key(id)?;
+        self.writes.push(Write::Delete { key });
+        Ok(self)
+    }
+
+    /// The action is sent only after this one was accepted.
+    pub fn after(&mut self, action: &ActionHandle) -> &mut Self {
+        self.after.push(action.id());
+        self
+    }
+}

@@ -1,0 +1,134 @@
+//! A live entity: its current reading, and those that follow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tidewire_cache::{Presence, Target, Trust};
+use tidewire_model::{EntityId, EntityKey, Record, RecordError, Version};
+
+use crate::client::Handles;
+use crate::error::{CallError, LoadError};
+use crate::shared::Watch;
+use crate::typed::Typed;
+use crate::watch::{Cell, OnChange};
+
+/// A live entity. While a handle is held, it is kept in step with the server.
+#[derive(Debug)]
+pub struct EntityHandle<T> {
+    inner: Arc<Inner<T>>,
+}
+
+impl<T> Clone for EntityHandle<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    key: EntityKey,
+    typed: Arc<Typed<T>>,
+    cell: Arc<Cell>,
+    _watch: Watch,
+    // Last, so that the client ends only after the watch was given back.
+    handles: Arc<Handles>,
+}
+
+/// An entity as it was at one revision.
+#[derive(Debug)]
+pub struct EntityReading<T> {
+    /// The entity's id, as it is known by now.
+    pub id: EntityId,
+    /// Its fields; `None` where it is absent or nothing is known.
+    pub record: Option<Record>,
+    /// Its fields as a `T`, or why they do not fit; `None` where it is absent or nothing is known.
+    pub value: Option<Result<Arc<T>, RecordError>>,
+    /// Whether it is known to be absent.
+    pub absent: bool,
+    /// The point of its last change on the server.
+    pub version: Option<Version>,
+    /// Whether pending actions shaped it.
+    pub pending: bool,
+    /// How far it can be trusted, with the reason.
+    pub trust: Trust,
+    /// How long ago it was known to be so.
+    pub age: Option<Duration>,
+}
+
+impl<T: DeserializeOwned> EntityHandle<T> {
+    pub(crate) fn new(
+        handles: Arc<Handles>,
+        typed: Arc<Typed<T>>,
+        key: EntityKey,
+    ) -> Result<Self, CallError> {
+        let cell = Arc::new(Cell::default());
+        let watch = handles
+            .shared
+            .watch(Target::Entity(key.clone()), Arc::clone(&cell))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                handles,
+                typed,
+                cell,
+                key,
+                _watch: watch,
+            }),
+        })
+    }
+
+    /// The entity as it is now. Never waits.
+    #[must_use]
+    pub fn current(&self) -> EntityReading<T> {
+        read(&self.inner.handles, &self.inner.typed, &self.inner.key)
+    }
+
+    /// Waits until something about it changes.
+    pub async fn changed(&self) {
+        let seen = self.inner.cell.version();
+        self.inner.cell.changed_since(seen).await;
+    }
+
+    /// Calls `listener` after every change, outside of any lock, until the returned value is
+    /// dropped.
+    pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) -> OnChange {
+        self.inner.cell.on_change(Arc::new(listener))
+    }
+
+    /// Waits until it is known and up to date.
+    ///
+    /// # Errors
+    /// The connection is stopped, or the client was closed.
+    pub async fn loaded(&self) -> Result<EntityReading<T>, LoadError> {
+        self.inner
+            .handles
+            .until(&self.inner.cell, || {
+                let reading = self.current();
+                matches!(reading.trust, Trust::Live | Trust::Fresh).then_some(reading)
+            })
+            .await
+    }
+}
+
+pub(crate) fn read<T: DeserializeOwned>(
+    handles: &Handles,
+    typed: &Typed<T>,
+    key: &EntityKey,
+) -> EntityReading<T> {
+    let shared = &handles.shared;
+    let key = shared.current_key(key);
+    let reading = shared.reader.get(shared.clock.tick(), &key);
+    let record = reading.presence.record().cloned();
+    EntityReading {
+        value: record.as_ref().map(|record| typed.read(&key.id, record)),
+        record,
+        absent: reading.presence == Presence::Absent,
+        version: reading.version,
+        pending: reading.pending,
+        trust: reading.trust,
+        age: reading.age,
+        id: key.id,
+    }
+}

@@ -1,0 +1,88 @@
+//! Few errors, sorted by who can act on them.
+
+use tidewire_engine::CommandError;
+use tidewire_model::{EntityType, NameError, RecordError};
+use tidewire_queue::Refusal;
+use tidewire_store::StoreError;
+
+/// A client could not be started. Whoever configures it must act.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be used.
+    #[error(
+        "{0:?} is not an address of a tidewire server: use ws://host:port/path or wss://host/path"
+    )]
+    BadUrl(String),
+    /// There is no tokio runtime to run on.
+    #[error("a client needs a tokio runtime: call start() from inside one")]
+    NoRuntime,
+    /// No transport was given, and none is built in.
+    #[error("no transport: give one with transport(), or enable the feature websocket")]
+    NoTransport,
+    /// The operating system gave no random numbers.
+    #[error("the operating system gave no random numbers: {0}")]
+    NoRandomness(String),
+    /// What was stored could not be loaded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A call was refused, and nothing changed. The calling code must act.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// A name or an id cannot be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A value could not be turned into a record, or a record into a value.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The entity is not known here, so it cannot be edited; `fetch` it first, or `update` it.
+    #[error("the entity {0} is not known here; fetch it first, or use update")]
+    NotKnown(String),
+    /// A query of one type was given to the collection of another.
+    #[error("the query is about {0}, the collection about {1}")]
+    OtherType(EntityType, EntityType),
+    /// The engine refused.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+}
+
+/// Something could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The connection is stopped and will not come back by itself.
+    #[error("nothing can be loaded: {0}")]
+    Stopped(String),
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// The call itself was refused.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// What an action came to, when it did not come to what was awaited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// The server refused it; it is parked for a decision.
+    #[error("refused ({}): {}", .0.code, .0.message)]
+    Refused(Refusal),
+    /// It was sent, and whether it was done cannot be known; it waits for a decision.
+    #[error("whether the action was done cannot be known; decide with retry or discard")]
+    Uncertain,
+    /// It was cancelled or given up.
+    #[error("the action was cancelled or discarded")]
+    Gone,
+    /// It does not survive a crash: the client has no durable store, or the store failed.
+    #[error("the action is not durable: {0}")]
+    NotDurable(String),
+    /// The client was closed. A durable action is sent when a client is started on its store again.
+    #[error(
+        "the client is closed; a durable action is sent when a client is started on its store again"
+    )]
+    Closed,
+}

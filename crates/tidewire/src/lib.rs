@@ -1,0 +1,55 @@
+#![doc = include_str!("../README.md")]
+
+mod action;
+mod actions;
+mod builder;
+mod change;
+mod client;
+mod collection;
+mod driver;
+mod entity;
+mod error;
+mod list;
+mod page;
+mod query;
+mod seams;
+mod shared;
+pub mod testing;
+mod typed;
+mod watch;
+
+pub use action::ActionHandle;
+pub use actions::{Actions, StoredAction};
+pub use builder::ClientBuilder;
+pub use change::{Change, Changes};
+pub use client::{Client, CloseError};
+pub use collection::{Collection, CollectionBuilder, Transaction};
+pub use entity::{EntityHandle, EntityReading};
+pub use error::{ActionError, CallError, LoadError, StartError};
+pub use list::{List, Updates};
+pub use page::{Page, PageRow};
+pub use query::QueryBuilder;
+pub use seams::{Execute, Fetch};
+pub use watch::OnChange;
+
+pub use tidewire_cache::{StaleReason, Trust};
+pub use tidewire_engine::{
+    CommandError, Connection, Dialects, Executed, Failure, Fetched, Problem, Status,
+};
+pub use tidewire_model::{
+    ActionId, EntityId, EntityKey, EntityType, Filter, ListDiff, ListStep, Notice, Patch, Query,
+    Record, Value, Version, field,
+};
+pub use tidewire_protocol::{Class, FetchWhat, WireRow};
+pub use tidewire_queue::{Action, ActionState, Counts, Refusal, RefusalClass};
+#[cfg(feature = "sqlite")]
+pub use tidewire_store::SqliteStore;
+pub use tidewire_store::{MemoryStore, Store, StoreError};
+pub use tidewire_transport::Transport;
+#[cfg(feature = "websocket")]
+pub use tidewire_transport::WebSocketTransport;
+
+/// The code of the repository's front page compiles too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod front_page {}

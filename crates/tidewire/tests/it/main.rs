@@ -1,0 +1,9 @@
+//! The facade against a real hub: over the in-memory pipe in virtual time, and over real sockets.
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
+
+mod callers;
+mod lists;
+mod pipe_server;
+mod sockets;
+mod waiting;
+mod writes;

@@ -1,0 +1,214 @@
+//! Writing: shown at once, offline too, and what becomes of it.
+
+use std::time::Duration;
+
+use tidewire::{ActionError, Patch, Record};
+
+use crate::pipe_server::{PipeServer, put};
+use crate::waiting::{Customer, ids, page_where, record, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_write_made_offline_is_in_the_view_at_once_and_arrives_later() {
+    let server = PipeServer::start();
+    server.publish(vec![put("customers", &record("c1", 1))]);
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let list = customers.query().sort_asc("score").live();
+    list.loaded().await.expect("it loads");
+    client.set_online(false);
+    until("it is offline", || server.stats().connections == 0).await;
+
+    let made = customers
+        .create(&Customer {
+            id: None,
+            name: "new".into(),
+            score: 5,
+        })
+        .expect("taken");
+    let edit = customers
+        .update("c1", Patch::new().set("score", 7))
+        .expect("taken");
+    let page = list.current();
+    assert_eq!(page.rows().len(), 2);
+    assert_eq!(page.pending_count(), 2);
+    assert!(made.current_id().is_temporary());
+    assert_eq!(client.actions().counts().waiting, 2);
+    assert_eq!(server.rows("customers"), [record("c1", 1)]);
+
+    client.set_online(true);
+    made.visible().await.expect("accepted");
+    edit.visible().await.expect("accepted");
+    let page = list.current();
+    assert_eq!(page.pending_count(), 0);
+    assert_eq!(page.rows().len(), 2);
+    assert!(!made.current_id().is_temporary());
+    assert_eq!(server.rows("customers").len(), 2);
+    assert_eq!(client.actions().pending().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn coverage_a13_whoever_holds_the_temporary_id_follows_the_name() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let made = customers
+        .create(&Customer {
+            id: None,
+            name: "new".into(),
+            score: 5,
+        })
+        .expect("taken");
+    let temporary = made.current_id();
+    let entity = customers.entity(temporary.as_str()).expect("a good id");
+    let edit = customers
+        .update(temporary.as_str(), Patch::new().set("score", 6))
+        .expect("taken");
+    client.set_online(true);
+    edit.visible().await.expect("accepted");
+    let reading = entity.current();
+    assert_eq!(reading.id, made.current_id());
+    assert_ne!(reading.id, temporary);
+    assert_eq!(
+        reading.value.expect("it is there").expect("it fits").score,
+        6
+    );
+    assert_eq!(server.rows("customers").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_is_an_error_of_the_action_and_parked() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let edit = customers
+        .update("nobody", Patch::new().set("score", 7))
+        .expect("taken");
+    let Err(ActionError::Refused(refusal)) = edit.accepted().await else {
+        panic!("it was not refused")
+    };
+    assert_eq!(refusal.code, "not_found");
+    assert_eq!(client.actions().parked().len(), 1);
+    client.actions().discard(edit.id()).expect("it is parked");
+    assert_eq!(client.actions().parked().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_durable_store_durable_is_an_error_and_not_a_lie() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let made = customers
+        .create(&Customer {
+            id: None,
+            name: "new".into(),
+            score: 5,
+        })
+        .expect("taken");
+    assert!(matches!(
+        made.durable().await,
+        Err(ActionError::NotDurable(_))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_writes_are_one_action_and_one_commit() {
+    let server = PipeServer::start();
+    server.publish(vec![
+        put("customers", &record("c1", 1)),
+        put("customers", &record("c2", 2)),
+    ]);
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let list = customers.query().sort_asc("score").live();
+    list.loaded().await.expect("it loads");
+    let commits = server.stats().commits;
+    let both = customers.transaction(|transaction| {
+        transaction
+            .update("c1", Patch::new().set("score", 10))?
+            .delete("c2")?;
+        Ok(())
+    });
+    let both = both.expect("taken");
+    assert_eq!(ids(&list.current()), ["c1"]);
+    both.visible().await.expect("accepted");
+    assert_eq!(server.rows("customers"), [record("c1", 10)]);
+    assert_eq!(server.stats().commits, commits + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_from_a_value_that_is_no_object_are_refused_by_the_call() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let numbers = client
+        .collection::<i64>("numbers")
+        .build()
+        .expect("a good name");
+    assert!(numbers.create(&7).is_err());
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    assert!(
+        customers.update("", Patch::new()).is_err(),
+        "an empty id is no id"
+    );
+    let odd = Record::new().with("id", vec![1]);
+    assert!(customers.create_record(odd).is_err());
+    assert!(
+        client
+            .collection::<Customer>("bad\u{0}name")
+            .build()
+            .is_err()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_is_cut_a_hundred_times_and_every_write_arrives_once() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .complete(1_000)
+        .build()
+        .expect("a good name");
+    let list = customers.query().live();
+    let mut last = None;
+    for n in 0..100 {
+        last = Some(
+            customers
+                .create(&crate::waiting::customer(&format!("c{n:03}"), n))
+                .expect("taken"),
+        );
+        if n % 3 == 0 {
+            tokio::time::timeout(
+                Duration::from_millis(n.unsigned_abs()),
+                std::future::pending::<()>(),
+            )
+            .await
+            .ok();
+        }
+        server.network().cut();
+    }
+    last.expect("a hundred").accepted().await.expect("accepted");
+    let page = page_where(&list, "of all rows", |page| {
+        page.rows().len() == 100 && page.pending_count() == 0
+    })
+    .await;
+    assert_eq!(server.rows("customers").len(), 100);
+    assert_eq!(page.total_count(), Some(100));
+}
