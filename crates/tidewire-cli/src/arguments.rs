@@ -1,0 +1,298 @@
+//! The command line: commands, their arguments, and the help that explains them. Does nothing itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// How programs that print and programs that read the output agree on endings.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it could not be done; one line on standard error says what to do
+  2  the arguments make no sense";
+
+const WATCH_JSON: &str = "\
+With --json, one object per published page and line:
+  {\"revision\",\"status\",\"trust\",\"pending\",\"total_count\",\"items\":[...]}
+  status  live, connecting, offline or stopped: the connection
+  trust   live, fresh, stale or unknown: how far the page can be trusted
+  items   the entities, each with its version as \"_version\" (null until the server has seen it)
+
+It keeps trying when the server is away, and ends with 1 only when no further attempt can help.";
+
+const ACT_STATES: &str = "\
+With --json, one line: {\"id\",\"action\",\"state\"}. The id follows the name the server gave; state is
+  durable   kept in --store, not yet accepted
+  accepted  the server said yes
+  visible   the result came back
+  parked    refused, and kept in --store for a decision (exit code 1)
+  refused   refused, and gone for lack of a --store (exit code 1)
+  uncertain sent, and whether it was done cannot be known (exit code 1)";
+
+const QUEUE_JSON: &str = "\
+With --json, one line per action:
+  {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\"}
+  state is waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone.";
+
+/// A live cache in step with its server: try it, serve it, watch it, write to it.
+#[derive(Debug, Parser)]
+#[command(name = "tidewire", version, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Program {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a server, a client and a page that shows this machine's own data.
+    Demo(Demo),
+    /// Run a server for any entity types.
+    Serve(Serve),
+    /// Print a live list.
+    Watch(Watch),
+    /// Submit one write.
+    Act(Act),
+    /// Look at the writes kept in a store, send them, and decide on refused ones.
+    Queue(Queue),
+}
+
+/// What `demo` is given.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
+    pub(crate) listen: String,
+    /// Keep the data in this file, and the client's writes in FILE.client beside it. Without it,
+    /// everything is gone when the demo ends.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+}
+
+/// What `serve` is given.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 takes a free one. Clients connect to ws://ADDR/live.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: String,
+    /// The database; made where there is none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: PathBuf,
+}
+
+/// What `watch` is given.
+#[derive(Debug, Args)]
+#[command(after_help = WATCH_JSON)]
+pub(crate) struct Watch {
+    /// The server, as ws://host:port/path or wss://host/path.
+    pub(crate) url: String,
+    /// The entity type.
+    #[arg(value_name = "TYPE")]
+    pub(crate) entity_type: String,
+    /// Which entities, in which order, how many: "where score > 5 sort score desc limit 10".
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+    /// What to speak. In the basic dialect the list is what the pushes have shown so far.
+    #[arg(long, value_enum, default_value_t = Dialect::V1)]
+    pub(crate) dialect: Dialect,
+    /// Print one JSON object per page and line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// End after this time, with exit code 0.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) time: Option<Duration>,
+}
+
+/// What is spoken on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dialect {
+    /// The whole protocol.
+    V1,
+    /// Pushes of any server that sends JSON.
+    Basic,
+}
+
+/// What `act` is given.
+#[derive(Debug, Args)]
+#[command(after_help = ACT_STATES)]
+pub(crate) struct Act {
+    /// The server, as ws://host:port/path or wss://host/path.
+    pub(crate) url: String,
+    #[command(subcommand)]
+    pub(crate) write: ActWrite,
+    /// Keep the write in this file until it is accepted; made where there is none.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Only store the write; `tidewire queue sync` sends it. Needs --store.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to wait for: durable (needs --store), accepted (the default) or visible.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "STATE",
+        hide_possible_values = true
+    )]
+    pub(crate) wait: Option<Wait>,
+}
+
+/// One write.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActWrite {
+    /// Create an entity; its id stands in the JSON object, or is made by the server.
+    Create {
+        /// The entity type.
+        #[arg(value_name = "TYPE")]
+        entity_type: String,
+        /// The fields, as a JSON object.
+        #[arg(value_name = "JSON")]
+        fields: String,
+    },
+    /// Change fields of an entity; the others stay.
+    Update {
+        /// The entity type.
+        #[arg(value_name = "TYPE")]
+        entity_type: String,
+        /// The entity's id.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The fields to change, as a JSON object.
+        #[arg(value_name = "JSON")]
+        fields: String,
+    },
+    /// Remove an entity.
+    Delete {
+        /// The entity type.
+        #[arg(value_name = "TYPE")]
+        entity_type: String,
+        /// The entity's id.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// The moment `act` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// It survives a crash.
+    Durable,
+    /// The server said yes.
+    Accepted,
+    /// Its result came back.
+    Visible,
+}
+
+/// What `queue` is given.
+#[derive(Debug, Args)]
+#[command(after_help = QUEUE_JSON)]
+pub(crate) struct Queue {
+    /// The store that keeps the writes.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object per action.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: QueueCommand,
+}
+
+/// What is to be done with the writes of a store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List them.
+    Ls,
+    /// Send them, and wait until each was accepted or parked.
+    Sync {
+        /// The server, as ws://host:port/path or wss://host/path.
+        url: String,
+    },
+    /// Let a parked or uncertain one be sent again, at the next sync.
+    Retry {
+        /// Its number, as listed.
+        #[arg(value_name = "N")]
+        number: u64,
+    },
+    /// Give a parked or uncertain one up.
+    Discard {
+        /// Its number, as listed.
+        #[arg(value_name = "N")]
+        number: u64,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "give a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "give a number of seconds, 0 or more".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn read(line: &str) -> Result<Program, clap::Error> {
+        Program::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definitions_contradict_nothing() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_behind_the_words() {
+        for line in [
+            "tidewire act ws://a create t {} --store f --json --wait visible",
+            "tidewire act --store f --json --wait visible ws://a create t {}",
+            "tidewire act ws://a --store f create --json t {} --wait visible",
+        ] {
+            let Command::Act(act) = read(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                (act.url.as_str(), act.json, act.wait),
+                ("ws://a", true, Some(Wait::Visible))
+            );
+            assert_eq!(act.store, Some(PathBuf::from("f")));
+        }
+        for line in [
+            "tidewire queue --store f ls --json",
+            "tidewire queue ls --json --store f",
+        ] {
+            let Command::Queue(queue) = read(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert!(
+                queue.json && queue.store == Some(PathBuf::from("f")),
+                "{line}"
+            );
+        }
+        let Command::Watch(watch) = read("tidewire watch --json ws://a t --for 1.5")
+            .unwrap()
+            .command
+        else {
+            panic!("no watch");
+        };
+        assert_eq!(
+            (watch.json, watch.time),
+            (true, Some(Duration::from_millis(1_500)))
+        );
+    }
+
+    #[test]
+    fn a_time_that_is_no_number_of_seconds_is_misuse() {
+        for time in ["soon", "-1", "1e400", "NaN"] {
+            let error = read(&format!("tidewire watch ws://a t --for={time}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{time}");
+        }
+    }
+}

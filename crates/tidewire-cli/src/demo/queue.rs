@@ -1,0 +1,125 @@
+//! What the demo's client still has to say: its queue, as the page shows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tidewire::{Action, ActionState, Client, EntityId, Record};
+use tokio::sync::{Notify, watch};
+
+/// How often the queue is looked at while something is on its way.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Actions of each kind shown; of the others only the number is told.
+const SHOWN_MAX: usize = 50;
+
+/// The queue as the page shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct QueueView {
+    /// Writes under way.
+    pending: usize,
+    /// Writes that wait for a decision.
+    parked: usize,
+    actions: Vec<ActionView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct ActionView {
+    action: String,
+    number: u64,
+    name: String,
+    entity: Option<EntityId>,
+    /// The customer's name, where the write says it.
+    title: Option<String>,
+    state: &'static str,
+    reason: Option<String>,
+}
+
+/// The queue, and every change of it.
+pub(super) struct QueueWatch {
+    views: watch::Receiver<QueueView>,
+    submitted: Arc<Notify>,
+}
+
+impl QueueWatch {
+    /// Begins to look, for as long as somebody holds this.
+    pub(super) fn start(client: &Client) -> Self {
+        let (sender, views) = watch::channel(QueueView::default());
+        let submitted = Arc::new(Notify::new());
+        tokio::spawn(look(client.clone(), sender, Arc::clone(&submitted)));
+        Self { views, submitted }
+    }
+
+    pub(super) fn views(&self) -> watch::Receiver<QueueView> {
+        self.views.clone()
+    }
+
+    /// The page has changed something.
+    pub(super) fn on_command(&self) {
+        self.submitted.notify_one();
+    }
+}
+
+async fn look(client: Client, views: watch::Sender<QueueView>, submitted: Arc<Notify>) {
+    loop {
+        let view = view(&client);
+        let is_idle = view.pending == 0;
+        views.send_if_modified(|old| {
+            let is_new = *old != view;
+            *old = view;
+            is_new
+        });
+        // With nothing under way, only the page can bring something.
+        let wait = async {
+            if is_idle {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        tokio::select! {
+            () = submitted.notified() => {}
+            () = wait => {}
+            () = views.closed() => return,
+        }
+    }
+}
+
+fn view(client: &Client) -> QueueView {
+    let actions = client.actions();
+    let (pending, parked) = (actions.pending(), actions.parked());
+    let shown = parked
+        .iter()
+        .take(SHOWN_MAX)
+        .chain(pending.iter().take(SHOWN_MAX));
+    QueueView {
+        pending: pending.len(),
+        parked: parked.len(),
+        actions: shown.map(one).collect(),
+    }
+}
+
+fn one(action: &Action) -> ActionView {
+    let (state, reason) = match &action.state {
+        ActionState::Waiting => ("waiting", None),
+        ActionState::PossiblySent => ("sent", None),
+        ActionState::Uncertain => ("uncertain", None),
+        ActionState::Parked(refusal) => ("parked", Some(refusal.message.clone())),
+    };
+    ActionView {
+        action: action.id.to_string(),
+        number: action.number,
+        name: action.name.clone(),
+        entity: action.entity_id.clone(),
+        title: title(&action.payload),
+        state,
+        reason,
+    }
+}
+
+/// The name a write gives to its customer.
+fn title(payload: &Record) -> Option<String> {
+    let name = ["entity.name", "changes.name"]
+        .into_iter()
+        .find_map(|path| payload.path(path));
+    name.and_then(tidewire_model::ValueRef::as_text)
+        .map(ToOwned::to_owned)
+}

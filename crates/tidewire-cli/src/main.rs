@@ -1,0 +1,56 @@
+//! The program `tidewire`: reads its arguments, runs one command, and ends with its exit code.
+//!
+//! What a command does stands in a file of its own. Nothing here talks to a server or a store.
+
+mod act;
+mod address;
+mod arguments;
+mod demo;
+mod failure;
+mod listen;
+mod output;
+mod queue;
+mod serve;
+mod session;
+mod signals;
+mod trouble;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use arguments::{Command, Program};
+use failure::Failure;
+
+/// What still runs when a command is done, such as a name lookup, is waited for no longer than this.
+const LEFTOVERS_MAX: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let program = Program::parse();
+    match run(program.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // A command may wait for a reader of its output, and the connection must go on meanwhile.
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the program cannot start: {error}")))?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Watch(arguments) => watch::run(arguments).await,
+            Command::Act(arguments) => act::run(arguments).await,
+            Command::Queue(arguments) => queue::run(arguments).await,
+        }
+    });
+    runtime.shutdown_timeout(LEFTOVERS_MAX);
+    result
+}

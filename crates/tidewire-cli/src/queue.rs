@@ -1,0 +1,117 @@
+//! The command `queue`: the writes kept in a store, and what is to be done with them.
+//!
+//! A store is opened as the client it belongs to would open it, so it is held by one process at a
+//! time. Only `sync` connects.
+
+mod line;
+mod sync;
+
+use std::path::{Path, PathBuf};
+
+use tidewire::{Action, Client};
+
+use crate::arguments::{Queue, QueueCommand};
+use crate::failure::{Failure, tell};
+use crate::session;
+use line::Look;
+
+pub(crate) async fn run(arguments: Queue) -> Result<(), Failure> {
+    let look = if arguments.json {
+        Look::Json
+    } else {
+        Look::Text
+    };
+    let Some(path) = arguments.store else {
+        return Err(Failure::misuse(
+            "say which writes are meant with --store FILE",
+        ));
+    };
+    match arguments.command {
+        QueueCommand::Ls => list(&path, look).await,
+        QueueCommand::Sync { url } => sync::run(&path, &url, look).await,
+        QueueCommand::Retry { number } => decide(&path, number, look, Decision::Retry).await,
+        QueueCommand::Discard { number } => decide(&path, number, look, Decision::Discard).await,
+    }
+}
+
+/// What becomes of an action that waits for a decision.
+#[derive(Clone, Copy)]
+enum Decision {
+    Retry,
+    Discard,
+}
+
+async fn list(path: &Path, look: Look) -> Result<(), Failure> {
+    let client = offline(path)?;
+    let actions = all(&client);
+    if actions.is_empty() && look == Look::Text {
+        crate::output::line("nothing waits")?;
+    }
+    for action in &actions {
+        line::print(look, action, line::state_word(&action.state), None)?;
+    }
+    tell_unreadable(&client);
+    session::close(client).await
+}
+
+async fn decide(path: &Path, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
+    let client = offline(path)?;
+    let decided = decide_one(&client, number, look, decision);
+    // Only what is stored was decided.
+    let closed = session::close(client).await;
+    decided.and(closed)
+}
+
+fn decide_one(client: &Client, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
+    let Some(action) = all(client)
+        .into_iter()
+        .find(|action| action.number == number)
+    else {
+        return Err(Failure::failed(format!(
+            "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
+        )));
+    };
+    match decision {
+        Decision::Retry => client.actions().retry(action.id),
+        Decision::Discard => client.actions().discard(action.id),
+    }
+    .map_err(Failure::failed)?;
+    match all(client).into_iter().find(|after| after.id == action.id) {
+        Some(after) => line::print(look, &after, line::state_word(&after.state), None),
+        None => line::print(look, &action, "gone", None),
+    }
+}
+
+/// The client a store belongs to, without a connection.
+fn offline(path: &Path) -> Result<Client, Failure> {
+    let store = session::open_store(&existing(path)?)?;
+    session::start(session::builder(session::NOWHERE).store(store).offline())
+}
+
+/// A store that is there: a mistyped path must not make an empty one.
+fn existing(path: &Path) -> Result<PathBuf, Failure> {
+    if path.exists() {
+        return Ok(path.to_path_buf());
+    }
+    Err(Failure::failed(format!(
+        "there is no store at {}; `tidewire act --store FILE` makes one",
+        path.display()
+    )))
+}
+
+/// Every action, in order of submission.
+fn all(client: &Client) -> Vec<Action> {
+    let mut actions = client.actions().pending();
+    actions.extend(client.actions().parked());
+    actions.sort_by_key(|action| action.number);
+    actions
+}
+
+fn tell_unreadable(client: &Client) {
+    let unreadable = client.actions().counts().unreadable;
+    if unreadable > 0 {
+        tell(&format!(
+            "{unreadable} stored actions cannot be read by this version; they are kept as they are"
+        ));
+    }
+}

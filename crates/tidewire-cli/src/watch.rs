@@ -1,0 +1,169 @@
+//! The command `watch`: a live list, printed at every change of its page or of the connection.
+//!
+//! It shows what the client's view holds and asks the server nothing itself. How a page looks stands
+//! in the modules below.
+
+mod json;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
+
+use crate::arguments::{Dialect, Watch};
+use crate::failure::Failure;
+use crate::{address, output, session, signals, trouble};
+
+/// A type is held whole up to this many entities; beyond it, only what the list shows.
+const WHOLE_MAX: u64 = 100_000;
+
+pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
+    let url = address::url(&arguments.url)?;
+    let entity_type = address::entity_type(&arguments.entity_type)?;
+    let query = match &arguments.query {
+        Some(text) => Query::parse(entity_type.clone(), text)
+            .map_err(|error| Failure::misuse(format!("the query cannot be read: {error}")))?,
+        None => Query::new(entity_type.clone()),
+    };
+    let end = signals::end()?;
+    trouble::show();
+    let dialects = match arguments.dialect {
+        Dialect::V1 => Dialects::V1,
+        Dialect::Basic => Dialects::Basic,
+    };
+    let client = session::start(session::builder(&url).dialect(dialects))?;
+    let collection = collection(&client, &arguments)?;
+    let screen = if arguments.json {
+        Screen::json()
+    } else {
+        Screen::table(&entity_type.to_string())
+    };
+    tokio::select! {
+        shown = show(&client, &collection, query, screen) => shown,
+        () = end => Ok(()),
+        () = over(arguments.time) => Ok(()),
+    }
+}
+
+fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, Failure> {
+    let builder = client.collection::<Record>(&arguments.entity_type);
+    let builder = match (arguments.dialect, &arguments.query) {
+        (Dialect::V1, None) => builder.complete(WHOLE_MAX),
+        (Dialect::V1, Some(_)) => builder,
+        (Dialect::Basic, _) => builder.pushes_only(),
+    };
+    builder.build().map_err(Failure::failed)
+}
+
+/// Prints until nothing more can come.
+async fn show(
+    client: &Client,
+    collection: &Collection<Record>,
+    query: Query,
+    mut screen: Screen,
+) -> Result<(), Failure> {
+    let list = collection.list(query).map_err(Failure::failed)?;
+    let mut pages = list.updates();
+    let mut updates = client.status_updates();
+    loop {
+        let status = updates.borrow_and_update().clone();
+        screen.show(client, &status, &list.current())?;
+        if status.connection == Connection::Stopped {
+            return Err(Failure::failed(status.reason));
+        }
+        tokio::select! {
+            // The page is read anew above, together with the status.
+            page = pages.next() => if page.is_none() { return Ok(()) },
+            changed = updates.changed() => if changed.is_err() { return Ok(()) },
+        }
+    }
+}
+
+async fn over(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where pages are printed, and what was printed last.
+struct Screen {
+    look: Look,
+    last: String,
+}
+
+enum Look {
+    Json,
+    Table(table::Table),
+}
+
+impl Screen {
+    fn json() -> Self {
+        Self {
+            look: Look::Json,
+            last: String::new(),
+        }
+    }
+
+    fn table(title: &str) -> Self {
+        Self {
+            look: Look::Table(table::Table::new(title)),
+            last: String::new(),
+        }
+    }
+
+    /// Prints the page, unless it would look as the one before.
+    fn show(
+        &mut self,
+        client: &Client,
+        status: &Status,
+        page: &Arc<Page<Record>>,
+    ) -> Result<(), Failure> {
+        match &self.look {
+            Look::Json => {
+                let text = output::json_text(&json::Line::new(status, page))?;
+                if text != self.last {
+                    output::line(&text)?;
+                    self.last = text;
+                }
+            }
+            Look::Table(table) => {
+                let text = table.text(status, page);
+                if text != self.last {
+                    output::write(&table.framed(&text, &next_attempt(client, status)))?;
+                    self.last = text;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When the next attempt to connect is made, in words; empty where none is planned.
+fn next_attempt(client: &Client, status: &Status) -> String {
+    let Some(at) = status.next_attempt else {
+        return String::new();
+    };
+    format!(", next attempt in {:.1} s", client.until(at).as_secs_f64())
+}
+
+/// The connection, in one word.
+fn status_word(status: &Status) -> &'static str {
+    match status.connection {
+        Connection::Connected => "live",
+        Connection::Connecting => "connecting",
+        Connection::Stopped => "stopped",
+        _ => "offline",
+    }
+}
+
+/// The trust, in one word.
+fn trust_word(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Live => "live",
+        Trust::Fresh => "fresh",
+        Trust::Stale(_) => "stale",
+        Trust::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,65 @@
+//! A page as one line of JSON.
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use tidewire::{Page, PageRow, Record, Status};
+
+use super::{status_word, trust_word};
+
+/// The name under which an entity's version is added to its fields.
+const VERSION: &str = "_version";
+/// The name under which an entity's id is found in its fields.
+const ID: &str = "id";
+
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    revision: u64,
+    status: &'static str,
+    trust: &'static str,
+    pending: usize,
+    total_count: Option<u64>,
+    items: Items<'a>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(status: &Status, page: &'a Page<Record>) -> Self {
+        Self {
+            revision: page.revision().get(),
+            status: status_word(status),
+            trust: trust_word(page.trust()),
+            pending: page.pending_count(),
+            total_count: page.total_count(),
+            items: Items(page.rows()),
+        }
+    }
+}
+
+struct Items<'a>(&'a [PageRow<Record>]);
+
+impl Serialize for Items<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut items = serializer.serialize_seq(Some(self.0.len()))?;
+        for row in self.0 {
+            items.serialize_element(&Item(row))?;
+        }
+        items.end()
+    }
+}
+
+/// The fields of one entity, its id among them, and its version.
+struct Item<'a>(&'a PageRow<Record>);
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = &self.0.record;
+        let mut item = serializer.serialize_map(None)?;
+        if record.get(ID).is_none() {
+            item.serialize_entry(ID, &self.0.id)?;
+        }
+        for (name, value) in record.fields().filter(|(name, _)| *name != VERSION) {
+            item.serialize_entry(name, &value)?;
+        }
+        item.serialize_entry(VERSION, &self.0.version)?;
+        item.end()
+    }
+}

@@ -1,0 +1,156 @@
+//! Arguments that make no sense: exit code 2, one clear line, and nothing is done.
+
+use crate::support::program::{Ended, run};
+use crate::support::serve::Serve;
+
+/// An address that nothing listens on; whoever connects to it fails with code 1.
+const URL: &str = "ws://127.0.0.1:1/live";
+
+fn misuse(arguments: &[&str]) -> String {
+    let ended: Ended = run(arguments);
+    assert_eq!(
+        (ended.code, ended.out.len()),
+        (Some(2), 0),
+        "{arguments:?}: {ended:?}"
+    );
+    assert!(!ended.err.is_empty(), "{arguments:?}");
+    ended.err.join("\n")
+}
+
+#[test]
+fn a_url_that_is_no_websocket_address_is_misuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let store = store.to_str().unwrap();
+    for url in ["http://127.0.0.1:7878/live", "127.0.0.1:7878", "live", ""] {
+        for arguments in [
+            vec!["watch", url, "customers"],
+            vec!["act", url, "delete", "customers", "a"],
+            vec![
+                "act",
+                url,
+                "delete",
+                "customers",
+                "a",
+                "--offline",
+                "--store",
+                store,
+            ],
+        ] {
+            assert!(
+                misuse(&arguments).contains("ws://host:port/path"),
+                "{arguments:?}"
+            );
+        }
+    }
+    assert!(
+        !folder.path().join("store").exists(),
+        "no store is made for it"
+    );
+}
+
+#[test]
+fn fields_that_are_no_json_object_are_misuse() {
+    for fields in [
+        "",
+        "x",
+        "7",
+        "[]",
+        "null",
+        "\"text\"",
+        "{",
+        r#"{"a":1} {"b":2}"#,
+        r#"{"a":NaN}"#,
+        "{'a':1}",
+    ] {
+        assert!(
+            misuse(&["act", URL, "create", "customers", fields]).contains("JSON object"),
+            "{fields}"
+        );
+        assert!(
+            misuse(&["act", URL, "update", "customers", "a", fields]).contains("JSON object"),
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn a_query_that_cannot_be_read_is_misuse_and_the_place_is_named() {
+    for query in [
+        "where",
+        "score >",
+        "where score > 5 sort",
+        "limit many",
+        "where (a = 1",
+    ] {
+        let line = misuse(&["watch", URL, "customers", "--query", query]);
+        assert!(line.contains("at byte"), "{query}: {line}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_used_is_misuse() {
+    let long = "x".repeat(300);
+    for name in [
+        "",
+        "a\nb",
+        "customers:list-all",
+        "customers:detail-1",
+        &long,
+    ] {
+        misuse(&["watch", URL, name]);
+        misuse(&["act", URL, "create", name, "{}"]);
+    }
+    for id in ["", "a\tb", &long] {
+        misuse(&["act", URL, "delete", "customers", id]);
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_misuse() {
+    assert!(misuse(&["act", URL, "delete", "t", "a", "--offline"]).contains("--store"));
+    assert!(misuse(&["act", URL, "delete", "t", "a", "--wait", "durable"]).contains("--store"));
+    misuse(&[
+        "act",
+        URL,
+        "delete",
+        "t",
+        "a",
+        "--offline",
+        "--store",
+        "f",
+        "--wait",
+        "accepted",
+    ]);
+    misuse(&["act", URL, "delete", "t", "a", "--wait", "soon"]);
+    assert!(misuse(&["queue", "ls"]).contains("--store"));
+    misuse(&["queue", "--store", "f", "retry", "one"]);
+    misuse(&["watch", URL, "t", "--dialect", "v9"]);
+    misuse(&["watch", URL, "t", "--for", "-1"]);
+    misuse(&["serve", "--db", "f"]);
+    misuse(&["serve", "--listen", "nowhere", "--db", "f"]);
+    misuse(&["what"]);
+    misuse(&[]);
+}
+
+#[test]
+fn help_and_version_are_no_misuse() {
+    for arguments in [
+        &["--help"][..],
+        &["act", "--help"],
+        &["watch", "--help"],
+        &["--version"],
+    ] {
+        assert!(!run(arguments).success().is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_write_the_server_cannot_take_is_refused_and_the_server_goes_on() {
+    let serve = Serve::start();
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
+    let ended = run(&["act", &serve.url(), "create", "customers", &deep]);
+    assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
+    assert_eq!(ended.err.len(), 1, "{ended:?}");
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+}

@@ -1,0 +1,179 @@
+//! The page in a real browser.
+
+use crate::demo::Demo;
+use crate::support::lacking;
+use crate::support::webdriver::Browser;
+
+const LACK: &str = "a browser, named by TIDEWIRE_CHROMIUM and TIDEWIRE_CHROMEDRIVER,";
+
+/// Waits for the next time a class is set on an element that fits, and gives how long it stays, in
+/// milliseconds.
+fn duration_of_mark(browser: &Browser, selector: &str, class: &str) -> f64 {
+    let script = format!(
+        "const started = new Map();
+         const look = new MutationObserver((changes) => {{
+           for (const {{ target }} of changes) {{
+             if (!target.matches('{selector}')) continue;
+             const has = target.classList.contains('{class}');
+             if (has && !started.has(target)) started.set(target, performance.now());
+             else if (!has && started.has(target)) {{
+               look.disconnect();
+               done(performance.now() - started.get(target));
+             }}
+           }}
+         }});
+         look.observe(document.body, {{ subtree: true, attributes: true, attributeFilter: ['class'] }});"
+    );
+    browser.run_until(&script).as_f64().unwrap()
+}
+
+fn keep_picture(browser: &Browser, name: &str) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(folder.join(name), decode(&browser.picture())).unwrap();
+}
+
+/// The bytes of a text in base64.
+fn decode(text: &str) -> Vec<u8> {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let values = text
+        .bytes()
+        .filter_map(|byte| letters.iter().position(|letter| *letter == byte));
+    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_usize, 0);
+    for value in values {
+        held = (held << 6 | value) & 0xffff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).unwrap());
+        }
+    }
+    bytes
+}
+
+fn status(browser: &Browser, text: &str) {
+    browser.wait(&format!(
+        "document.getElementById('status').textContent === '{text}'"
+    ));
+}
+
+/// A row of the customers, by name.
+fn row(name: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#customers tr')].find((row) => row.cells[0].textContent === '{name}')"
+    )
+}
+
+#[test]
+fn the_page_shows_the_machine_and_the_connection_and_keeps_writes_while_it_is_cut() {
+    let Some(browser) = Browser::start() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    browser.open(&format!("http://{}/", demo.address));
+    status(&browser, "Live");
+    browser.wait("document.querySelectorAll('.metric').length >= 9");
+    browser.wait("document.querySelectorAll('#processes tr').length > 0");
+    browser.wait("document.querySelectorAll('#customers tr').length === 10");
+    browser.wait("document.querySelectorAll('#activities li').length > 0");
+    assert_eq!(
+        browser.run("return document.querySelector('.status use').getAttribute('href')"),
+        "#icon-live"
+    );
+
+    browser.click("#switch");
+    status(&browser, "Offline");
+    assert_eq!(
+        browser.run("return document.getElementById('switch').getAttribute('aria-checked')"),
+        "false"
+    );
+
+    browser.click("#customer-new");
+    browser.fill("#customer-name", "Aaron <b>Adams</b>");
+    browser.fill("#customer-city", "Lund");
+    browser.click("#customer-save");
+    let name = "Aaron <b>Adams</b>";
+    browser.wait(&format!("{}?.querySelector('.pending')", row(name)));
+    browser.wait("document.getElementById('queue-counts').textContent === '1 pending'");
+    keep_picture(&browser, "page-offline.png");
+
+    browser.click("#switch");
+    status(&browser, "Live");
+    browser.wait(&format!("{0} && !{0}.querySelector('.pending')", row(name)));
+    browser.wait("document.getElementById('queue-counts').textContent === 'none'");
+    browser.wait("[...document.querySelectorAll('#activities .text')].some((text) => text.textContent.includes('accepted'))");
+    keep_picture(&browser, "page-live.png");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_refused_write_is_shown_with_its_reason_and_can_be_discarded() {
+    let Some(browser) = Browser::start() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    browser.open(&format!("http://{}/", demo.address));
+    browser.wait("document.querySelectorAll('#customers tr').length === 10");
+    browser.click("#customers tr:first-child [data-command=edit]");
+    browser.fill("#customer-name", "");
+    browser.click("#customer-save");
+    browser.wait(
+        "document.querySelector('#queue li[data-state=parked] .why')?.textContent.includes('name')",
+    );
+    keep_picture(&browser, "page-refused.png");
+    browser
+        .wait("document.querySelector('#customers tr').cells[0].textContent === 'Ada Lindqvist'");
+    browser.click("#queue li .decide button:last-child");
+    browser.wait("document.querySelectorAll('#queue li').length === 0");
+}
+
+#[test]
+fn marks_on_what_is_new_go_after_their_time() {
+    let Some(browser) = Browser::start() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    browser.open(&format!("http://{}/", demo.address));
+    browser.wait("document.querySelectorAll('.metric').length >= 9");
+    let updating = duration_of_mark(&browser, ".metric", "updating");
+    assert!((350.0..2_000.0).contains(&updating), "{updating} ms");
+    browser.wait("document.querySelectorAll('#customers tr').length === 10");
+    browser.run("document.querySelector('#customers [data-command=delete]').click()");
+    let new = duration_of_mark(&browser, "#activities li", "new");
+    assert!((2_800.0..6_000.0).contains(&new), "{new} ms");
+}
+
+#[test]
+fn filter_sort_and_pages_ask_the_demos_client() {
+    let Some(browser) = Browser::start() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    browser.open(&format!("http://{}/", demo.address));
+    let first = |name: &str| {
+        browser.wait(&format!(
+            "document.querySelector('#customers tr')?.cells[0].textContent === '{name}'"
+        ));
+    };
+    let range = |text: &str| {
+        browser.wait(&format!(
+            "document.getElementById('customers-range').textContent === '{text}'"
+        ));
+    };
+    first("Ada Lindqvist");
+    range("1\u{2013}10 of 14");
+    browser.click("#customers-on");
+    range("11\u{2013}14 of 14");
+    browser.click("th[data-sort=score] button");
+    browser.click("th[data-sort=score] button");
+    first("Nora Byrne");
+    assert_eq!(
+        browser
+            .run("return document.querySelector('th[data-sort=score]').getAttribute('aria-sort')"),
+        "descending"
+    );
+    browser.fill("#customer-search", "an");
+    range("1\u{2013}4 of 4");
+    browser.run("const status = document.getElementById('customer-status'); status.value = 'lead'; status.dispatchEvent(new Event('change'))");
+    range("1\u{2013}1 of 1");
+    first("Chiara Fontana");
+}

@@ -1,0 +1,157 @@
+//! The server goes away and comes back: clients resume where they were and miss nothing.
+
+use serde_json::Value;
+
+use crate::support::program::{Program, run};
+use crate::support::serve::{Serve, ids, is_live_with};
+
+/// Every page until the one with these ids is live again; asserts that none of them was a reset.
+fn resume(watch: &Program, before: &[&str], after: &[&str]) -> Vec<Value> {
+    let pages = watch.until("to be live again", |page| is_live_with(page, after));
+    for page in &pages {
+        assert_ne!(page["trust"], "unknown", "{page}");
+        let rows = ids(page);
+        assert!(
+            before.iter().all(|id| rows.contains(id)),
+            "a row was missing for a while: {page}"
+        );
+    }
+    pages
+}
+
+#[test]
+fn clients_of_a_killed_server_resume_without_a_reset_and_miss_nothing() {
+    let mut serve = Serve::start();
+    for id in ["a", "b"] {
+        serve.act(&[
+            "create",
+            "customers",
+            &format!(r#"{{"id":"{id}","score":1}}"#),
+        ]);
+    }
+    let watches = [
+        serve.watch("customers", &[]),
+        serve.watch("customers", &["--query", "where score > 0 limit 50"]),
+    ];
+    for watch in &watches {
+        watch.find("the start", |page| is_live_with(page, &["a", "b"]));
+    }
+
+    serve.kill();
+    for watch in &watches {
+        let page = watch.find("to be offline", |page| {
+            page["status"] == "offline" && page["trust"] == "stale"
+        });
+        assert_eq!(ids(&page), ["a", "b"]);
+    }
+    serve.start_again();
+    // Some of it happens before the clients are back, some after.
+    serve.act(&["create", "customers", r#"{"id":"c","score":1}"#]);
+    serve.act(&["update", "customers", "a", r#"{"score":2}"#]);
+    for watch in &watches {
+        resume(watch, &["a", "b"], &["a", "b", "c"]);
+    }
+    serve.act(&["delete", "customers", "b"]);
+    for watch in &watches {
+        let page = watch.find("what came after", |page| is_live_with(page, &["a", "c"]));
+        assert_eq!(page["items"][0]["score"], 2);
+    }
+}
+
+#[test]
+fn a_watch_waits_for_a_server_that_is_not_there_yet() {
+    let mut serve = Serve::start();
+    serve.kill();
+    let watch = serve.watch("customers", &[]);
+    let page = watch.find("to be offline", |page| page["status"] == "offline");
+    assert_eq!(
+        (ids(&page).len(), &page["trust"]),
+        (0, &Value::from("unknown"))
+    );
+    serve.start_again();
+    watch.find("to be live", |page| is_live_with(page, &[]));
+}
+
+#[test]
+fn the_status_says_connecting_live_and_offline() {
+    let mut serve = Serve::start();
+    let watch = serve.watch("customers", &[]);
+    let pages = watch.until("to be live", |page| is_live_with(page, &[]));
+    assert_eq!(pages[0]["status"], "connecting");
+    serve.kill();
+    watch.find("to be offline", |page| page["status"] == "offline");
+    watch.find("to try again", |page| page["status"] == "connecting");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_asked_to_end_says_goodbye_and_ends_well() {
+    let serve = Serve::start();
+    let watch = serve.watch("customers", &[]);
+    watch.find("to be live", |page| is_live_with(page, &[]));
+    let (program, _folder) = serve.into_program();
+    program.terminate();
+    program.ended().success();
+    watch.find("to be offline", |page| page["status"] == "offline");
+    watch.terminate();
+    let ended = watch.ended();
+    assert_eq!((ended.code, ended.err.len()), (Some(0), 0), "{ended:?}");
+}
+
+#[test]
+fn a_port_that_is_in_use_is_a_failure_that_says_what_to_do() {
+    let serve = Serve::start();
+    let other = serve.path("other");
+    let ended = run(&[
+        "serve",
+        "--listen",
+        serve.address(),
+        "--db",
+        other.to_str().unwrap(),
+    ]);
+    let line = ended.failure(1);
+    assert!(
+        line.contains("in use") && line.contains("--listen"),
+        "{line}"
+    );
+    assert!(
+        !other.exists(),
+        "nothing is made for a server that does not start"
+    );
+
+    let ended = run(&["demo", "--listen", serve.address()]);
+    assert!(ended.failure(1).contains("in use"), "{ended:?}");
+}
+
+#[test]
+fn a_database_that_is_in_use_or_damaged_is_a_failure_that_says_what_to_do() {
+    let serve = Serve::start();
+    let database = serve.path("database");
+    let again = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--db",
+        database.to_str().unwrap(),
+    ]);
+    assert!(
+        again.failure(1).contains("in use by another process"),
+        "{again:?}"
+    );
+
+    let damaged = serve.path("damaged");
+    std::fs::write(
+        &damaged,
+        "this is no database, and long enough to be looked at ".repeat(40),
+    )
+    .unwrap();
+    let ended = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--db",
+        damaged.to_str().unwrap(),
+    ]);
+    assert!(ended.failure(1).contains("damaged"), "{ended:?}");
+    assert!(damaged.exists());
+}

@@ -1,0 +1,179 @@
+//! `queue`: what waits in a store, in which order it is sent, and what is decided.
+
+use serde_json::{Value, json};
+
+use crate::support::program::run;
+use crate::support::serve::{Serve, act, ids, is_live_with};
+
+fn list(store: &str) -> Vec<Value> {
+    let listed = run(&["queue", "ls", "--store", store, "--json"]);
+    listed
+        .success()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn offline_writes_are_listed_sent_in_order_and_then_gone() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let offline = |words: &[&str]| {
+        let more = ["--offline", "--store", store];
+        let ended = act(&serve.url(), &[words, &more].concat());
+        ended.success();
+        assert_eq!(ended.json()["state"], "durable");
+        ended.json()
+    };
+    let made = offline(&["create", "customers", r#"{"name":"Ada","score":1}"#]);
+    let temporary = made["id"].as_str().unwrap();
+    assert!(temporary.starts_with("tmp_"), "{made}");
+    // Later writes name the entity as it is called by now.
+    offline(&["update", "customers", temporary, r#"{"score":2}"#]);
+    offline(&["create", "customers", r#"{"id":"b","score":5}"#]);
+    offline(&["delete", "customers", "b"]);
+
+    let waiting = list(store);
+    let words: Vec<_> = waiting
+        .iter()
+        .map(|line| (&line["name"], &line["state"], &line["type"]))
+        .collect();
+    let (wait, customers) = (json!("waiting"), json!("customers"));
+    let names = [
+        json!("create"),
+        json!("update"),
+        json!("create"),
+        json!("delete"),
+    ];
+    assert_eq!(
+        words,
+        names
+            .iter()
+            .map(|name| (name, &wait, &customers))
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(waiting[0]["id"], made["action"]);
+    assert!(
+        waiting
+            .windows(2)
+            .all(|pair| pair[0]["number"].as_u64() < pair[1]["number"].as_u64())
+    );
+
+    let watch = serve.watch("customers", &[]);
+    watch.find("the start", |page| is_live_with(page, &[]));
+    let synced = run(&["queue", "--store", store, "sync", &serve.url(), "--json"]);
+    let lines: Vec<Value> = synced
+        .success()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines.len() == 4 && lines.iter().all(|line| line["state"] == "accepted"),
+        "{lines:?}"
+    );
+    let page = watch.find("the result", |page| {
+        page["total_count"] == 1 && page["items"][0]["score"] == 2
+    });
+    assert_eq!(lines[0]["entity"], ids(&page)[0]);
+    assert!(list(store).is_empty());
+}
+
+#[test]
+fn a_refused_write_waits_for_a_decision_and_can_be_sent_again_or_given_up() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    for id in ["a", "b"] {
+        act(
+            &serve.url(),
+            &[
+                "update",
+                "customers",
+                id,
+                r#"{"score":2}"#,
+                "--offline",
+                "--store",
+                store,
+            ],
+        )
+        .success();
+    }
+    let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
+    assert!(synced.failure(1).contains("retry N"), "{synced:?}");
+    assert_eq!(synced.out.last().unwrap(), "0 accepted, 2 left");
+    let parked = list(store);
+    assert!(
+        parked.len() == 2 && parked.iter().all(|line| line["state"] == "parked"),
+        "{parked:?}"
+    );
+
+    // What was missing is there now.
+    serve.act(&["create", "customers", r#"{"id":"a","score":1}"#]);
+    let number = |line: &Value| line["number"].to_string();
+    let retried = run(&[
+        "queue",
+        "--store",
+        store,
+        "retry",
+        &number(&parked[0]),
+        "--json",
+    ]);
+    retried.success();
+    assert_eq!(retried.json()["state"], "waiting");
+    let discarded = run(&[
+        "queue",
+        "--store",
+        store,
+        "discard",
+        &number(&parked[1]),
+        "--json",
+    ]);
+    discarded.success();
+    assert_eq!(
+        (&discarded.json()["state"], &discarded.json()["entity"]),
+        (&json!("gone"), &json!("b"))
+    );
+    let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
+    assert_eq!(synced.success().last().unwrap(), "1 accepted, 0 left");
+    let watch = serve.watch("customers", &[]);
+    watch.find("the write", |page| {
+        is_live_with(page, &["a"]) && page["items"][0]["score"] == 2
+    });
+}
+
+#[test]
+fn a_number_that_is_not_there_is_a_failure_that_says_where_to_look() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    act(
+        &serve.url(),
+        &["delete", "customers", "a", "--offline", "--store", store],
+    )
+    .success();
+    for decision in ["retry", "discard"] {
+        let ended = run(&["queue", "--store", store, decision, "99"]);
+        assert!(ended.failure(1).contains("ls"), "{ended:?}");
+        // One that is on its way needs no decision.
+        let ended = run(&["queue", "--store", store, decision, "1"]);
+        assert!(ended.failure(1).contains("on its way"), "{ended:?}");
+    }
+    assert_eq!(list(store).len(), 1);
+}
+
+#[test]
+fn without_a_server_a_sync_keeps_everything() {
+    let mut serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    act(
+        &serve.url(),
+        &["delete", "customers", "a", "--offline", "--store", store],
+    )
+    .success();
+    serve.kill();
+    let ended = run(&["queue", "--store", store, "sync", &serve.url()]);
+    assert!(ended.failure(1).contains("kept"), "{ended:?}");
+    assert_eq!(list(store).len(), 1);
+}

@@ -1,0 +1,156 @@
+//! A real browser, driven over the WebDriver protocol.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http;
+use super::program::Program;
+
+/// The name under which WebDriver gives elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// How long a script in the page may wait.
+const SCRIPT_MS: u64 = 50_000;
+
+/// A browser with one session. Ends when dropped.
+pub(crate) struct Browser {
+    address: String,
+    session: String,
+    _driver: Program,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// None where the browser or its driver is not named.
+    pub(crate) fn start() -> Option<Self> {
+        let chromium = std::env::var("TIDEWIRE_CHROMIUM").ok()?;
+        let mut driver = Command::new(std::env::var_os("TIDEWIRE_CHROMEDRIVER")?);
+        driver.arg("--port=0");
+        let driver = Program::spawn(driver);
+        let port = loop {
+            let line = driver.line();
+            if let Some((_, rest)) = line.split_once("started successfully on port ") {
+                break rest.trim_end_matches('.').to_owned();
+            }
+        };
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--window-size=1400,1250",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let options = json!({"binary": chromium, "args": arguments});
+        let wanted = json!({
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "timeouts": {"script": SCRIPT_MS},
+        });
+        let mut browser = Self {
+            address: format!("127.0.0.1:{port}"),
+            session: String::new(),
+            _driver: driver,
+            _profile: profile,
+        };
+        let made = browser.ask(
+            "POST",
+            "/session",
+            &json!({"capabilities": {"alwaysMatch": wanted}}),
+        );
+        browser.session = format!("/session/{}", made["sessionId"].as_str().unwrap());
+        Some(browser)
+    }
+
+    pub(crate) fn open(&self, url: &str) {
+        self.command("/url", &json!({"url": url}));
+    }
+
+    /// Runs a script in the page and gives what it returns.
+    pub(crate) fn run(&self, script: &str) -> Value {
+        self.command("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Runs a script that calls `done` when it has something to give.
+    pub(crate) fn run_until(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        self.command("/execute/async", &json!({"script": script, "args": []}))
+    }
+
+    /// Waits until an expression in the page is true.
+    pub(crate) fn wait(&self, expression: &str) {
+        self.run_until(&format!(
+            "(function look() {{ ({expression}) ? done(true) : setTimeout(look, 20); }})();"
+        ));
+    }
+
+    pub(crate) fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.command(&format!("{element}/click"), &json!({}));
+    }
+
+    /// Types a text in place of what a field holds.
+    pub(crate) fn fill(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        self.command(&format!("{element}/clear"), &json!({}));
+        if !text.is_empty() {
+            self.command(&format!("{element}/value"), &json!({"text": text}));
+        }
+    }
+
+    /// A picture of the window, as the bytes of a PNG in base64.
+    pub(crate) fn picture(&self) -> String {
+        let picture = self.ask("GET", &format!("{}/screenshot", self.session), &json!({}));
+        picture.as_str().unwrap().to_owned()
+    }
+
+    /// Errors the browser has told of the page: of its scripts, its files, its policy.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.command("/se/log", &json!({"type": "browser"}));
+        let entries = log.as_array().unwrap().iter();
+        entries
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| entry["message"].to_string())
+            .collect()
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.command(
+            "/element",
+            &json!({"using": "css selector", "value": selector}),
+        );
+        format!("/element/{}", found[ELEMENT].as_str().unwrap())
+    }
+
+    fn command(&self, path: &str, body: &Value) -> Value {
+        self.ask("POST", &format!("{}{path}", self.session), body)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if method == "GET" {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let headers = [("Content-Type", "application/json; charset=utf-8")];
+        let answer = http::request(&self.address, method, path, &headers, &body);
+        let mut json = answer.json();
+        assert_eq!(answer.status, 200, "{path}: {}", json["value"]["message"]);
+        json["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !self.session.is_empty() && !std::thread::panicking() {
+            self.ask("DELETE", &self.session, &json!({}));
+        }
+    }
+}
