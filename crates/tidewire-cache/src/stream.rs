@@ -558,7 +558,12 @@ impl Stream {
                 touches.runs.push((key, touch));
             }
             // One row comes in, two go, so that the run comes down to its bound.
+            let ended = run.extent == Extent::End;
             run.trim(spare, 2);
+            if ended && run.extent != Extent::End {
+                // What lies behind is not known any more, and totals may not be as sure.
+                touches.runs.push((run.key().clone(), RunTouch::All));
+            }
         }
     }
 
