@@ -46,6 +46,14 @@ pub enum Intake {
         /// The offset of the last commit sent.
         offset: Offset,
     },
+    /// What shows on other streams goes up to here on this one, which does not have it yet: until
+    /// it has, it is not live (protocol rule 5). Changes nothing on a stream that is live.
+    Owed {
+        /// Which stream.
+        entity_type: EntityType,
+        /// Up to where it must come.
+        offset: Offset,
+    },
     /// Part of a snapshot. Seen only when its end has come.
     SnapshotRows {
         /// Which stream.
@@ -102,6 +110,12 @@ pub enum Intake {
         missing: Vec<EntityKey>,
         /// The names the server gave to temporary ids.
         replaced: BTreeMap<EntityId, EntityId>,
+    },
+    /// A request was refused for good. What accepted actions wait for will not come by it, so
+    /// their effects on what it asked for leave the overlay.
+    Refused {
+        /// The request.
+        ticket: FetchTicket,
     },
     /// Rows that nobody asked for, such as those that come with a refusal.
     Rows {

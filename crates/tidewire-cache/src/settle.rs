@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_model::{ActionId, Effect, EntityId, EntityKey, EntityType};
 
+use crate::base::Moment;
 use crate::overlay::{Answered, Pending};
 use crate::stream::{Stream, Touches};
 use crate::world::World;
@@ -61,6 +62,35 @@ impl World {
             }
         }
         awaited
+    }
+
+    /// Takes out the effects of actions accepted before a request was made for what they did, now
+    /// that nothing will come by it. What they did to other entities stays.
+    pub(crate) fn give_up(
+        &mut self,
+        entity_type: &EntityType,
+        ids: &[EntityId],
+        begun: Moment,
+        touches: &mut Touches,
+    ) {
+        let ids: BTreeSet<EntityId> = ids.iter().map(|id| self.resolve(id).clone()).collect();
+        let given_up = |effect: &Effect| {
+            effect.key.entity_type == *entity_type && ids.contains(&effect.key.id)
+        };
+        let actions: Vec<ActionId> = self
+            .overlay
+            .answered()
+            .filter(|pending| {
+                let answer = pending.answer.as_ref();
+                answer.is_some_and(|answer| answer.moment <= begun)
+            })
+            .map(|pending| pending.action)
+            .collect();
+        let mut keys = BTreeSet::new();
+        for action in actions {
+            keys.extend(self.overlay.remove_effects(action, given_up));
+        }
+        self.refresh(&keys, touches);
     }
 
     /// Whether the base of a stream has what an accepted action did to an entity.

@@ -13,7 +13,7 @@ use crate::intake::{Attached, Commit, DetachReason, Intake, Taken};
 use crate::trust::StaleReason;
 use crate::work::{
     AnswerRows, Attach, Clearing, Detach, FetchedRows, InstallPage, Item, LooseRows, MarkStale,
-    SwapSnapshot, TellCommits, Told,
+    Owed, Refused, SwapSnapshot, TellCommits, Told,
 };
 
 impl Cache {
@@ -56,6 +56,14 @@ impl Cache {
                 self.note_gap(&entity_type, &taken);
                 taken
             }
+            Intake::Owed {
+                entity_type,
+                offset,
+            } => self.stage(Item::Owed(Owed {
+                entity_type,
+                offset,
+            })),
+            Intake::Refused { ticket } => self.stage(Item::Refused(Refused { ticket })),
             Intake::SnapshotRows { .. } | Intake::SnapshotEnd { .. } => self.take_snapshot(intake),
             Intake::Entities { .. }
             | Intake::Page { .. }

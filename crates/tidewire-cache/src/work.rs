@@ -22,11 +22,11 @@ use crate::stream::{Pins, Touches};
 use crate::watch::{WatchId, Watches};
 use crate::world::World;
 
-pub(crate) use attach::{Attach, Clearing, Detach, MarkStale};
+pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
 pub(crate) use page::InstallPage;
-pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows};
+pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows, Refused};
 pub(crate) use snapshot::SwapSnapshot;
 
 /// One piece of work.
@@ -41,6 +41,8 @@ pub(crate) enum Item {
     Answer(AnswerRows),
     Page(Box<InstallPage>),
     Stale(MarkStale),
+    Owed(Owed),
+    Refused(Refused),
     Open(OpenRun),
     Close(CloseRun),
     Demote(Demote),
@@ -173,6 +175,8 @@ impl Item {
             Self::Answer(work) => work.step(desk),
             Self::Page(work) => work.step(desk),
             Self::Stale(work) => work.step(desk),
+            Self::Owed(work) => work.step(desk),
+            Self::Refused(work) => work.step(desk),
             Self::Open(work) => work.step(desk),
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
@@ -191,6 +195,8 @@ impl Item {
             Self::Attach(_)
             | Self::Detach(_)
             | Self::Stale(_)
+            | Self::Owed(_)
+            | Self::Refused(_)
             | Self::Open(_)
             | Self::Close(_)
             | Self::Demote(_) => 0,

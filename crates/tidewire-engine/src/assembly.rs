@@ -1,9 +1,10 @@
 //! Frames of streams put together into whole commits.
 //!
 //! A commit may come in chunks, and a commit over several streams comes in one frame for each. A
-//! commit leaves here only when it is whole; what came behind it waits, so that nothing overtakes:
-//! everything leaves in the order of its first frame. This knows where each stream has been
-//! received up to, and nothing of what a commit contains.
+//! commit leaves here only when it is whole on all streams held live; what came behind it waits, so
+//! that nothing overtakes: everything leaves in the order of its first frame. A stream that is not
+//! live yet is not waited for, and owes its part: it is live only once that has come (protocol rule
+//! 5). This knows where each stream has been received up to, and nothing of what a commit contains.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,8 +24,12 @@ pub(crate) struct Part {
 /// What is ready, in order.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Ready {
-    /// A commit, with its part of every stream held.
-    Commit(Vec<Part>),
+    /// A commit, with its part of every stream that has it, and how far the others must come
+    /// before they are live.
+    Commit {
+        parts: Vec<Part>,
+        owed: Vec<(EntityType, Offset)>,
+    },
     /// Another message that changes knowledge.
     Message(Box<ServerMessage>),
 }
@@ -42,9 +47,23 @@ pub(crate) enum Admitted {
     Broken(&'static str),
 }
 
+/// Where a feed begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// The offset behind which events come.
+    pub(crate) offset: Offset,
+    /// The offset from which on the stream is live.
+    pub(crate) head: Offset,
+    /// Whether a snapshot comes first; the stream is not live before its end.
+    pub(crate) snapshot: bool,
+}
+
 #[derive(Debug)]
 struct Stream {
     received: Offset,
+    head: Offset,
+    /// A snapshot is still to come.
+    building: bool,
     chunks: Option<Chunks>,
     waiting: VecDeque<Waiting>,
 }
@@ -86,13 +105,15 @@ impl Assembly {
         }
     }
 
-    /// The feed of a stream begins behind `offset`.
-    pub(crate) fn attach(&mut self, entity_type: &EntityType, offset: Offset) {
+    /// The feed of a stream begins.
+    pub(crate) fn attach(&mut self, entity_type: &EntityType, start: Start) {
         self.detach(entity_type);
         self.streams.insert(
             entity_type.clone(),
             Stream {
-                received: offset,
+                received: start.offset,
+                head: start.head,
+                building: start.snapshot,
                 chunks: None,
                 waiting: VecDeque::new(),
             },
@@ -166,19 +187,24 @@ impl Assembly {
         if let Some((order, leader)) = self.first_commit()
             && message.is_none_or(|message| order < message)
         {
-            return self.take_commit(&leader).map(Ready::Commit);
+            return self.take_commit(&leader);
         }
         // A chunk or a part that came before the message may still wait for its rest.
         let blocked = self.streams.values().filter_map(Stream::first_order).min();
         if message? > blocked.unwrap_or(u64::MAX) {
             return None;
         }
-        self.messages
-            .pop_front()
-            .map(|(_, message)| Ready::Message(Box::new(message)))
+        let (_, message) = self.messages.pop_front()?;
+        if let ServerMessage::SnapshotEnd(end) = &message
+            && let Some(stream) = self.streams.get_mut(&end.entity_type)
+        {
+            stream.building = false;
+        }
+        Some(Ready::Message(Box::new(message)))
     }
 
-    /// Of the commits that are whole on every stream held, the one whose first frame came first.
+    /// Of the commits that are whole on every stream held live, the one whose first frame came
+    /// first.
     fn first_commit(&self) -> Option<(u64, EntityType)> {
         let whole = self.streams.iter().filter_map(|(name, stream)| {
             let front = stream.waiting.front()?;
@@ -186,7 +212,7 @@ impl Assembly {
             let whole = front
                 .info
                 .as_ref()
-                .is_none_or(|info| members.iter().all(|member| self.has_come(member, info)));
+                .is_none_or(|info| !members.iter().any(|member| self.is_missing(member, info)));
             let order = members
                 .iter()
                 .filter_map(|member| self.order_of(member, front))
@@ -218,21 +244,16 @@ impl Assembly {
         front.is_of(commit).then_some(front.order)
     }
 
-    /// Whether a stream has its part of a commit at the front, or began behind it.
-    fn has_come(&self, member: &EntityType, info: &CommitInfo) -> bool {
-        let (Some(stream), Some(to)) = (self.streams.get(member), info.offsets.get(member)) else {
-            return true;
-        };
-        match stream.waiting.front() {
-            Some(front) if front.info.as_ref().is_some_and(|other| other.id == info.id) => true,
-            Some(front) => front.part.from >= *to,
-            None => stream.received >= *to,
-        }
+    /// Whether a commit waits for its part of this stream.
+    fn is_missing(&self, member: &EntityType, info: &CommitInfo) -> bool {
+        self.streams
+            .get(member)
+            .is_some_and(|stream| stream.is_live() && !stream.has(info, member))
     }
 
-    fn take_commit(&mut self, leader: &EntityType) -> Option<Vec<Part>> {
+    fn take_commit(&mut self, leader: &EntityType) -> Option<Ready> {
         let first = self.streams.get_mut(leader)?.waiting.pop_front()?;
-        let mut parts = Vec::new();
+        let (mut parts, mut owed) = (Vec::new(), Vec::new());
         for member in self.members(leader, first.info.as_ref()) {
             let Some(stream) = self.streams.get_mut(&member) else {
                 continue;
@@ -243,11 +264,18 @@ impl Assembly {
                 .is_some_and(|front| front.is_of(&first))
             {
                 parts.extend(stream.waiting.pop_front().map(|commit| commit.part));
+            } else if let Some(info) = &first.info
+                && member != *leader
+                && !stream.has(info, &member)
+                && let Some(to) = info.offsets.get(&member)
+            {
+                stream.head = stream.head.max(*to);
+                owed.push((member, *to));
             }
         }
         parts.insert(0, first.part);
         self.waiting_ops -= parts.iter().map(|part| part.ops.len()).sum::<usize>();
-        Some(parts)
+        Some(Ready::Commit { parts, owed })
     }
 }
 
@@ -261,6 +289,22 @@ impl Waiting {
 }
 
 impl Stream {
+    fn is_live(&self) -> bool {
+        !self.building && self.received >= self.head
+    }
+
+    /// Whether its part of a commit stands at the front, or it began behind it.
+    fn has(&self, info: &CommitInfo, name: &EntityType) -> bool {
+        let Some(to) = info.offsets.get(name) else {
+            return true;
+        };
+        match self.waiting.front() {
+            Some(front) if front.info.as_ref().is_some_and(|other| other.id == info.id) => true,
+            Some(front) => front.part.from >= *to,
+            None => self.received >= *to,
+        }
+    }
+
     /// When the oldest frame came that still waits here.
     fn first_order(&self) -> Option<u64> {
         let front = self.waiting.front().map(|commit| commit.order);

@@ -28,6 +28,13 @@ pub(crate) enum Verdict {
     Wait(Tick),
 }
 
+/// Whether a batch begins with a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Yes,
+    No,
+}
+
 impl Batch {
     pub(crate) fn new(window: Duration, max_rows: usize) -> Self {
         Self {
@@ -44,15 +51,20 @@ impl Batch {
         self.urgent = true;
     }
 
-    /// A batch is half worked.
-    pub(crate) fn on_sliced(&mut self) {
+    /// A slice is about to be worked. With the first one of a batch, what waited and was urgent is
+    /// in the batch; what becomes urgent later is behind it.
+    pub(crate) fn on_work(&mut self) -> Begun {
+        if self.working {
+            return Begun::No;
+        }
         self.working = true;
+        self.urgent = false;
+        Begun::Yes
     }
 
     /// A batch was shown.
     pub(crate) fn on_shown(&mut self, now: Tick) {
         self.shown = Some(now);
-        self.urgent = false;
         self.working = false;
     }
 
@@ -106,6 +118,7 @@ mod tests {
         assert_eq!(batch.verdict(at(1), Some(10)), Verdict::Work);
         batch.hurry();
         assert_eq!(batch.verdict(at(1), Some(1)), Verdict::Work);
+        batch.on_work();
         batch.on_shown(at(1));
         assert_eq!(batch.verdict(at(2), Some(1)), Verdict::Wait(at(101)));
     }
@@ -114,7 +127,17 @@ mod tests {
     fn a_half_worked_batch_goes_on() {
         let mut batch = Batch::new(WINDOW, 10);
         batch.on_shown(at(0));
-        batch.on_sliced();
+        batch.on_work();
         assert_eq!(batch.verdict(at(1), None), Verdict::Work);
+    }
+
+    #[test]
+    fn what_becomes_urgent_behind_a_half_worked_batch_does_not_wait_either() {
+        let mut batch = Batch::new(WINDOW, 10);
+        batch.on_work();
+        batch.hurry();
+        batch.on_work();
+        batch.on_shown(at(0));
+        assert_eq!(batch.verdict(at(1), Some(1)), Verdict::Work);
     }
 }

@@ -4,7 +4,7 @@
 //! [`Engine::poll`] gives what is to be done outside. The engine dispatches: each concern is its
 //! own struct, and this file only says in which order they are asked.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tidewire_cache::{
     Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
@@ -15,8 +15,9 @@ use tidewire_protocol::Naming;
 use tidewire_queue::Queue;
 use tidewire_store::Row;
 
+use crate::answers::Answers;
 use crate::assembly::Assembly;
-use crate::batch::{Batch, Verdict};
+use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
 use crate::input::Input;
 use crate::output::{Event, Output, Problem, Reply, Stage};
@@ -70,8 +71,7 @@ pub struct Engine {
     unwritten_bytes: usize,
     server_max_frame_bytes: usize,
     token: Option<String>,
-    /// Accepted actions whose result is not in the base yet.
-    accepted: BTreeSet<ActionId>,
+    answers: Answers,
     /// Actions the application's own backend is at work on, with where their streams stood.
     executing: BTreeMap<ActionId, BTreeMap<EntityType, Offset>>,
     /// Complete streams of which a new snapshot was asked for.
@@ -113,7 +113,7 @@ impl Engine {
             unwritten_bytes: 0,
             server_max_frame_bytes: usize::MAX,
             token: None,
-            accepted: BTreeSet::new(),
+            answers: Answers::default(),
             executing: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
@@ -272,11 +272,15 @@ impl Engine {
     /// how long a caller waits for the lock.
     fn run_batch(&mut self) {
         if self.batch.verdict(self.now.tick, self.staged()) == Verdict::Work {
+            if self.batch.on_work() == Begun::Yes {
+                self.answers.on_work();
+            }
             match self.cache.work(self.now.tick, self.settings.slice_rows) {
                 Progress::Idle => self.batch.on_shown(self.now.tick),
-                Progress::More => self.batch.on_sliced(),
+                Progress::More => {}
                 Progress::Ready => {
                     self.batch.on_shown(self.now.tick);
+                    self.answers.on_shown();
                     if let Some(publication) = self.cache.publish() {
                         self.publish(publication);
                     }
@@ -309,14 +313,7 @@ impl Engine {
 
     /// Says which accepted actions have left the overlay: their results are in the base.
     fn tell_visible(&mut self) {
-        let visible: Vec<ActionId> = self
-            .accepted
-            .iter()
-            .copied()
-            .filter(|id| !self.cache.has_action(*id))
-            .collect();
-        for id in visible {
-            self.accepted.remove(&id);
+        for id in self.answers.take_visible(|id| self.cache.has_action(id)) {
             self.stage(id, Stage::Visible);
         }
     }

@@ -73,6 +73,19 @@ impl Subscriptions {
             .is_some_and(|entry| entry.state == State::Held)
     }
 
+    /// Whether requests about this type may go out: its feed is attached, or none is going to be.
+    /// An answer to a request made before that would be distrusted as soon as it is.
+    pub(crate) fn is_settled(&self, entity_type: &EntityType) -> bool {
+        let Some(entry) = self.entries.get(entity_type) else {
+            return true;
+        };
+        match entry.state {
+            State::Held | State::Refused(None) => true,
+            State::Off => !entry.wanted,
+            State::Asking(_) | State::Refused(Some(_)) => false,
+        }
+    }
+
     pub(crate) fn held(&self) -> impl Iterator<Item = &EntityType> {
         self.entries
             .iter()
@@ -243,6 +256,7 @@ impl Subscriptions {
         let again = self.answers.and_then(|_| {
             self.entries
                 .values()
+                .filter(|entry| entry.wanted)
                 .filter_map(|entry| match entry.state {
                     State::Refused(at) => at,
                     State::Off | State::Asking(_) | State::Held => None,

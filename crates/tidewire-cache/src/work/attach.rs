@@ -37,6 +37,13 @@ pub(crate) struct MarkStale {
     pub(crate) mark: Mark,
 }
 
+/// A stream that is not live yet must come this far before it is.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) entity_type: EntityType,
+    pub(crate) offset: Offset,
+}
+
 /// Forgetting a whole stream.
 #[derive(Debug, Default)]
 pub(crate) enum Clearing {
@@ -184,6 +191,18 @@ impl Detach {
         stream.touch_all(&mut desk.touches);
         desk.note_live(&self.entity_type, was_live);
         desk.world.settle(&self.entity_type, &mut desk.touches);
+    }
+}
+
+impl Owed {
+    pub(crate) fn step(&self, desk: &mut Desk<'_>) -> Step {
+        if let Some((stream, _)) = desk.world.edit(&self.entity_type)
+            && !stream.is_live()
+            && let Feed::Attached { head, .. } = &mut stream.standing.feed
+        {
+            *head = (*head).max(self.offset);
+        }
+        Step::Done
     }
 }
 

@@ -8,7 +8,7 @@ use tidewire_model::{
 
 use super::{Desk, Step};
 use crate::base::{At, Moment};
-use crate::fetch::{FetchTicket, Request};
+use crate::fetch::{FetchTicket, Request, Wanted};
 use crate::overlay::Answered;
 use crate::stream::Stream;
 use crate::table::Lesson;
@@ -43,6 +43,12 @@ pub(crate) struct FetchedRows {
     ticket: FetchTicket,
     as_of: Option<Point>,
     rows: Rows,
+}
+
+/// A request that was refused for good.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) ticket: FetchTicket,
 }
 
 /// Rows that nobody asked for.
@@ -108,6 +114,18 @@ impl FetchedRows {
         }
         desk.requests.end(self.ticket);
         desk.world.settle(&entity_type, &mut desk.touches);
+        Step::Done
+    }
+}
+
+impl Refused {
+    pub(crate) fn step(&self, desk: &mut Desk<'_>) -> Step {
+        if let Some(request) = desk.requests.end(self.ticket)
+            && let Wanted::Entities { entity_type, ids } = &request.wanted
+        {
+            desk.world
+                .give_up(entity_type, ids, request.begun, &mut desk.touches);
+        }
         Step::Done
     }
 }

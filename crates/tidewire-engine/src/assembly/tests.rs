@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::{EntityId, EntityType, Offset};
-use tidewire_protocol::{CommitInfo, Events, Op, Ping, ServerMessage};
+use tidewire_protocol::{CommitInfo, Events, Op, Ping, ServerMessage, SnapshotEnd};
 
-use super::{Admitted, Assembly, Ready};
+use super::{Admitted, Assembly, Ready, Start};
 
 fn name(text: &str) -> EntityType {
     EntityType::new(text).unwrap()
@@ -58,23 +58,46 @@ fn ping(n: u64) -> ServerMessage {
 fn drain(assembly: &mut Assembly) -> Vec<String> {
     std::iter::from_fn(|| assembly.next())
         .map(|ready| match ready {
-            Ready::Commit(parts) => parts
-                .iter()
-                .map(|part| format!("{}{}x{}", part.entity_type, part.to.get(), part.ops.len()))
-                .collect::<Vec<_>>()
-                .join("+"),
+            Ready::Commit { parts, owed } => {
+                let parts = parts.iter().map(|part| {
+                    format!("{}{}x{}", part.entity_type, part.to.get(), part.ops.len())
+                });
+                let owed = owed
+                    .iter()
+                    .map(|(name, to)| format!("({name}{})", to.get()));
+                parts.chain(owed).collect::<Vec<_>>().join("+")
+            }
             Ready::Message(message) => match *message {
                 ServerMessage::Ping(ping) => format!("ping{}", ping.n),
+                ServerMessage::SnapshotEnd(end) => format!("end of {}", end.entity_type),
                 other => panic!("unexpected {other:?}"),
             },
         })
         .collect()
 }
 
+/// Live at once.
+fn live_from(at: u64) -> Start {
+    Start {
+        offset: offset(at),
+        head: offset(at),
+        snapshot: false,
+    }
+}
+
+fn snapshot_end(stream: &str, at: u64) -> ServerMessage {
+    ServerMessage::SnapshotEnd(SnapshotEnd {
+        entity_type: name(stream),
+        as_of: offset(at),
+        count: 0,
+        actions: BTreeMap::new(),
+    })
+}
+
 fn attached(streams: &[(&str, u64)]) -> Assembly {
     let mut assembly = Assembly::new(1_000);
     for (stream, at) in streams {
-        assembly.attach(&name(stream), offset(*at));
+        assembly.attach(&name(stream), live_from(*at));
     }
     assembly
 }
@@ -179,7 +202,7 @@ fn a_message_does_not_overtake_and_is_not_overtaken() {
 #[test]
 fn law_17_what_waits_is_bounded() {
     let mut a = Assembly::new(3);
-    a.attach(&name("a"), offset(0));
+    a.attach(&name("a"), live_from(0));
     for index in 0..3 {
         assert_eq!(a.push_events(chunk("a", 1, index, 10)), Admitted::Yes);
     }
@@ -188,6 +211,52 @@ fn law_17_what_waits_is_bounded() {
         Admitted::Broken(_)
     ));
     a.detach(&name("a"));
-    a.attach(&name("a"), offset(0));
+    a.attach(&name("a"), live_from(0));
     assert_eq!(a.push_events(chunk("a", 1, 0, 10)), Admitted::Yes);
+}
+
+#[test]
+fn rule_5_a_commit_does_not_wait_for_a_stream_whose_snapshot_is_on_its_way() {
+    let both = [("a", 5), ("b", 9)];
+    let mut a = attached(&[("a", 4)]);
+    a.attach(
+        &name("b"),
+        Start {
+            snapshot: true,
+            ..live_from(8)
+        },
+    );
+    a.push_events(member("a", 5, "x", &both));
+    a.push_message(snapshot_end("b", 8));
+    // The part of b comes behind the end of its snapshot, which comes behind the part of a.
+    assert_eq!(drain(&mut a), ["a5x1+(b9)", "end of b"]);
+    a.push_events(member("b", 9, "x", &both));
+    assert_eq!(drain(&mut a), ["b9x1"]);
+}
+
+#[test]
+fn law_1_a_stream_that_owes_a_part_is_not_waited_for_until_it_has_it() {
+    let mut a = attached(&[("a", 4)]);
+    a.attach(
+        &name("b"),
+        Start {
+            head: offset(8),
+            ..live_from(7)
+        },
+    );
+    let [first, second] = [[("a", 5), ("b", 9)], [("a", 6), ("b", 10)]];
+    a.push_events(member("a", 5, "x", &first));
+    assert_eq!(drain(&mut a), ["a5x1+(b9)"]);
+    // Come as far as its first head, b still owes what a shows by now.
+    a.push_events(events("b", 7, 8));
+    a.push_events(member("a", 6, "y", &second));
+    assert_eq!(drain(&mut a), ["b8x1", "a6x1+(b10)"]);
+    a.push_events(member("b", 9, "x", &first));
+    a.push_events(member("b", 10, "y", &second));
+    assert_eq!(drain(&mut a), ["b9x1", "b10x1"]);
+    let third = [("a", 7), ("b", 11)];
+    a.push_events(member("a", 7, "z", &third));
+    assert_eq!(drain(&mut a), Vec::<String>::new());
+    a.push_events(member("b", 11, "z", &third));
+    assert_eq!(drain(&mut a), ["a7x1+b11x1"]);
 }

@@ -128,6 +128,7 @@ impl Engine {
         if self.queue.get(id).is_none() || replaced.is_empty() {
             return;
         }
+        self.answers.on_named(replaced);
         if let Some(txn) = self.queue.renamed(replaced) {
             self.persistence.push(txn, None);
         }
@@ -149,26 +150,31 @@ impl Engine {
                 Some((EntityKey::new(name.clone(), row.id.clone()), row.version?))
             })
             .collect();
-        let answer = Intake::Answer {
-            action,
-            as_of,
-            rows,
-            missing: Vec::new(),
+        let lane = self.queue.get(action).map(|action| action.lane.clone());
+        let accepted = Accepted {
             replaced: replaced.clone(),
+            versions,
         };
-        self.take(answer);
-        self.batch.hurry();
-        self.accepted.insert(action);
+        let outcome = self.queue.on_accepted(action, seq, &accepted);
+        let (Some(lane), true) = (lane, outcome.fates.contains(&(action, Fate::Accepted))) else {
+            // An answer to another number, or to what was never sent, says nothing.
+            return self.after_queue(outcome);
+        };
+        self.answers.on_accepted(action, lane, seq);
+        self.answers.on_named(&replaced);
         let names = replaced
             .iter()
             .map(|(old, new)| (old.clone(), new.clone()))
             .collect();
-        let outcome = self
-            .queue
-            .on_accepted(action, seq, &Accepted { replaced, versions });
-        if outcome.fates.contains(&(action, Fate::Accepted)) {
-            self.stage(action, Stage::Accepted(names));
-        }
+        self.take(Intake::Answer {
+            action,
+            as_of,
+            rows,
+            missing: Vec::new(),
+            replaced,
+        });
+        self.batch.hurry();
+        self.stage(action, Stage::Accepted(names));
         self.after_queue(outcome);
     }
 

@@ -131,6 +131,11 @@ impl Engine {
         let publication = self.cache.add_action(self.now.tick, id, effects);
         self.publish(publication);
         self.persistence.push(txn, Some(Then::Durable(id)));
+        // A name on its way into the view is not replaced by the view, and the queue has told its
+        // actions of it already.
+        if let Some(txn) = self.queue.renamed(&self.answers.names()) {
+            self.persistence.push(txn, None);
+        }
         Ok(Submitted { id, keys })
     }
 

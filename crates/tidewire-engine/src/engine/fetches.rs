@@ -30,8 +30,7 @@ impl Engine {
 
     fn may_ask(&self, wanted: &Wanted) -> bool {
         let entity_type = wanted.entity_type();
-        // An answer to a request made before the feed is attached could miss what follows it.
-        self.subscriptions.is_held(entity_type)
+        self.subscriptions.is_settled(entity_type)
             && self.may_fetch(entity_type)
             && !self.refetch.is_refused(wanted)
     }
@@ -142,12 +141,16 @@ impl Engine {
         let Some(request) = self.refetch.take(id) else {
             return;
         };
-        self.cache.fail_fetch(self.now.tick, request.ticket);
-        let entity_type = request.wanted.entity_type().clone();
+        let (entity_type, ticket) = (request.wanted.entity_type().clone(), request.ticket);
         match class {
-            Class::Retry => self.refetch.on_failed(self.now.tick, retry_after),
+            Class::Retry => {
+                self.cache.fail_fetch(self.now.tick, ticket);
+                self.refetch.on_failed(self.now.tick, retry_after);
+            }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
                 self.refetch.on_refused(request.wanted);
+                self.take(Intake::Refused { ticket });
+                self.batch.hurry();
             }
         }
         self.report(Problem::FetchRefused {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tidewire_cache::{Intake, Taken};
 use tidewire_model::Offset;
 use tidewire_protocol::{
-    Bye, Class, ClientMessage, DecodeError, Events, Ping, Points, Push, ServerMessage, Subscribed,
-    changes, close,
+    Bye, Class, ClientMessage, DecodeError, Events, Ping, Points, Push, ServerMessage,
+    SubscribeResult, Subscribed, changes, close,
 };
 
 use super::Engine;
-use crate::assembly::Admitted;
+use crate::assembly::{Admitted, Start};
 use crate::frame::{Incoming, Speaking};
 use crate::output::{Output, Problem};
 use crate::session::{Event, Loss};
@@ -71,8 +71,12 @@ impl Engine {
             .subscriptions
             .on_subscribed(&subscribed.entity_type, subscribed.id)
         {
-            self.assembly
-                .attach(&subscribed.entity_type, subscribed.offset);
+            let start = Start {
+                offset: subscribed.offset,
+                head: subscribed.head,
+                snapshot: subscribed.result == SubscribeResult::Snapshot,
+            };
+            self.assembly.attach(&subscribed.entity_type, start);
             self.assembly
                 .push_message(ServerMessage::Subscribed(subscribed));
         }

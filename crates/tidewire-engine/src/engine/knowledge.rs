@@ -1,9 +1,7 @@
 //! Messages that change knowledge, in order of arrival, handed to the cache as what they mean.
 
-use std::collections::BTreeSet;
-
 use tidewire_cache::{Attached, Commit, Echo, Intake};
-use tidewire_model::{ActionId, EntityId, EntityType, Row};
+use tidewire_model::{ActionId, EntityId, EntityType, Offset, Point, Row, Version};
 use tidewire_protocol::{
     Ack, Points, Reject, ServerMessage, Snapshot, SnapshotEnd, SubscribeResult, Subscribed,
     WireRow, changes,
@@ -15,7 +13,15 @@ use crate::assembly::{Part, Ready};
 impl Engine {
     pub(super) fn on_ready(&mut self, ready: Ready) {
         match ready {
-            Ready::Commit(parts) => self.on_commit(parts),
+            Ready::Commit { parts, owed } => {
+                for (entity_type, offset) in owed {
+                    self.take(Intake::Owed {
+                        entity_type,
+                        offset,
+                    });
+                }
+                self.on_commit(parts);
+            }
             Ready::Message(message) => match *message {
                 ServerMessage::Subscribed(subscribed) => self.on_attached(subscribed),
                 ServerMessage::Snapshot(part) => self.on_snapshot(part),
@@ -127,9 +133,7 @@ impl Engine {
                     .is_some_and(|last| action.seq <= *last)
             })
             .map(|action| action.id)
-            .chain(self.accepted.iter().copied())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
+            .chain(self.answers.accepted_up_to(&actions))
             .collect();
         self.snapshots.remove(&entity_type);
         self.take(Intake::SnapshotEnd {
@@ -178,19 +182,31 @@ impl Engine {
             .queue
             .get(reject.id)
             .and_then(|action| action.entity_type.clone());
-        // The rows speak for the point up to which this connection has been told everything.
         if let Some(entity_type) = written
-            && let Some(as_of) = self.cache.received(&entity_type)
             && let Ok(rows) = self.rows(&entity_type, reject.rows.clone())
         {
+            self.take_rows_at_their_versions(&entity_type, rows);
+        }
+        self.on_refused(reject);
+    }
+
+    /// Rows that came without a point: each speaks for the commit that changed it last.
+    fn take_rows_at_their_versions(&mut self, entity_type: &EntityType, rows: Vec<Row>) {
+        let Some(received) = self.cache.received(entity_type) else {
+            return;
+        };
+        for row in rows {
+            let version = row.version.map(Version::get);
+            let Some(offset) = version.and_then(Offset::new) else {
+                continue;
+            };
             self.take(Intake::Rows {
-                entity_type,
-                as_of,
-                rows,
+                entity_type: entity_type.clone(),
+                as_of: Point::new(received.epoch.clone(), offset),
+                rows: vec![row],
                 missing: Vec::<EntityId>::new(),
             });
         }
-        self.on_refused(reject);
     }
 }
 

@@ -154,6 +154,17 @@ fn a_refused_stream_is_asked_for_again_only_at_its_time() {
 }
 
 #[test]
+fn a_refused_stream_that_nobody_wants_any_more_asks_for_no_time_but_the_lingers() {
+    let mut bench = Bench::new();
+    bench.up();
+    bench.want();
+    bench.streams.on_refused(RequestId(1), Some(bench.now));
+    bench.streams.on_unwanted(bench.now, &orders());
+    let linger = bench.now + Duration::from_secs(5);
+    assert_eq!(bench.streams.deadlines(), (Some(linger), None));
+}
+
+#[test]
 fn a_stream_refused_for_good_is_left_alone_until_the_next_connection() {
     let mut bench = Bench::new();
     bench.up();

@@ -141,12 +141,22 @@ impl Bench {
     }
 
     pub fn define(&mut self, interest: Interest) {
+        self.define_as(&customers(), interest);
+    }
+
+    /// Defines a complete collection of another type.
+    pub fn define_also(&mut self, entity_type: &EntityType) {
+        let interest = Interest::Complete { max_rows: 1_000 };
+        self.define_as(entity_type, interest);
+    }
+
+    fn define_as(&mut self, entity_type: &EntityType, interest: Interest) {
         let settings = CollectionSettings {
             interest,
             ..CollectionSettings::default()
         };
         let define = Command::Define {
-            entity_type: customers(),
+            entity_type: entity_type.clone(),
             settings,
             naming: Naming::default(),
         };
@@ -316,6 +326,15 @@ impl Bench {
         }
         self.connected();
         self.tell(ServerMessage::Welcome(welcome(Some(BTreeMap::new()))));
+    }
+
+    /// Loses the connection and has another, to a server that has answered up to this number.
+    pub fn come_back(&mut self, last_seq: u64) {
+        self.cut();
+        self.wait_for_attempt(Duration::from_secs(31));
+        self.connected();
+        let last_seq = BTreeMap::from([(Lane::main(), last_seq)]);
+        self.tell(ServerMessage::Welcome(welcome(Some(last_seq))));
     }
 
     pub fn connected(&mut self) {

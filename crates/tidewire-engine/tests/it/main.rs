@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod answers;
 mod basic;
 mod bench;
 mod connection;
