@@ -50,6 +50,15 @@ impl Wanted {
             | Self::Snapshot { entity_type } => entity_type,
         }
     }
+
+    /// How many rows an answer may have.
+    pub fn max_rows(&self) -> u64 {
+        match self {
+            Self::Entities { ids, .. } => u64::try_from(ids.len()).unwrap_or(u64::MAX),
+            Self::Page { query, .. } => query.row_limit().unwrap_or(u64::MAX),
+            Self::Snapshot { .. } => u64::MAX,
+        }
+    }
 }
 
 /// Names a run: type, filter and sort, and the row it begins after, if it does not begin at the start.

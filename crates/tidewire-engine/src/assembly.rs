@@ -58,12 +58,21 @@ pub(crate) struct Start {
     pub(crate) snapshot: bool,
 }
 
+/// How far a snapshot has come in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Building {
+    parts: u64,
+    rows: u64,
+    /// Its end has come in too, and waits its turn.
+    whole: bool,
+}
+
 #[derive(Debug)]
 struct Stream {
     received: Offset,
     head: Offset,
-    /// A snapshot is still to come.
-    building: bool,
+    /// A snapshot is still to come, or on its way.
+    building: Option<Building>,
     chunks: Option<Chunks>,
     waiting: VecDeque<Waiting>,
 }
@@ -89,19 +98,20 @@ pub(crate) struct Assembly {
     streams: BTreeMap<EntityType, Stream>,
     messages: VecDeque<(u64, ServerMessage)>,
     arrivals: u64,
-    max_waiting_ops: usize,
-    waiting_ops: usize,
+    max_waiting_rows: usize,
+    /// Changes and rows that wait, each message counting as one more.
+    waiting_rows: usize,
 }
 
 impl Assembly {
-    /// `max_waiting_ops` bounds the changes of commits that are not whole.
-    pub(crate) fn new(max_waiting_ops: usize) -> Self {
+    /// `max_waiting_rows` bounds what waits behind a commit that is not whole, itself included.
+    pub(crate) fn new(max_waiting_rows: usize) -> Self {
         Self {
             streams: BTreeMap::new(),
             messages: VecDeque::new(),
             arrivals: 0,
-            max_waiting_ops,
-            waiting_ops: 0,
+            max_waiting_rows,
+            waiting_rows: 0,
         }
     }
 
@@ -113,7 +123,7 @@ impl Assembly {
             Stream {
                 received: start.offset,
                 head: start.head,
-                building: start.snapshot,
+                building: start.snapshot.then(Building::default),
                 chunks: None,
                 waiting: VecDeque::new(),
             },
@@ -131,7 +141,7 @@ impl Assembly {
             let chunked = stream
                 .chunks
                 .map_or(0, |chunks| chunks.commit.part.ops.len());
-            self.waiting_ops -= waiting + chunked;
+            self.waiting_rows -= waiting + chunked;
         }
     }
 
@@ -139,7 +149,7 @@ impl Assembly {
     pub(crate) fn clear(&mut self) {
         self.streams.clear();
         self.messages.clear();
-        self.waiting_ops = 0;
+        self.waiting_rows = 0;
     }
 
     /// How far a stream has come in.
@@ -148,14 +158,45 @@ impl Assembly {
     }
 
     /// Takes a message that is not events, in its place behind what came before it.
-    pub(crate) fn push_message(&mut self, message: ServerMessage) {
+    ///
+    /// # Errors
+    /// A part of a snapshot is missing, or what waits exceeds its bound.
+    pub(crate) fn push_message(&mut self, message: ServerMessage) -> Result<(), &'static str> {
+        match &message {
+            ServerMessage::Snapshot(part) => {
+                let rows = part.rows.len();
+                self.building(&part.entity_type)
+                    .is_none_or(|building| building.has_part(part.part, rows))
+            }
+            ServerMessage::SnapshotEnd(end) => self
+                .building(&end.entity_type)
+                .is_none_or(|building| building.has_end(end.count)),
+            _ => true,
+        }
+        .then_some(())
+        .ok_or("a part of a snapshot is missing")?;
+        self.make_room(rows_of(&message))?;
         self.arrivals += 1;
         self.messages.push_back((self.arrivals, message));
+        Ok(())
+    }
+
+    fn building(&mut self, entity_type: &EntityType) -> Option<&mut Building> {
+        self.streams.get_mut(entity_type)?.building.as_mut()
+    }
+
+    /// Something alone may be as large as its frames; what it keeps waiting is bounded.
+    fn make_room(&mut self, rows: usize) -> Result<(), &'static str> {
+        if self.waiting_rows > 0 && self.waiting_rows + rows > self.max_waiting_rows {
+            return Err("a commit is not whole, and more comes behind it than this client takes");
+        }
+        self.waiting_rows += rows;
+        Ok(())
     }
 
     /// Takes one frame of events.
     pub(crate) fn push_events(&mut self, events: Events) -> Admitted {
-        let Some(stream) = self.streams.get_mut(&events.entity_type) else {
+        let Some(stream) = self.streams.get(&events.entity_type) else {
             return Admitted::Repeat;
         };
         if events.to <= stream.received {
@@ -167,15 +208,13 @@ impl Assembly {
         if events.from < stream.received {
             return Admitted::Broken("a commit overlaps what was received");
         }
-        let ops = events.ops.len();
-        if self.waiting_ops + ops > self.max_waiting_ops
-            && (events.chunk.is_some() || events.commit.is_some())
-        {
-            return Admitted::Broken("a commit is larger than this client takes");
+        if let Err(fault) = self.make_room(events.ops.len()) {
+            return Admitted::Broken(fault);
         }
-        self.waiting_ops += ops;
         self.arrivals += 1;
-        match stream.push(self.arrivals, events) {
+        let order = self.arrivals;
+        let stream = self.streams.get_mut(&events.entity_type);
+        match stream.map_or(Ok(()), |stream| stream.push(order, events)) {
             Ok(()) => Admitted::Yes,
             Err(fault) => Admitted::Broken(fault),
         }
@@ -195,10 +234,11 @@ impl Assembly {
             return None;
         }
         let (_, message) = self.messages.pop_front()?;
+        self.waiting_rows -= rows_of(&message);
         if let ServerMessage::SnapshotEnd(end) = &message
             && let Some(stream) = self.streams.get_mut(&end.entity_type)
         {
-            stream.building = false;
+            stream.building = None;
         }
         Some(Ready::Message(Box::new(message)))
     }
@@ -274,8 +314,34 @@ impl Assembly {
             }
         }
         parts.insert(0, first.part);
-        self.waiting_ops -= parts.iter().map(|part| part.ops.len()).sum::<usize>();
+        self.waiting_rows -= parts.iter().map(|part| part.ops.len()).sum::<usize>();
         Some(Ready::Commit { parts, owed })
+    }
+}
+
+/// What a waiting message counts for.
+fn rows_of(message: &ServerMessage) -> usize {
+    let rows = match message {
+        ServerMessage::Snapshot(part) => part.rows.len(),
+        ServerMessage::Data(data) => data.rows.len() + data.missing.len(),
+        ServerMessage::Ack(ack) => ack.rows.len(),
+        ServerMessage::Reject(reject) => reject.rows.len(),
+        _ => 0,
+    };
+    rows + 1
+}
+
+impl Building {
+    fn has_part(&mut self, part: u64, rows: usize) -> bool {
+        let next = self.parts;
+        self.parts += 1;
+        self.rows += rows as u64;
+        part == next && !self.whole
+    }
+
+    fn has_end(&mut self, count: u64) -> bool {
+        let first = !std::mem::replace(&mut self.whole, true);
+        first && count == self.rows
     }
 }
 
@@ -290,7 +356,7 @@ impl Waiting {
 
 impl Stream {
     fn is_live(&self) -> bool {
-        !self.building && self.received >= self.head
+        self.building.is_none() && self.received >= self.head
     }
 
     /// Whether its part of a commit stands at the front, or it began behind it.

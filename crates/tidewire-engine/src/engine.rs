@@ -69,6 +69,8 @@ pub struct Engine {
     timers: Timers,
     ids: RequestIds,
     unwritten_bytes: usize,
+    /// The number of the latest ping that was not answered yet.
+    unanswered_ping: Option<u64>,
     server_max_frame_bytes: usize,
     token: Option<String>,
     answers: Answers,
@@ -84,8 +86,8 @@ pub struct Engine {
     outputs: VecDeque<Output>,
 }
 
-/// Changes of commits that are not whole, at most.
-const ASSEMBLY_MAX_OPS: usize = 1_000_000;
+/// Changes and rows that wait behind a commit that is not whole, at most.
+const ASSEMBLY_MAX_ROWS: usize = 250_000;
 
 impl Engine {
     /// An engine that begins with what was stored, switched off.
@@ -104,13 +106,14 @@ impl Engine {
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
             subscriptions: Subscriptions::new(settings.linger),
-            assembly: Assembly::new(ASSEMBLY_MAX_OPS),
+            assembly: Assembly::new(ASSEMBLY_MAX_ROWS),
             refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
             persistence: Persistence::default(),
             batch: Batch::new(settings.batch_window, settings.batch_max_rows),
             timers: Timers::default(),
             ids: RequestIds::default(),
             unwritten_bytes: 0,
+            unanswered_ping: None,
             server_max_frame_bytes: usize::MAX,
             token: None,
             answers: Answers::default(),
@@ -191,6 +194,7 @@ impl Engine {
             self.run_batch();
         }
         self.tell_visible();
+        self.answer_ping();
         self.ask();
         self.send_actions();
         self.store();

@@ -120,6 +120,11 @@ pub enum Problem {
         /// Why.
         code: String,
     },
+    /// A stream has one gap after another, however it is begun.
+    #[error(
+        "the server leaves out changes of {0}, however often it is asked; it is left alone for a while"
+    )]
+    StreamBroken(EntityType),
     /// A request was refused.
     #[error("a request for {entity_type} was refused: {code}")]
     FetchRefused {

@@ -36,8 +36,12 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    /// Adds to the forming transaction.
+    /// Adds to the forming transaction; after a failure nothing is kept any more, and nothing that
+    /// waits for it happens.
     pub(crate) fn push(&mut self, txn: Txn, then: Option<Then>) {
+        if self.failure.is_some() {
+            return;
+        }
         if !txn.ops.is_empty() {
             self.forming.push(txn);
         }
@@ -89,7 +93,7 @@ impl Persistence {
         dropped
     }
 
-    /// Whether everything given was stored.
+    /// Whether everything given was stored, or never will be.
     pub(crate) fn is_idle(&self) -> bool {
         self.under_way.is_none() && self.forming.is_empty()
     }
@@ -173,5 +177,7 @@ mod tests {
         assert_eq!(dropped.len(), 2);
         assert_eq!(persistence.failure(), Some("disk full"));
         assert!(matches!(persistence.next(), Next::Nothing));
+        persistence.push(txn(3), Some(Then::Connect(Generation(3))));
+        assert!(persistence.is_idle(), "nobody waits for it for ever");
     }
 }

@@ -102,6 +102,9 @@ impl Refetch {
         request.parts += 1;
         request.rows.extend(data.rows);
         request.missing.extend(data.missing);
+        if (request.rows.len() + request.missing.len()) as u64 > request.wanted.max_rows() {
+            return Err("an answer has more rows than were asked for");
+        }
         if data.more {
             return Ok(None);
         }

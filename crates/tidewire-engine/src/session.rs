@@ -159,6 +159,11 @@ impl Session {
         matches!(self.state, State::Ready { .. })
     }
 
+    /// Whether there is a connection whose frames count.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Greeting { .. } | State::Ready { .. })
+    }
+
     pub(crate) fn status(&self) -> Status {
         let (connection, reason, next_attempt) = match &self.state {
             State::Offline => (Connection::Disconnected, "switched off", None),

@@ -27,17 +27,37 @@ struct Entry {
     wanted: bool,
     linger_until: Option<Tick>,
     state: State,
+    /// Gaps since something of the stream was last taken in.
+    gaps: u32,
 }
 
 /// What is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// `SUBSCRIBE`, with resume where something is held.
-    Subscribe(EntityType, RequestId),
+    /// `SUBSCRIBE`
+    Subscribe(EntityType, RequestId, From),
     /// `UNSUBSCRIBE`
     Unsubscribe(EntityType, RequestId),
     /// Whatever the cache still holds as live of this stream is not live any more.
     Detach(EntityType),
+}
+
+/// Where a stream that is asked for is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// Where it was left, if something is held of it.
+    Applied,
+    /// Anew.
+    Anew,
+}
+
+/// What follows a gap.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// The stream is asked for again, or no feed is attached.
+    Again(Vec<Step>),
+    /// Asking again does not help: it is left alone until then.
+    LeftAlone(Vec<Step>),
 }
 
 /// Whether a dialect answers `SUBSCRIBE`.
@@ -104,11 +124,14 @@ impl Subscriptions {
             wanted: true,
             linger_until: None,
             state: State::Off,
+            gaps: 0,
         });
         entry.wanted = true;
         entry.linger_until = None;
         match (entry.state, up) {
-            (State::Off, Some(answers)) => vec![entry.ask(entity_type, answers, ids)],
+            (State::Off, Some(answers)) => {
+                vec![entry.ask(entity_type, answers, From::Applied, ids)]
+            }
             (State::Off, None) | (State::Asking(_) | State::Held | State::Refused(_), _) => {
                 Vec::new()
             }
@@ -130,7 +153,8 @@ impl Subscriptions {
         for (entity_type, entry) in &mut self.entries {
             // What only lingers is not asked for again.
             if entry.wanted {
-                steps.push(entry.ask(entity_type, answers, ids));
+                entry.gaps = 0;
+                steps.push(entry.ask(entity_type, answers, From::Applied, ids));
             }
         }
         steps
@@ -197,21 +221,42 @@ impl Subscriptions {
         }
     }
 
-    /// Something of the stream is missing: it is asked for again.
-    pub(crate) fn on_gap(&mut self, entity_type: &EntityType, ids: &mut RequestIds) -> Vec<Step> {
-        let Some(answers) = self.answers else {
-            return Vec::new();
-        };
-        let Some(entry) = self.entries.get_mut(entity_type) else {
-            return Vec::new();
+    /// Something of the stream is missing: it is asked for again where it was left, then anew, and
+    /// if nothing of it comes in even so, it is left alone for a while (protocol rules 4 and 14).
+    pub(crate) fn on_gap(
+        &mut self,
+        entity_type: &EntityType,
+        again_at: Tick,
+        ids: &mut RequestIds,
+    ) -> Gap {
+        let (Some(answers), Some(entry)) = (self.answers, self.entries.get_mut(entity_type)) else {
+            return Gap::Again(Vec::new());
         };
         match entry.state {
-            State::Held => vec![
-                Step::Detach(entity_type.clone()),
-                Step::Unsubscribe(entity_type.clone(), ids.next()),
-                entry.ask(entity_type, answers, ids),
-            ],
-            State::Off | State::Asking(_) | State::Refused(_) => Vec::new(),
+            State::Held => {}
+            State::Off | State::Asking(_) | State::Refused(_) => return Gap::Again(Vec::new()),
+        }
+        let mut steps = vec![
+            Step::Detach(entity_type.clone()),
+            Step::Unsubscribe(entity_type.clone(), ids.next()),
+        ];
+        entry.gaps = entry.gaps.saturating_add(1);
+        let from = match entry.gaps {
+            1 => From::Applied,
+            2 => From::Anew,
+            _ => {
+                entry.state = State::Refused(Some(again_at));
+                return Gap::LeftAlone(steps);
+            }
+        };
+        steps.push(entry.ask(entity_type, answers, from, ids));
+        Gap::Again(steps)
+    }
+
+    /// Something of the stream was taken in.
+    pub(crate) fn on_progress(&mut self, entity_type: &EntityType) {
+        if let Some(entry) = self.entries.get_mut(entity_type) {
+            entry.gaps = 0;
         }
     }
 
@@ -228,7 +273,7 @@ impl Subscriptions {
                 && at <= now
                 && entry.wanted
             {
-                steps.push(entry.ask(entity_type, answers, ids));
+                steps.push(entry.ask(entity_type, answers, From::Applied, ids));
             }
         }
         for entity_type in over {
@@ -273,13 +318,19 @@ impl Subscriptions {
 }
 
 impl Entry {
-    fn ask(&mut self, entity_type: &EntityType, answers: Answers, ids: &mut RequestIds) -> Step {
+    fn ask(
+        &mut self,
+        entity_type: &EntityType,
+        answers: Answers,
+        from: From,
+        ids: &mut RequestIds,
+    ) -> Step {
         let id = ids.next();
         self.state = match answers {
             Answers::Yes => State::Asking(id),
             Answers::No => State::Held,
         };
-        Step::Subscribe(entity_type.clone(), id)
+        Step::Subscribe(entity_type.clone(), id, from)
     }
 }
 

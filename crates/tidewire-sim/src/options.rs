@@ -235,7 +235,8 @@ fn draw_server(random: &mut Random) -> ServerOptions {
     hub.replay_bytes = random.one([4000, 1024 * 1024]);
     hub.group_items = random.one([1, 256]);
     hub.limits.outbound_bytes = random.one([20_000, 1024 * 1024]);
-    hub.limits.outbound_frames = random.one([24, 4096]);
+    // More than the answers to all that one client has asked for at once, or it is closed each time it comes back.
+    hub.limits.outbound_frames = random.one([64, 4096]);
     ServerOptions {
         hub,
         journal_commits: random.one([4, 10_000, 10_000]),

@@ -124,7 +124,7 @@ fn events_of_a_stream_that_is_not_held_are_ignored() {
 fn law_1_a_chunked_commit_leaves_whole_and_messages_behind_it_wait() {
     let mut a = attached(&[("a", 0)]);
     a.push_events(chunk("a", 1, 0, 3));
-    a.push_message(ping(1));
+    a.push_message(ping(1)).unwrap();
     a.push_events(chunk("a", 1, 1, 3));
     assert_eq!(drain(&mut a), Vec::<String>::new());
     assert_eq!(a.received(&name("a")), Some(offset(0)));
@@ -160,7 +160,7 @@ fn law_1_a_commit_over_two_streams_leaves_in_one_step() {
     a.push_events(events("a", 5, 6));
     a.push_events(events("b", 7, 8));
     assert_eq!(drain(&mut a), ["b8x1"]);
-    a.push_message(ping(1));
+    a.push_message(ping(1)).unwrap();
     a.push_events(member("b", 9, "x", &both));
     assert_eq!(drain(&mut a), ["a5x1+b9x1", "a6x1", "ping1"]);
 }
@@ -192,7 +192,7 @@ fn a_message_does_not_overtake_and_is_not_overtaken() {
     let both = [("a", 1), ("b", 1)];
     let mut a = attached(&[("a", 0), ("b", 0), ("c", 0)]);
     a.push_events(member("a", 1, "x", &both));
-    a.push_message(ping(1));
+    a.push_message(ping(1)).unwrap();
     a.push_events(events("c", 0, 1));
     assert_eq!(drain(&mut a), Vec::<String>::new());
     a.push_events(member("b", 1, "x", &both));
@@ -227,7 +227,7 @@ fn rule_5_a_commit_does_not_wait_for_a_stream_whose_snapshot_is_on_its_way() {
         },
     );
     a.push_events(member("a", 5, "x", &both));
-    a.push_message(snapshot_end("b", 8));
+    a.push_message(snapshot_end("b", 8)).unwrap();
     // The part of b comes behind the end of its snapshot, which comes behind the part of a.
     assert_eq!(drain(&mut a), ["a5x1+(b9)", "end of b"]);
     a.push_events(member("b", 9, "x", &both));

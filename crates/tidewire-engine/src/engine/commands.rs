@@ -25,6 +25,9 @@ struct Worked {
 
 impl Engine {
     pub(super) fn on_command(&mut self, command: Command) -> Reply {
+        if let (true, Some(reason)) = (must_be_stored(&command), self.persistence.failure()) {
+            return Reply::Refused(CommandError::Store(reason.to_owned()));
+        }
         let done = match command {
             Command::Define {
                 entity_type,
@@ -106,9 +109,6 @@ impl Engine {
     }
 
     fn submit(&mut self, submission: Submission) -> Result<Submitted, CommandError> {
-        if let Some(reason) = self.persistence.failure() {
-            return Err(CommandError::Store(reason.to_owned()));
-        }
         if self.settings.dialects == Dialects::Basic && !self.settings.own.execute {
             return Err(CommandError::NoExecute);
         }
@@ -216,6 +216,23 @@ impl Engine {
         self.collections
             .get(entity_type)
             .ok_or_else(|| CommandError::UnknownCollection(entity_type.clone()))
+    }
+}
+
+/// Whether a command means nothing unless the store works. A connection does too: the attempt's
+/// number is stored before it.
+fn must_be_stored(command: &Command) -> bool {
+    match command {
+        Command::Submit(_)
+        | Command::Cancel(_)
+        | Command::Retry(_)
+        | Command::Discard(_)
+        | Command::Switch(Switch::On) => true,
+        Command::Define { .. }
+        | Command::Watch(_)
+        | Command::Unwatch(_)
+        | Command::Invalidate { .. }
+        | Command::Switch(Switch::Off) => false,
     }
 }
 

@@ -154,24 +154,22 @@ impl Engine {
             );
             return self.session_event(Event::Fatal(reason));
         }
-        let bound = self
-            .settings
-            .identity
-            .clone()
-            .or_else(|| self.queue.client().principal.clone());
-        match bound {
-            Some(expected) if expected != welcome.principal => {
-                let reason = format!(
-                    "the server takes this client for {:?}, but its data belongs to {expected:?}; sign in as {expected:?} or use another store",
-                    welcome.principal
-                );
-                return self.session_event(Event::Fatal(reason));
-            }
-            Some(_) | None => {
-                if let Some(txn) = self.queue.set_principal(&welcome.principal) {
-                    self.persistence.push(txn, None);
-                }
-            }
+        // Both what the application says and what the store says, so that neither can make another
+        // user's writes its own.
+        let owners = [&self.settings.identity, &self.queue.client().principal];
+        let other = owners
+            .into_iter()
+            .flatten()
+            .find(|owner| **owner != welcome.principal);
+        if let Some(expected) = other {
+            let reason = format!(
+                "the server takes this client for {:?}, but its data belongs to {expected:?}; sign in as {expected:?} or use another store",
+                welcome.principal
+            );
+            return self.session_event(Event::Fatal(reason));
+        }
+        if let Some(txn) = self.queue.set_principal(&welcome.principal) {
+            self.persistence.push(txn, None);
         }
         self.server_max_frame_bytes =
             usize::try_from(welcome.limits.max_frame_bytes).unwrap_or(usize::MAX);
@@ -212,6 +210,7 @@ impl Engine {
             self.cache.fail_fetch(self.now.tick, ticket);
         }
         self.queue.on_disconnected();
+        self.unanswered_ping = None;
         self.timers.set(TimerReason::Settle, None);
     }
 
@@ -222,6 +221,16 @@ impl Engine {
             let generation = self.session.generation();
             self.outputs
                 .push_back(Output::Transmit { generation, frame });
+        }
+    }
+
+    /// Answers the latest sign of life, once the transport takes it: a peer that sends many and
+    /// reads none gets one.
+    pub(super) fn answer_ping(&mut self) {
+        if self.may_transmit()
+            && let Some(n) = self.unanswered_ping.take()
+        {
+            self.transmit(&ClientMessage::Pong(n));
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tidewire_cache::{Intake, Taken};
 use tidewire_model::Offset;
 use tidewire_protocol::{
-    Bye, Class, ClientMessage, DecodeError, Events, Ping, Points, Push, ServerMessage,
-    SubscribeResult, Subscribed, changes, close,
+    Bye, Class, DecodeError, Events, Ping, Points, Push, ServerMessage, SubscribeResult,
+    Subscribed, changes, close,
 };
 
 use super::Engine;
@@ -23,7 +23,7 @@ pub(super) const NORMAL: u16 = 1000;
 
 impl Engine {
     pub(super) fn on_frame(&mut self, incoming: Incoming) {
-        if incoming.generation != self.session.generation() {
+        if incoming.generation != self.session.generation() || !self.session.is_open() {
             return;
         }
         self.session_event(Event::Heard);
@@ -41,7 +41,22 @@ impl Engine {
         }
     }
 
+    /// What may be said when (protocol rule 16): nothing but the greeting before it, and one greeting.
+    fn is_in_turn(&self, message: &ServerMessage) -> bool {
+        match message {
+            ServerMessage::Welcome(_) => !self.session.is_ready(),
+            ServerMessage::Ping(_)
+            | ServerMessage::Bye(_)
+            | ServerMessage::Drain(_)
+            | ServerMessage::Unknown { .. } => true,
+            _ => self.session.is_ready(),
+        }
+    }
+
     fn on_message(&mut self, message: ServerMessage) {
+        if self.speaking == Speaking::V1 && !self.is_in_turn(&message) {
+            return self.broken_peer("a message came before the greeting, or a second greeting");
+        }
         match message {
             ServerMessage::Welcome(welcome) => self.on_welcome(&welcome),
             ServerMessage::Subscribed(subscribed) => self.on_subscribed(subscribed),
@@ -59,7 +74,7 @@ impl Engine {
             | ServerMessage::FetchError(_)
             | ServerMessage::Ack(_)
             | ServerMessage::Reject(_)
-            | ServerMessage::ActionSync(_)) => self.assembly.push_message(message),
+            | ServerMessage::ActionSync(_)) => self.wait_in_turn(message),
             // A close follows; nothing is to be done before it.
             ServerMessage::Drain(_) | ServerMessage::Pong(_) | ServerMessage::Unknown { .. } => {}
         }
@@ -77,8 +92,13 @@ impl Engine {
                 snapshot: subscribed.result == SubscribeResult::Snapshot,
             };
             self.assembly.attach(&subscribed.entity_type, start);
-            self.assembly
-                .push_message(ServerMessage::Subscribed(subscribed));
+            self.wait_in_turn(ServerMessage::Subscribed(subscribed));
+        }
+    }
+
+    fn wait_in_turn(&mut self, message: ServerMessage) {
+        if let Err(fault) = self.assembly.push_message(message) {
+            self.broken_peer(fault);
         }
     }
 
@@ -96,7 +116,7 @@ impl Engine {
 
     /// Heartbeats carry heads, so a lost last event shows within one of them (protocol rule 6).
     fn on_ping(&mut self, ping: &Ping) {
-        self.transmit(&ClientMessage::Pong(ping.n));
+        self.unanswered_ping = Some(ping.n);
         for (entity_type, head) in &ping.heads {
             let behind = self
                 .assembly
@@ -160,7 +180,12 @@ impl Engine {
             _ => None,
         };
         match self.cache.take(self.now.tick, intake) {
-            Taken::Staged | Taken::Repeat | Taken::NotHeld => {}
+            Taken::Staged => {
+                if let Some(entity_type) = entity_type {
+                    self.subscriptions.on_progress(&entity_type);
+                }
+            }
+            Taken::Repeat | Taken::NotHeld => {}
             Taken::Gap { .. } | Taken::TooLarge => {
                 if let Some(entity_type) = entity_type {
                     self.on_gap(&entity_type);

@@ -1,5 +1,7 @@
 //! The engine and the streams it holds: what the steps of their table mean.
 
+use std::time::Duration;
+
 use tidewire_cache::{Attached, DetachReason, Intake, Interest, WatchId};
 use tidewire_model::{EntityType, Epoch, Offset};
 use tidewire_protocol::{
@@ -9,12 +11,14 @@ use tidewire_protocol::{
 use super::Engine;
 use crate::frame::Speaking;
 use crate::output::Problem;
-use crate::subscriptions::Step;
+use crate::subscriptions::{From, Gap, Step};
 
 /// The epoch of points that this client makes itself.
 const OWN_EPOCH: &str = "client";
 /// A stream the server ended is asked for again after at most this many microseconds.
 const AGAIN_WITHIN_MICROS: u64 = 1_000_000;
+/// A stream that has one gap after another is left alone this long, and up to a second longer.
+const GAP_WAIT: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Somebody watches something of this type.
@@ -50,7 +54,7 @@ impl Engine {
     pub(super) fn stream_steps(&mut self, steps: Vec<Step>, why: DetachReason) {
         for step in steps {
             match step {
-                Step::Subscribe(entity_type, id) => self.subscribe(entity_type, id),
+                Step::Subscribe(entity_type, id, from) => self.subscribe(entity_type, id, from),
                 Step::Unsubscribe(entity_type, id) => {
                     self.transmit(&ClientMessage::Unsubscribe(Unsubscribe { id, entity_type }));
                 }
@@ -59,13 +63,12 @@ impl Engine {
         }
     }
 
-    fn subscribe(&mut self, entity_type: EntityType, id: RequestId) {
+    fn subscribe(&mut self, entity_type: EntityType, id: RequestId, from: From) {
         let want = self.want_of(&entity_type);
-        let again = self.snapshots.contains_key(&entity_type);
-        let resume = if again {
-            None
-        } else {
-            self.resume(&entity_type)
+        let wants_snapshot = self.snapshots.contains_key(&entity_type);
+        let resume = match from {
+            From::Applied if !wants_snapshot => self.resume(&entity_type),
+            From::Applied | From::Anew => None,
         };
         let message = Subscribe {
             id,
@@ -126,13 +129,32 @@ impl Engine {
 
     /// Something of the stream is missing.
     pub(super) fn on_gap(&mut self, entity_type: &EntityType) {
-        let steps = self.subscriptions.on_gap(entity_type, &mut self.ids);
+        let again_at = self.now.tick + GAP_WAIT + self.jitter();
+        let gap = self
+            .subscriptions
+            .on_gap(entity_type, again_at, &mut self.ids);
+        let steps = match gap {
+            Gap::Again(steps) => steps,
+            Gap::LeftAlone(steps) => {
+                self.report(Problem::StreamBroken(entity_type.clone()));
+                steps
+            }
+        };
         self.stream_steps(steps, DetachReason::Gap);
+    }
+
+    fn jitter(&mut self) -> Duration {
+        Duration::from_micros(self.random.up_to(AGAIN_WITHIN_MICROS))
     }
 
     pub(super) fn on_subscribe_error(&mut self, error: RequestError) {
         let again_at = self.again_at(&error);
         if let Some(entity_type) = self.subscriptions.on_refused(error.id, again_at) {
+            if error.code == "forbidden" {
+                // What is held of it may not be shown any more (law 21).
+                self.detach(&entity_type, DetachReason::Rights);
+            }
+            self.wants_changed = true;
             self.report(Problem::StreamRefused {
                 entity_type,
                 code: error.code,
@@ -146,7 +168,7 @@ impl Engine {
             // The answer to a request of this client, which has moved on already.
             return;
         }
-        let wait = std::time::Duration::from_micros(self.random.up_to(AGAIN_WITHIN_MICROS));
+        let wait = self.jitter();
         let again_at = ended.resubscribe.then(|| self.now.tick + wait);
         let why = if ended.code == "rights" {
             DetachReason::Rights
@@ -170,10 +192,7 @@ impl Engine {
             Class::Permanent | Class::Conflict | Class::Session | Class::Auth => None,
             Class::Retry => {
                 let wait = error.retry_after_ms.unwrap_or(1_000);
-                let jitter = self.random.up_to(AGAIN_WITHIN_MICROS);
-                let wait = std::time::Duration::from_millis(wait)
-                    + std::time::Duration::from_micros(jitter);
-                Some(self.now.tick + wait)
+                Some(self.now.tick + Duration::from_millis(wait) + self.jitter())
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidewire_model::{EntityType, Tick};
 use tidewire_protocol::RequestId;
 
-use super::{Answers, RequestIds, Step, Subscriptions};
+use super::{Answers, From, Gap, RequestIds, Step, Subscriptions};
 
 struct Bench {
     streams: Subscriptions,
@@ -35,6 +35,12 @@ impl Bench {
         self.streams.on_up(Answers::Yes, &mut self.ids)
     }
 
+    /// A gap, after which the stream is left alone for seven seconds at most.
+    fn gap(&mut self) -> Gap {
+        let again_at = self.now + Duration::from_secs(7);
+        self.streams.on_gap(&orders(), again_at, &mut self.ids)
+    }
+
     fn held() -> Self {
         let mut bench = Self::new();
         bench.up();
@@ -45,7 +51,7 @@ impl Bench {
 }
 
 fn subscribe(id: u64) -> Step {
-    Step::Subscribe(orders(), RequestId(id))
+    Step::Subscribe(orders(), RequestId(id), From::Applied)
 }
 
 #[test]
@@ -125,17 +131,42 @@ fn a_stream_wanted_again_during_the_linger_stays() {
 #[test]
 fn a_gap_gives_the_feed_back_and_asks_again() {
     let mut bench = Bench::held();
-    let steps = bench.streams.on_gap(&orders(), &mut bench.ids);
-    assert_eq!(
-        steps,
-        [
-            Step::Detach(orders()),
-            Step::Unsubscribe(orders(), RequestId(2)),
-            subscribe(3)
-        ]
-    );
+    let steps = bench.gap();
+    assert_eq!(steps, Gap::Again(again(From::Applied, 2)));
     assert!(!bench.streams.is_held(&orders()));
-    assert_eq!(bench.streams.on_gap(&orders(), &mut bench.ids), []);
+    assert_eq!(bench.gap(), Gap::Again(Vec::new()));
+}
+
+fn again(from: From, id: u64) -> Vec<Step> {
+    vec![
+        Step::Detach(orders()),
+        Step::Unsubscribe(orders(), RequestId(id)),
+        Step::Subscribe(orders(), RequestId(id + 1), from),
+    ]
+}
+
+#[test]
+fn rules_4_and_14_gap_after_gap_is_answered_anew_and_then_left_alone() {
+    let mut bench = Bench::held();
+    bench.gap();
+    bench.streams.on_subscribed(&orders(), RequestId(3));
+    assert_eq!(bench.gap(), Gap::Again(again(From::Anew, 4)));
+    bench.streams.on_subscribed(&orders(), RequestId(5));
+    let mut given_back = again(From::Anew, 6);
+    given_back.pop();
+    assert_eq!(bench.gap(), Gap::LeftAlone(given_back));
+    let later = bench.now + Duration::from_secs(7);
+    assert_eq!(bench.streams.deadlines().1, Some(later));
+    assert_eq!(bench.streams.on_due(later, &mut bench.ids), [subscribe(7)]);
+}
+
+#[test]
+fn what_comes_in_between_makes_a_gap_the_first_one_again() {
+    let mut bench = Bench::held();
+    bench.gap();
+    bench.streams.on_subscribed(&orders(), RequestId(3));
+    bench.streams.on_progress(&orders());
+    assert_eq!(bench.gap(), Gap::Again(again(From::Applied, 4)));
 }
 
 #[test]

@@ -7,7 +7,6 @@ use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Version};
 use tidewire_protocol::{
     Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Reject, ServerMessage,
 };
-use tidewire_store::Row;
 
 use crate::bench::{Bench, customer, customers, events, key, offset, row, settings};
 
@@ -299,28 +298,7 @@ fn law_12_what_was_stored_is_in_the_view_and_sent_after_a_restart() {
             record: customer("c9", 9),
         })
         .id;
-    let mut image: BTreeMap<(String, Vec<u8>), Row> = BTreeMap::new();
-    for (_, group) in &bench.stored {
-        for op in group.iter().flat_map(|txn| &txn.ops) {
-            match op.clone() {
-                tidewire_store::Op::Put { table, key, value } => {
-                    image.insert(
-                        (table.as_str().into(), key.clone()),
-                        Row { table, key, value },
-                    );
-                }
-                tidewire_store::Op::Remove { table, key } => {
-                    image.remove(&(table.as_str().into(), key));
-                }
-                tidewire_store::Op::RemovePrefix { table, prefix } => {
-                    image.retain(|(name, key), _| {
-                        name != table.as_str() || !key.starts_with(&prefix)
-                    });
-                }
-            }
-        }
-    }
-    let mut bench = Bench::new(settings(), image.into_values().collect());
+    let mut bench = Bench::new(settings(), bench.stored_rows());
     bench.define(tidewire_cache::Interest::Complete { max_rows: 9 });
     let all = bench.watch_list("");
     assert_eq!(bench.engine.queue().counts().waiting, 1);

@@ -221,7 +221,7 @@ fn orders() -> EntityType {
 /// Customers are live at 4; the snapshot of orders, as of 7, is on its way.
 fn customers_live_orders_building() -> Bench {
     let mut bench = Bench::complete();
-    bench.define_also(&orders());
+    bench.define_as(&orders(), Interest::Complete { max_rows: 1_000 });
     bench.watch_list("");
     bench.go_up();
     bench.snapshot(4, vec![row("c1", 10, 1)]);

@@ -144,13 +144,7 @@ impl Bench {
         self.define_as(&customers(), interest);
     }
 
-    /// Defines a complete collection of another type.
-    pub fn define_also(&mut self, entity_type: &EntityType) {
-        let interest = Interest::Complete { max_rows: 1_000 };
-        self.define_as(entity_type, interest);
-    }
-
-    fn define_as(&mut self, entity_type: &EntityType, interest: Interest) {
+    pub fn define_as(&mut self, entity_type: &EntityType, interest: Interest) {
         let settings = CollectionSettings {
             interest,
             ..CollectionSettings::default()
@@ -217,6 +211,29 @@ impl Bench {
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),
             Output::Event(_) | Output::Fetch { .. } | Output::Execute(_) => {}
         }
+    }
+
+    /// What the store holds after everything it was given.
+    pub fn stored_rows(&self) -> Vec<Row> {
+        let mut image: BTreeMap<(String, Vec<u8>), Row> = BTreeMap::new();
+        let groups = self.stored.iter().flat_map(|(_, group)| group);
+        for op in groups.flat_map(|txn| &txn.ops) {
+            match op.clone() {
+                tidewire_store::Op::Put { table, key, value } => {
+                    let place = (table.as_str().into(), key.clone());
+                    image.insert(place, Row { table, key, value });
+                }
+                tidewire_store::Op::Remove { table, key } => {
+                    image.remove(&(table.as_str().into(), key));
+                }
+                tidewire_store::Op::RemovePrefix { table, prefix } => {
+                    image.retain(|(name, key), _| {
+                        name != table.as_str() || !key.starts_with(&prefix)
+                    });
+                }
+            }
+        }
+        image.into_values().collect()
     }
 
     // The application

@@ -119,7 +119,7 @@ fn a_window_that_gets_short_is_filled_in_the_background() {
         bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
         fetches + 1
     );
-    let more: Vec<_> = (46..80)
+    let more: Vec<_> = (46..66)
         .map(|n| row(&format!("c{n:02}"), 1_000 - n, 1))
         .collect();
     bench.page(6, more, Some(980), false);

@@ -12,5 +12,6 @@ mod basic;
 mod bench;
 mod connection;
 mod determinism;
+mod hostile;
 mod lists;
 mod streams;

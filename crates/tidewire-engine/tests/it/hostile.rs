@@ -1,0 +1,304 @@
+//! What a peer may do, and what it may not make this side do.
+
+use tidewire_cache::{Target, Trust};
+use tidewire_engine::{Command, CommandError, Input, Problem, Reply, Settings, Switch};
+use tidewire_model::{EntityId, Point};
+use tidewire_protocol::{
+    ClientMessage, CommitInfo, Data, Events, Ping, RequestError, ServerMessage, Snapshot,
+    SnapshotEnd, SubscribeResult, Subscribed, Welcome,
+};
+
+use crate::bench::{Bench, created, customers, epoch, events, key, offset, row, settings, welcome};
+
+/// The connection was ended, for this.
+fn broken(bench: &Bench, words: &str) -> bool {
+    let said = |problem: &Problem| problem.to_string().contains(words);
+    !bench.disconnects.is_empty() && bench.problems.iter().any(said)
+}
+
+fn live() -> Bench {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    bench.snapshot(1, vec![row("c1", 10, 1)]);
+    bench
+}
+
+fn ping(bench: &mut Bench, n: u64) {
+    bench.tell(ServerMessage::Ping(Ping {
+        n,
+        heads: Default::default(),
+    }));
+}
+
+fn pongs(bench: &Bench) -> Vec<u64> {
+    let pong = |message: &ClientMessage| match message {
+        ClientMessage::Pong(n) => Some(*n),
+        _ => None,
+    };
+    bench.sent.iter().filter_map(pong).collect()
+}
+
+#[test]
+fn law_17_a_peer_that_pings_and_does_not_read_is_owed_one_answer() {
+    let mut bench = Bench::with(
+        Settings {
+            transmit_window_bytes: 1_000,
+            ..settings()
+        },
+        tidewire_cache::Interest::Windowed,
+    );
+    bench.go_up();
+    (0..10_000).for_each(|n| ping(&mut bench, n));
+    let unread = pongs(&bench).len();
+    assert!(
+        unread < 40,
+        "{unread} answers wait for a peer that does not read"
+    );
+    bench.handle(Input::Written {
+        generation: bench.generation,
+        bytes: 1_000_000,
+    });
+    assert_eq!(pongs(&bench).len(), unread + 1);
+    assert_eq!(pongs(&bench).last(), Some(&9_999));
+}
+
+#[test]
+fn rule_16_nothing_is_believed_before_the_greeting_and_there_is_one_greeting() {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.switch_on();
+    bench.connected();
+    bench.tell(ServerMessage::Events(events(
+        0,
+        1,
+        vec![created("c1", 1, 1)],
+    )));
+    assert!(broken(&bench, "before the greeting"));
+
+    let mut bench = live();
+    bench.tell(ServerMessage::Welcome(welcome(None)));
+    assert!(broken(&bench, "a second greeting"));
+}
+
+fn other_principal(bench: &mut Bench, principal: &str) {
+    bench.switch_on();
+    bench.connected();
+    bench.tell(ServerMessage::Welcome(Welcome {
+        principal: principal.into(),
+        ..welcome(None)
+    }));
+}
+
+#[test]
+fn law_21_a_store_that_belongs_to_another_is_not_made_ones_own() {
+    let mut ada = Bench::windowed();
+    other_principal(&mut ada, "ada");
+    ada.update("c1", 1);
+    let bob = Settings {
+        identity: Some("bob".into()),
+        ..settings()
+    };
+    let mut bob = Bench::new(bob, ada.stored_rows());
+    bob.define(tidewire_cache::Interest::Windowed);
+    other_principal(&mut bob, "bob");
+    assert_eq!(
+        bob.engine.status().connection,
+        tidewire_engine::Connection::Stopped
+    );
+    assert!(
+        bob.actions_sent().is_empty(),
+        "what ada wrote is not sent as bob's"
+    );
+}
+
+#[test]
+fn law_19_a_snapshot_with_a_part_missing_is_not_taken_for_whole() {
+    let part = |part, id: &str| {
+        ServerMessage::Snapshot(Snapshot {
+            entity_type: customers(),
+            part,
+            as_of: offset(1),
+            rows: vec![row(id, 1, 1)],
+        })
+    };
+    let end = |count| {
+        ServerMessage::SnapshotEnd(SnapshotEnd {
+            entity_type: customers(),
+            as_of: offset(1),
+            count,
+            actions: Default::default(),
+        })
+    };
+    for messages in [
+        vec![part(0, "c1"), part(2, "c3")],
+        vec![part(0, "c1"), end(2)],
+        vec![part(0, "c1"), end(1), end(1)],
+    ] {
+        let mut bench = Bench::complete();
+        bench.watch_list("");
+        bench.go_up();
+        bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+        // The end of a snapshot that waits its turn is still to come for the cache.
+        let first = events_of_half_a_commit();
+        bench.watch(Target::Stream(customers()));
+        bench.tell(first);
+        messages.into_iter().for_each(|message| bench.tell(message));
+        assert!(broken(&bench, "a part of a snapshot is missing"));
+    }
+}
+
+/// The first of two chunks.
+fn events_of_half_a_commit() -> ServerMessage {
+    ServerMessage::Events(Events {
+        chunk: Some((0, 2)),
+        ..events(1, 2, vec![created("c9", 9, 2)])
+    })
+}
+
+#[test]
+fn law_19_an_answer_with_more_than_was_asked_for_ends_the_connection() {
+    let mut bench = Bench::windowed();
+    bench.watch(Target::Entity(key("c1")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    let id = bench.fetch_sent().id;
+    for part in 0..2 {
+        bench.tell(ServerMessage::Data(Data {
+            id,
+            as_of: Point::new(epoch(), offset(1)),
+            part,
+            more: true,
+            rows: vec![row("c1", 1, 1)],
+            missing: Vec::new(),
+            total_count: None,
+            start_key: None,
+            end: false,
+        }));
+    }
+    assert!(broken(&bench, "more rows than were asked for"));
+}
+
+#[test]
+fn law_17_what_waits_behind_half_a_commit_is_bounded() {
+    let mut bench = live();
+    bench.tell(events_of_half_a_commit());
+    for n in 0..300 {
+        bench.tell(ServerMessage::Data(Data {
+            id: tidewire_protocol::RequestId(99),
+            as_of: Point::new(epoch(), offset(1)),
+            part: n,
+            more: true,
+            rows: Vec::new(),
+            missing: (0..1_000)
+                .map(|n| EntityId::text(&format!("c{n}")).expect("a good id"))
+                .collect(),
+            total_count: None,
+            start_key: None,
+            end: false,
+        }));
+    }
+    assert!(broken(&bench, "a commit is not whole"));
+}
+
+#[test]
+fn law_17_plain_commits_behind_half_a_commit_are_bounded_too() {
+    let mut bench = live();
+    let info = CommitInfo {
+        id: "x".into(),
+        offsets: [(customers(), offset(2)), (orders(), offset(2))].into(),
+    };
+    bench.define_as(&orders(), tidewire_cache::Interest::Windowed);
+    bench.watch(Target::Stream(orders()));
+    let id = bench.subscribe_sent().id;
+    bench.tell(ServerMessage::Subscribed(Subscribed {
+        id,
+        entity_type: orders(),
+        result: SubscribeResult::Now,
+        epoch: epoch(),
+        view: "all".into(),
+        offset: offset(1),
+        head: offset(1),
+    }));
+    // The part of the orders never comes.
+    bench.tell(ServerMessage::Events(Events {
+        commit: Some(info),
+        ..events(1, 2, Vec::new())
+    }));
+    for n in 2..300 {
+        let many = (0..1_000).map(|_| created("c1", 1, n + 1)).collect();
+        bench.tell(ServerMessage::Events(events(n, n + 1, many)));
+    }
+    assert!(broken(&bench, "a commit is not whole"));
+}
+
+fn orders() -> tidewire_model::EntityType {
+    tidewire_model::EntityType::new("orders").expect("a good name")
+}
+
+#[test]
+fn rule_14_a_server_that_always_leaves_something_out_is_not_asked_in_a_circle() {
+    let mut bench = live();
+    for _ in 0..20 {
+        let subscribes = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
+        // Not what follows.
+        bench.tell(ServerMessage::Events(events(7, 8, Vec::new())));
+        if bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_))) == subscribes
+        {
+            break;
+        }
+        bench.subscribed(SubscribeResult::Resumed, 1, 1);
+    }
+    let subscribes = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
+    assert_eq!(subscribes, 3, "as it was, where it was left, and anew");
+    assert!(bench.problems.contains(&Problem::StreamBroken(customers())));
+    bench.run_for(std::time::Duration::from_secs(7));
+    let later = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
+    assert_eq!(later, 4, "after a while it is tried once more");
+}
+
+#[test]
+fn law_21_rows_of_a_stream_that_may_not_be_read_any_more_are_hidden() {
+    let mut bench = live();
+    assert_eq!(bench.score("c1"), Some(10));
+    bench.come_back(0);
+    let id = bench.subscribe_sent().id;
+    bench.tell(ServerMessage::SubscribeError(RequestError {
+        id,
+        code: "forbidden".into(),
+        class: tidewire_protocol::Class::Permanent,
+        retry_after_ms: None,
+    }));
+    bench.settle();
+    assert_eq!(bench.score("c1"), None);
+    assert_eq!(bench.get("c1").trust, Trust::Unknown);
+}
+
+#[test]
+fn after_the_store_failed_nothing_waits_for_it() {
+    let mut bench = live();
+    bench.store_works = false;
+    bench.stored.clear();
+    let id = bench.update("c1", 7);
+    let (ticket, _) = bench.stored.pop().expect("it is being stored");
+    let result = Err("disk full".to_owned());
+    bench.handle(Input::Stored { ticket, result });
+    for command in [
+        Command::Switch(Switch::On),
+        Command::Cancel(id),
+        Command::Discard(id),
+        Command::Retry(id),
+    ] {
+        let refused = Reply::Refused(CommandError::Store("disk full".into()));
+        assert_eq!(bench.command(command), refused);
+    }
+    assert_eq!(
+        bench.engine.status().connection,
+        tidewire_engine::Connection::Stopped
+    );
+    bench.command(Command::Switch(Switch::Off));
+    assert!(
+        bench.engine.is_stored(),
+        "a program that ends is not kept waiting"
+    );
+}
