@@ -324,12 +324,14 @@ impl Cache {
             log: Vec::new(),
             changed: BTreeSet::new(),
             overflowed: false,
+            answered: false,
         })
     }
 
-    /// A request failed. What it asked for is wanted again; when to ask is not decided here.
+    /// A request failed. What it asked for is wanted again; when to ask is not decided here. A
+    /// request whose answer was taken in cannot fail any more.
     pub fn fail_fetch(&mut self, _now: Tick, ticket: FetchTicket) {
-        self.requests.end(ticket);
+        self.requests.fail(ticket);
     }
 
     /// Up to where a stream has come in.

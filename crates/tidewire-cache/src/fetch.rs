@@ -106,6 +106,8 @@ pub(crate) struct Request {
     pub(crate) changed: BTreeSet<EntityId>,
     /// More changes came than are remembered.
     pub(crate) overflowed: bool,
+    /// Its answer has come and waits to be worked.
+    pub(crate) answered: bool,
 }
 
 impl Request {
@@ -135,6 +137,21 @@ impl Requests {
         self.open.get(&ticket)
     }
 
+    /// Its answer has come: the type it is about, once.
+    pub(crate) fn answer(&mut self, ticket: FetchTicket) -> Option<EntityType> {
+        let request = self.open.get_mut(&ticket)?;
+        let first = !std::mem::replace(&mut request.answered, true);
+        first.then(|| request.wanted.entity_type().clone())
+    }
+
+    /// No answer will come. One that has come already is worked all the same.
+    pub(crate) fn fail(&mut self, ticket: FetchTicket) {
+        if self.get(ticket).is_some_and(|request| !request.answered) {
+            self.open.remove(&ticket);
+        }
+    }
+
+    /// The answer is worked.
     pub(crate) fn end(&mut self, ticket: FetchTicket) -> Option<Request> {
         self.open.remove(&ticket)
     }

@@ -7,7 +7,6 @@ use tidewire_model::{ActionId, Change, EntityId, EntityKey, EntityType, Offset, 
 
 use crate::base::Mark;
 use crate::cache::Cache;
-use crate::fetch::FetchTicket;
 use crate::inflow::Begun;
 use crate::intake::{Attached, Commit, DetachReason, Intake, Taken};
 use crate::trust::StaleReason;
@@ -237,11 +236,11 @@ impl Cache {
                 rows,
                 missing,
             } => {
-                if self.requests.get(ticket).is_none() {
+                let Some(entity_type) = self.requests.answer(ticket) else {
                     self.retired.push((rows, missing));
                     return Taken::NotHeld;
-                }
-                let taken = self.admit_answer(ticket, as_of.as_ref());
+                };
+                let taken = self.admit_answer(&entity_type, as_of.as_ref());
                 self.staged.push_back(Item::Fetched(FetchedRows::new(
                     ticket, as_of, rows, missing,
                 )));
@@ -254,11 +253,11 @@ impl Cache {
                 total_count,
                 end,
             } => {
-                if self.requests.get(ticket).is_none() {
+                let Some(entity_type) = self.requests.answer(ticket) else {
                     self.retired.push(rows);
                     return Taken::NotHeld;
-                }
-                let taken = self.admit_answer(ticket, as_of.as_ref());
+                };
+                let taken = self.admit_answer(&entity_type, as_of.as_ref());
                 let page = InstallPage::new(ticket, as_of, rows, total_count, end);
                 self.staged.push_back(Item::Page(Box::new(page)));
                 taken
@@ -312,15 +311,8 @@ impl Cache {
     }
 
     /// An answer that speaks for more than has come in tells that something before it is missing.
-    fn admit_answer(&mut self, ticket: FetchTicket, as_of: Option<&Point>) -> Taken {
-        let entity_type = self
-            .requests
-            .get(ticket)
-            .map(|request| request.wanted.entity_type().clone());
-        let inflow = entity_type
-            .as_ref()
-            .and_then(|entity_type| self.inflow.get(entity_type));
-        let (Some(entity_type), Some(inflow), Some(as_of)) = (&entity_type, inflow, as_of) else {
+    fn admit_answer(&mut self, entity_type: &EntityType, as_of: Option<&Point>) -> Taken {
+        let (Some(inflow), Some(as_of)) = (self.inflow.get(entity_type), as_of) else {
             return Taken::Staged;
         };
         let taken = inflow.admit_answer(as_of);

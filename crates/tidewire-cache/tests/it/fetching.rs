@@ -1,6 +1,6 @@
 //! What is wanted: watched, not known or out of date, and not on its way.
 
-use tidewire_cache::{Attached, Settings, Target, Wanted};
+use tidewire_cache::{Attached, DetachReason, Settings, Taken, Target, Wanted};
 
 use crate::support::{Rig, by_n, id, key, point, put, row, things, windowed};
 
@@ -115,4 +115,37 @@ fn a_temporary_id_is_never_asked_for() {
     assert!(rig.wants().is_empty());
     rig.rename("tmp_0", "real").expect("it is new");
     assert_eq!(rig.wants(), [entities(&["real"])]);
+}
+
+#[test]
+fn an_answer_that_was_taken_in_is_worked_though_its_request_fails_behind_it() {
+    let mut rig = Rig::attached(4);
+    let watcher = rig.cache.watch(Target::List(by_n(3)));
+    rig.flush();
+    let ticket = rig.begin(&rig.want());
+    rig.page(ticket, Some(point(4)), vec![row("a", 1, 1)], Some(1), true);
+    // Half of it is worked when the connection goes.
+    rig.cache.work(rig.now, 2);
+    rig.cache.fail_fetch(rig.now, ticket);
+    rig.detach(DetachReason::Disconnected);
+    assert!(rig.flush().contains(&watcher));
+    let list = rig.list(&by_n(3));
+    assert_eq!(
+        (rig.ids(&by_n(3)).as_str(), list.known, list.total_count),
+        ("a", true, Some(1))
+    );
+    assert_eq!(rig.cache.stats().requests, 0);
+}
+
+#[test]
+fn a_request_is_answered_once() {
+    let mut rig = Rig::attached(4);
+    rig.cache.watch(Target::Entity(key("a")));
+    rig.flush();
+    let ticket = rig.begin(&rig.want());
+    rig.entities(ticket, Some(point(4)), vec![row("a", 1, 1)], &[]);
+    let again = rig.entities(ticket, Some(point(4)), vec![row("a", 2, 1)], &[]);
+    assert_eq!(again, Taken::NotHeld);
+    rig.flush();
+    assert_eq!(rig.n("a"), Some(1));
 }
