@@ -37,8 +37,8 @@ pub(crate) struct Pending {
 /// An action was accepted; its effects wait until the base has them.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
-    /// Up to where each stream must be applied.
-    pub(crate) as_of: BTreeMap<EntityType, At>,
+    /// Up to where each stream must be applied; nothing where no epoch was known to place it in.
+    pub(crate) as_of: BTreeMap<EntityType, Option<At>>,
     /// A request begun from this moment on brings what the action did.
     pub(crate) moment: Moment,
 }

@@ -141,7 +141,7 @@ impl Stream {
         match answer.as_of.get(&self.name) {
             // The action did nothing to this stream.
             None => self.standing.is_attached(),
-            Some(as_of) => as_of.within(era).is_some_and(|as_of| {
+            Some(as_of) => as_of.and_then(|at| at.within(era)).is_some_and(|as_of| {
                 let seen = self.standing.complete.is_some()
                     || self.standing.since.is_some_and(|since| since < as_of);
                 let applied = self
@@ -161,7 +161,7 @@ impl Stream {
         let as_of = answer
             .as_of
             .get(&self.name)
-            .and_then(|at| at.within(self.standing.era));
+            .and_then(|at| at.as_ref()?.within(self.standing.era));
         !self.has_client_points()
             && self.standing.is_attached()
             && as_of.is_some_and(|as_of| {

@@ -230,7 +230,7 @@ impl AnswerRows {
         let as_of = self
             .as_of
             .keys()
-            .filter_map(|name| Some((name.clone(), self.point(name, desk)?)))
+            .map(|name| (name.clone(), self.point(name, desk)))
             .collect();
         desk.world.overlay.answer(
             self.action,

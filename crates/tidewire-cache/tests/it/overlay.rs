@@ -5,8 +5,8 @@ use tidewire_cache::{Attached, DetachReason, Target, Trust, Wanted};
 use tidewire_model::{EffectBody, EntityId, Notice, Value};
 
 use crate::support::{
-    Rig, action, by_client, by_n, create, echo, echo_naming, effect, id, key, point, put, record,
-    remove, row, set, things,
+    Rig, action, by_client, by_n, complete, create, echo, echo_naming, effect, id, key, point, put,
+    record, remove, row, set, things,
 };
 
 fn increment(name: &str) -> tidewire_model::Effect {
@@ -165,6 +165,27 @@ fn law_11_an_answered_write_waits_for_the_fetch_when_coverage_began_behind_it() 
     rig.entities(ticket, Some(point(9)), vec![row("a", 11, 7)], &[]);
     assert_steady(&mut rig, 11);
     assert!(!rig.get("a").pending);
+}
+
+#[test]
+fn law_11_an_answer_before_any_epoch_is_known_does_not_end_a_write_early() {
+    for result in [Attached::Now, Attached::Snapshot] {
+        let mut rig = Rig::new(complete());
+        rig.add(1, vec![create("a", 3)]);
+        rig.answer(1, Some(7), Vec::new());
+        assert_steady(&mut rig, 3);
+        rig.subscribe(result, 9, 9);
+        assert_steady(&mut rig, 3);
+        if result == Attached::Snapshot {
+            rig.snapshot_rows(vec![row("a", 3, 7)], 9);
+            rig.snapshot_end(9, Vec::new());
+        } else {
+            let ticket = rig.ask(&["a"]);
+            rig.entities(ticket, Some(point(9)), vec![row("a", 3, 7)], &[]);
+        }
+        assert_steady(&mut rig, 3);
+        assert!(!rig.get("a").pending, "{result:?}");
+    }
 }
 
 #[test]

@@ -48,8 +48,9 @@ struct Known {
 struct Pending {
     action: ActionId,
     effects: Vec<Effect>,
-    /// The point and the moment of the answer.
-    answered: Option<(Option<At>, usize)>,
+    /// The point and the moment of the answer. No point where it did nothing here, and none inside
+    /// where no epoch was known.
+    answered: Option<(Option<Option<At>>, usize)>,
 }
 
 /// Everything the twin knows after some events.
@@ -334,14 +335,11 @@ impl Twin {
                         self.rename(temporary, real);
                     }
                     let offset = as_of.values().next().map(|offset| offset.get());
-                    let at = self.epoch.clone().zip(offset);
+                    let at = offset.map(|offset| self.epoch.clone().zip(Some(offset)));
+                    let known = at.clone().flatten();
                     for (_, row) in rows {
-                        self.learn(
-                            &row.id,
-                            Some((row.record, row.version)),
-                            at.as_ref(),
-                            moment,
-                        );
+                        let row = (row.id, Some((row.record, row.version)));
+                        self.learn(&row.0, row.1, known.as_ref(), moment);
                     }
                     for pending in self
                         .pending
@@ -601,12 +599,20 @@ impl Twin {
         self.pending = pending;
     }
 
-    fn contains(&self, at: Option<&At>, moment: usize, id: &EntityId, is_first: bool) -> bool {
+    fn contains(
+        &self,
+        at: Option<&Option<At>>,
+        moment: usize,
+        id: &EntityId,
+        is_first: bool,
+    ) -> bool {
         let known = self.entities.get(id.as_str());
         if known.is_some_and(|known| known.fetched.is_some_and(|fetched| fetched >= moment)) {
             return true;
         }
-        let comparable = at.filter(|at| Some(&at.0) == self.epoch.as_ref());
+        let comparable = at
+            .and_then(Option::as_ref)
+            .filter(|at| Some(&at.0) == self.epoch.as_ref());
         let coming = comparable.is_some_and(|at| {
             self.head.is_some()
                 && (self.building || self.applied.is_none_or(|applied| applied < at.1))
