@@ -96,7 +96,8 @@ impl Cache {
             kept.interest = Interest::Windowed;
         }
         self.collections.insert(entity_type.clone(), settings);
-        self.inflow.insert(entity_type.clone(), Inflow::new(&kept));
+        let inflow = Inflow::new(entity_type.clone(), &kept);
+        self.inflow.insert(entity_type.clone(), inflow);
         if is_assumed {
             self.keep_otherwise(&entity_type, &kept);
             return Ok(());

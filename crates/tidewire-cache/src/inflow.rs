@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_model::{EntityId, Epoch, Offset, Point, Row};
+use tidewire_model::{EntityId, EntityType, Epoch, Offset, Point, Row};
 
 use crate::base::Moment;
 use crate::intake::{Attached, Commit, Taken};
@@ -13,6 +13,7 @@ use crate::stream::client_epoch;
 /// How far one stream has come in.
 #[derive(Debug)]
 pub(crate) struct Inflow {
+    name: EntityType,
     points: Points,
     received: Option<Point>,
     attached: bool,
@@ -44,12 +45,13 @@ pub(crate) struct Begun {
 }
 
 impl Inflow {
-    pub(crate) fn new(settings: &CollectionSettings) -> Self {
+    pub(crate) fn new(name: EntityType, settings: &CollectionSettings) -> Self {
         let received = match settings.points {
             Points::Server => None,
             Points::Client => Some(Point::new(client_epoch(), Offset::ZERO)),
         };
         Self {
+            name,
             points: settings.points,
             received,
             attached: false,
@@ -138,9 +140,7 @@ impl Inflow {
         }
         if commit.from != received.offset {
             // from > received: a gap. An overlap cannot be told apart from one.
-            return Taken::Gap {
-                received: received.clone(),
-            };
+            return gap(&self.name, received);
         }
         // from = received: staged; received := to.
         received.offset = commit.to;
@@ -152,9 +152,7 @@ impl Inflow {
         match &self.received {
             Some(received) if self.attached && self.points == Points::Server => {
                 if offset > received.offset {
-                    Taken::Gap {
-                        received: received.clone(),
-                    }
+                    gap(&self.name, received)
                 } else {
                     Taken::Repeat
                 }
@@ -172,9 +170,7 @@ impl Inflow {
                     && received.epoch == as_of.epoch
                     && as_of.offset > received.offset =>
             {
-                Taken::Gap {
-                    received: received.clone(),
-                }
+                gap(&self.name, received)
             }
             _ => Taken::Staged,
         }
@@ -217,14 +213,19 @@ impl Inflow {
             return Err(Taken::NotHeld);
         };
         if snapshot.as_of.is_some_and(|known| known != as_of) {
-            return Err(Taken::Gap {
-                received: received.clone(),
-            });
+            return Err(gap(&self.name, received));
         }
         received.offset = received.offset.max(as_of);
         Ok(Whole {
             rows: snapshot.rows,
             begun: snapshot.begun,
         })
+    }
+}
+
+/// Something is missing behind what was received.
+fn gap(name: &EntityType, received: &Point) -> Taken {
+    Taken::Gap {
+        received: BTreeMap::from([(name.clone(), received.clone())]),
     }
 }

@@ -202,12 +202,12 @@ pub enum Taken {
     Staged,
     /// It is known already.
     Repeat,
-    /// Something before it is missing. The stream is not live any more; it has to be subscribed
-    /// again, with resume at the applied point. An answer that tells of the gap is staged all the
-    /// same.
+    /// Something before it is missing. The streams named here are not live any more; each has to
+    /// be subscribed again, with resume at the applied point. An answer that tells of the gap is
+    /// staged all the same, and so are the parts of a commit over several streams that fit.
     Gap {
-        /// Up to where the stream has come in.
-        received: Point,
+        /// Up to where each of them has come in. More than one only for a commit over several.
+        received: BTreeMap<EntityType, Point>,
     },
     /// Nothing here waits for it: the stream is not attached, or the request is not known.
     NotHeld,

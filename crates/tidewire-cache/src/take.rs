@@ -141,7 +141,7 @@ impl Cache {
 
     fn take_commits(&mut self, commits: Vec<Commit>) -> Taken {
         let moment = self.moment;
-        let (mut parts, mut worst) = (VecDeque::new(), None);
+        let (mut parts, mut outcome) = (VecDeque::new(), Taken::NotHeld);
         for commit in commits {
             let taken = self
                 .inflow
@@ -165,18 +165,12 @@ impl Cache {
                     moment,
                 ));
             }
-            worst = match (worst, taken) {
-                (Some(gap @ Taken::Gap { .. }), _) => Some(gap),
-                (_, gap @ Taken::Gap { .. }) => Some(gap),
-                (Some(Taken::Staged), _) | (_, Taken::Staged) => Some(Taken::Staged),
-                (Some(Taken::Repeat), _) | (_, Taken::Repeat) => Some(Taken::Repeat),
-                (_, other) => Some(other),
-            };
+            outcome = both(outcome, taken);
         }
         if !parts.is_empty() {
             self.staged.push_back(Item::Commits(TellCommits { parts }));
         }
-        worst.unwrap_or(Taken::NotHeld)
+        outcome
     }
 
     fn take_snapshot(&mut self, intake: Intake) -> Taken {
@@ -344,5 +338,19 @@ impl Cache {
             why,
             clearing: Clearing::default(),
         }));
+    }
+}
+
+/// What became of two parts of one commit: every gap, else the better of the two.
+fn both(one: Taken, other: Taken) -> Taken {
+    match (one, other) {
+        (Taken::Gap { mut received }, Taken::Gap { received: more }) => {
+            received.extend(more);
+            Taken::Gap { received }
+        }
+        (gap @ Taken::Gap { .. }, _) | (_, gap @ Taken::Gap { .. }) => gap,
+        (Taken::Staged, _) | (_, Taken::Staged) => Taken::Staged,
+        (Taken::Repeat, _) | (_, Taken::Repeat) => Taken::Repeat,
+        (other, _) => other,
     }
 }

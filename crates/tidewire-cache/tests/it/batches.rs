@@ -1,10 +1,10 @@
 //! A batch is visible whole or not at all, is worked in slices, and keeps nobody waiting.
 
-use tidewire_cache::{Attached, Intake, Progress, Settings, Target};
+use tidewire_cache::{Attached, Intake, Progress, Settings, Taken, Target};
 use tidewire_model::{EntityKey, Notice};
 
 use crate::support::{
-    Rig, at, by_n, commit, complete, create, epoch, id, key, kind, put, row, things,
+    Rig, at, by_n, commit, complete, create, epoch, id, key, kind, point, put, row, things,
 };
 
 #[test]
@@ -200,4 +200,37 @@ fn law_20_same_inputs_same_outputs() {
         (steps, format!("{:?}", rig.list(&by_n(9))))
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_commit_over_several_streams_names_each_one_that_has_a_gap() {
+    let mut rig = Rig::attached(5);
+    let part = |name: &str, to: u64| {
+        let mut part = commit(to, Vec::new());
+        part.entity_type = kind(name);
+        part
+    };
+    for name in ["others", "rest"] {
+        rig.take(Intake::Subscribed {
+            entity_type: kind(name),
+            result: Attached::Now,
+            epoch: epoch("x"),
+            view: String::new(),
+            offset: at(5),
+            head: at(5),
+        });
+    }
+    let taken = rig.take(Intake::CommitGroup(vec![
+        part("things", 8),
+        part("others", 6),
+        part("rest", 9),
+    ]));
+    let missing = [
+        (things(), point(5)),
+        (kind("rest"), tidewire_model::Point::new(epoch("x"), at(5))),
+    ];
+    let received = missing.into();
+    assert_eq!(taken, Taken::Gap { received });
+    assert!(!rig.cache.holds(&things()) && !rig.cache.holds(&kind("rest")));
+    assert!(rig.cache.holds(&kind("others")));
 }

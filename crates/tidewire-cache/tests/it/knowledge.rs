@@ -7,7 +7,7 @@ use tidewire_cache::{
 use tidewire_model::Point;
 
 use crate::support::{
-    Rig, at, commit, complete, epoch, id, key, merge, point, put, record, remove, row, stale,
+    Rig, at, commit, complete, epoch, gap, id, key, merge, point, put, record, remove, row, stale,
     thing, things,
 };
 
@@ -51,10 +51,7 @@ fn law_3_events_not_above_received_are_a_repeat_and_change_nothing() {
 fn law_16_events_behind_a_gap_end_liveness_before_anything_later_shows() {
     let mut rig = Rig::attached(4);
     rig.commit(5, vec![put("a", 1, 5)]);
-    assert_eq!(
-        rig.commit(7, vec![put("a", 2, 7)]),
-        Taken::Gap { received: point(5) }
-    );
+    assert_eq!(rig.commit(7, vec![put("a", 2, 7)]), gap(5));
     assert!(!rig.cache.holds(&things()));
     assert_eq!(rig.commit(8, vec![put("a", 3, 8)]), Taken::NotHeld);
     rig.flush();
@@ -78,10 +75,7 @@ fn an_overlapping_commit_cannot_be_told_from_a_gap() {
         from: at(3),
         ..commit(6, vec![put("a", 1, 6)])
     };
-    assert_eq!(
-        rig.take(Intake::Commit(overlapping)),
-        Taken::Gap { received: point(4) }
-    );
+    assert_eq!(rig.take(Intake::Commit(overlapping)), gap(4));
 }
 
 #[test]
@@ -530,7 +524,7 @@ fn a_head_above_received_is_a_gap() {
             entity_type: things(),
             offset: at(5)
         }),
-        Taken::Gap { received: point(4) }
+        gap(4)
     );
     assert!(!rig.cache.holds(&things()));
 }
@@ -540,7 +534,7 @@ fn an_answer_that_speaks_for_more_than_has_come_in_tells_of_a_gap() {
     let mut rig = Rig::attached(4);
     let ticket = rig.ask(&["a"]);
     let taken = rig.entities(ticket, Some(point(6)), vec![row("a", 1, 6)], &[]);
-    assert_eq!(taken, Taken::Gap { received: point(4) });
+    assert_eq!(taken, gap(4));
     rig.flush();
     assert_eq!(
         (rig.n("a"), rig.trust("a")),

@@ -43,6 +43,13 @@ pub(crate) fn point(number: u64) -> Point {
     Point::new(epoch("e1"), at(number))
 }
 
+/// Commits are missing behind this offset.
+pub(crate) fn gap(received: u64) -> Taken {
+    Taken::Gap {
+        received: [(things(), point(received))].into(),
+    }
+}
+
 pub(crate) fn record(json: Value) -> Record {
     Record::deserialize(json).unwrap()
 }

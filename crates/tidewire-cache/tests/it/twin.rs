@@ -253,8 +253,9 @@ impl Twin {
             }),
         ));
         let (epoch, offset) = self.received.clone().expect("it was compared with");
+        let received = Point::new(crate::support::epoch(&epoch), Offset::new(offset).unwrap());
         Taken::Gap {
-            received: Point::new(crate::support::epoch(&epoch), Offset::new(offset).unwrap()),
+            received: [(crate::support::things(), received)].into(),
         }
     }
 
