@@ -837,7 +837,10 @@ impl World {
             let told = done.is_some_and(|offset| *offset <= applied.offset.get());
             let fetched = done.is_some_and(|offset| {
                 let reading = self.rig.reader.get(self.rig.now, &own.effects[0].key);
-                reading.presence == Presence::Absent
+                // Under a later write of one's own an absent base cannot be seen.
+                let hidden = reading.pending && reading.version.is_none();
+                hidden
+                    || reading.presence == Presence::Absent
                     || reading
                         .version
                         .is_some_and(|version| version.get() >= *offset)
