@@ -71,8 +71,15 @@ impl Stream {
             return;
         }
         let before = self.before(change, held.as_ref());
+        let let_go = known.is_none() && self.floor(held.as_ref()) > Some(arrival.offset);
         let entry = held.unwrap_or_else(|| Entry::unknown(arrival.now));
-        let (entry, after) = match self.decide(change, arrival, entry) {
+        let verdict = if let_go {
+            // Something newer may have been known of it and let go: nothing older is believed.
+            self.doubtful(entry, arrival)
+        } else {
+            self.decide(change, arrival, entry)
+        };
+        let (entry, after) = match verdict {
             Verdict::Ignored => return,
             Verdict::Known(entry) => {
                 let after = entry.image.clone();
@@ -140,19 +147,27 @@ impl Stream {
         })
     }
 
-    /// Row or missing, as of a: believed when a >= known_at, or, with no entry, a >= forgotten. What
-    /// a complete stream does not hold is known to be absent, up to its snapshot at least.
+    /// Up to where something is known of an entity, or, with no image held, may have been: what was
+    /// let go, and what a complete stream does not hold, which is known to be absent up to its
+    /// snapshot at least.
+    fn floor(&self, held: Option<&Entry>) -> Option<Offset> {
+        match held.filter(|entry| entry.image != Image::Unknown) {
+            Some(entry) => entry.known(self.standing.era),
+            None => self.standing.forgotten.max(self.standing.snapped_at()),
+        }
+    }
+
+    /// Row or missing, as of a: believed when a >= known_at, or, with no image, a >= forgotten.
     fn believes(&self, held: Option<&Entry>, version: Option<Version>, lesson: Lesson<'_>) -> bool {
         let era = self.standing.era;
         let at = lesson.at.and_then(|at| at.within(era));
         if lesson.at.is_some() && at.is_none() {
             return false;
         }
-        let floor = match held {
-            Some(entry) => entry.known(era),
-            None => self.standing.forgotten.max(self.standing.snapped_at()),
-        };
-        if floor.is_some_and(|floor| at.is_none_or(|at| at < floor)) {
+        if self
+            .floor(held)
+            .is_some_and(|floor| at.is_none_or(|at| at < floor))
+        {
             return false;
         }
         // A peer whose points are made here may answer from an older copy: a version tells.

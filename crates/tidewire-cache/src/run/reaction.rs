@@ -150,8 +150,21 @@ impl Run {
         }
         if let (Scope::Window, Cause::Told(news)) = (self.scope, cause) {
             self.react_to_news(era, news, &mut reaction);
+            if ground.is_none() && self.lacks(id, era, news) {
+                reaction.stale_at = Some(news.at);
+            }
         }
         reaction
+    }
+
+    /// Whether the server has an entity in the run that was not believed here.
+    fn lacks(&self, id: &EntityId, era: u32, news: &News<'_>) -> bool {
+        let as_of = self.as_of.and_then(|at| at.within(era));
+        let newer = news.at.within(era) > as_of;
+        newer
+            && self
+                .place(id, &news.after)
+                .is_some_and(|place| self.reaches(&place))
     }
 
     /// What the run is to do about a change of an entity of which something newer is known already:

@@ -1,6 +1,6 @@
 //! What is let go at the bounds, and that nothing older is believed afterwards.
 
-use tidewire_cache::{Attached, DetachReason, Settings, Target};
+use tidewire_cache::{Attached, DetachReason, Settings, Target, Trust};
 
 use crate::support::{Rig, by_n, complete, create, key, point, put, remove, row, windowed};
 
@@ -200,4 +200,88 @@ fn what_is_pending_outlives_the_stream() {
     rig.detach(DetachReason::Ended);
     rig.flush();
     assert_eq!((rig.n("mine"), rig.n("a")), (Some(3), None));
+}
+
+#[test]
+fn law_5_nothing_that_was_let_go_comes_back_by_commits_that_are_older() {
+    let bounds = Settings {
+        max_unpinned: 1,
+        max_absent: 1,
+        ..Settings::default()
+    };
+    let mut rig = rig(bounds.clone());
+    rig.detach(DetachReason::Disconnected);
+    // Told ahead of the commits, and let go.
+    let ticket = rig.ask(&["a", "b"]);
+    rig.entities(ticket, Some(point(8)), Vec::new(), &["a", "b"]);
+    rig.flush();
+    assert!(rig.is_unknown("a"), "its mark is let go");
+    rig.subscribe(Attached::Resumed, 4, 8);
+    rig.commit(5, vec![put("a", 1, 5)]);
+    rig.flush();
+    assert!(rig.is_unknown("a"), "it is known to be gone by 8");
+    let late = rig.ask(&["a"]);
+    rig.entities(late, Some(point(5)), vec![row("a", 1, 5)], &[]);
+    rig.flush();
+    assert!(rig.is_unknown("a"), "and by an answer it does not either");
+    rig.commit(6, Vec::new());
+    rig.commit(7, vec![remove("a", 7)]);
+    rig.commit(8, Vec::new());
+    rig.commit(9, vec![put("a", 3, 9)]);
+    rig.flush();
+    assert_eq!(rig.n("a"), Some(3));
+
+    // A complete stream holds the rest, and asks for what it cannot tell.
+    let mut rig = Rig::with(bounds, complete());
+    rig.cache.watch(Target::List(by_n(9)));
+    rig.snapshot(vec![row("z", 9, 1)], 4);
+    rig.flush();
+    rig.detach(DetachReason::Disconnected);
+    let ticket = rig.ask(&["a", "b"]);
+    rig.entities(ticket, Some(point(8)), Vec::new(), &["a", "b"]);
+    rig.flush();
+    rig.subscribe(Attached::Resumed, 4, 8);
+    rig.commit(5, vec![put("a", 1, 5), put("new", 2, 5)]);
+    for to in 6..9 {
+        rig.commit(to, Vec::new());
+    }
+    rig.flush();
+    assert_eq!(rig.n("a"), None);
+    assert!(matches!(rig.list(&by_n(9)).trust, Trust::Stale(_)));
+    let ticket = rig.begin(&rig.want());
+    rig.entities(ticket, Some(point(8)), vec![row("new", 2, 5)], &["a"]);
+    rig.flush();
+    let list = rig.list(&by_n(9));
+    assert_eq!(
+        (rig.ids(&by_n(9)).as_str(), list.trust),
+        ("new z", Trust::Live)
+    );
+}
+
+#[test]
+fn a_list_lacks_no_row_that_was_let_go_ahead_of_its_commit() {
+    let mut rig = rig(Settings {
+        max_unpinned: 1,
+        ..Settings::default()
+    });
+    rig.cache.watch(Target::List(by_n(2)));
+    rig.flush();
+    rig.serve_page(4, vec![row("m", 5, 1), row("n", 6, 1)], 3, false);
+    rig.detach(DetachReason::Disconnected);
+    let ticket = rig.ask(&["a", "b", "c"]);
+    let rows = vec![row("a", 9, 5), row("b", 9, 6), row("c", 9, 7)];
+    rig.entities(ticket, Some(point(8)), rows, &[]);
+    rig.flush();
+    assert!(rig.is_unknown("a"));
+    rig.subscribe(Attached::Resumed, 4, 8);
+    rig.commit(5, vec![put("a", 1, 5)]);
+    for to in 6..9 {
+        rig.commit(to, Vec::new());
+    }
+    rig.flush();
+    let list = rig.list(&by_n(2));
+    assert!(
+        rig.ids(&by_n(2)).starts_with('a') || matches!(list.trust, Trust::Stale(_)),
+        "{list:?}"
+    );
 }
