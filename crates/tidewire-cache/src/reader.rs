@@ -249,13 +249,7 @@ impl Stream {
         match (self.base.get(id), self.standing.complete) {
             (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(entry)),
             (Some(_), _) | (None, None) => None,
-            (None, Some(snapped)) => Some(Evidence {
-                at: Some(snapped.at),
-                stale_at: None,
-                mark: None,
-                confirmed: snapped.confirmed,
-                learnt: snapped.learnt,
-            }),
+            (None, Some(snapped)) => Some(snapped.evidence()),
         }
     }
 
@@ -273,13 +267,7 @@ impl Stream {
         let trust = match (run.scope, self.standing.complete) {
             (Scope::Window, _) => self.standing.judge(now, &self.settings, &run.evidence()).0,
             (Scope::Whole, Some(snapped)) => {
-                let evidence = Evidence {
-                    at: Some(snapped.at),
-                    stale_at: None,
-                    mark: None,
-                    confirmed: snapped.confirmed,
-                    learnt: snapped.learnt,
-                };
+                let evidence = snapped.evidence();
                 self.standing.judge(now, &self.settings, &evidence).0
             }
             (Scope::Whole, None) => self.standing.judge_pushes(),
@@ -289,10 +277,9 @@ impl Stream {
         } else {
             Trust::Live
         };
-        let doubt = match (run.scope, self.doubtful.first()) {
-            // Who knows whether a doubtful entity belongs in the list.
-            (Scope::Whole, Some((id, ()))) => self.doubt(id),
-            _ => Trust::Live,
+        let doubt = match run.scope {
+            Scope::Whole => self.first_doubt(),
+            Scope::Window => Trust::Live,
         };
         worse(worse(trust, disputed), doubt)
     }
@@ -307,8 +294,15 @@ impl Stream {
         }
     }
 
+    /// What speaks against every list about everything held: who knows whether a doubtful entity
+    /// belongs in it.
+    pub(crate) fn first_doubt(&self) -> Trust {
+        let first = self.doubtful.first();
+        first.map_or(Trust::Live, |(id, ())| self.doubt(id))
+    }
+
     /// What speaks against one entity alone.
-    fn doubt(&self, id: &EntityId) -> Trust {
+    pub(crate) fn doubt(&self, id: &EntityId) -> Trust {
         let doubtful = self.doubtful.get(id).and_then(|()| self.base.get(id));
         doubtful.map_or(Trust::Live, |entry| {
             Trust::Stale(entry.mark.map_or(StaleReason::Marked, |mark| mark.why))

@@ -139,19 +139,20 @@ impl Run {
         self.built = self.scope == Scope::Window;
     }
 
-    /// Becomes a run about what was asked for: as if the whole list had been.
+    /// Becomes a run about what was asked for: as if the whole list had been, at the point given,
+    /// if what is held is the whole of it at one point.
     pub(crate) fn become_window(&mut self, snapped: Option<&Snapped>, at: Option<At>) {
         self.scope = Scope::Window;
-        match (snapped, at) {
-            (Some(snapped), Some(at)) if self.built => {
+        match snapped {
+            Some(snapped) if self.built => {
                 let rows = i64::try_from(self.keys.len()).unwrap_or(i64::MAX) - self.overlay_rows;
                 self.extent = Extent::End;
                 self.total = Some(Total {
                     rows,
-                    exact: true,
-                    as_of: Some(at),
+                    exact: at.is_some(),
+                    as_of: at,
                 });
-                self.as_of = Some(at);
+                self.as_of = at;
                 (self.confirmed, self.learnt) = (snapped.confirmed, snapped.learnt);
             }
             _ => self.keys = SortedMap::default(),

@@ -71,6 +71,18 @@ pub(crate) struct Evidence {
     pub(crate) learnt: Tick,
 }
 
+impl Snapped {
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence {
+            at: Some(self.at),
+            stale_at: None,
+            mark: None,
+            confirmed: self.confirmed,
+            learnt: self.learnt,
+        }
+    }
+}
+
 impl Standing {
     pub(crate) fn at(&self, offset: Offset) -> At {
         At {

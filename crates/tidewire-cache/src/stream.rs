@@ -17,6 +17,7 @@ use crate::run::{Cause, Extent, News, Reaction, Run, RunTouch, Scope, Sides};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
 use crate::sorted_map::SortedMap;
 use crate::standing::Standing;
+use crate::trust::{StaleReason, Trust};
 
 pub(crate) use evict::Pins;
 
@@ -71,12 +72,15 @@ pub(crate) struct Logged {
     pub(crate) rows: Option<i64>,
 }
 
-/// What a reader sees of an entity beside its image.
+/// What a reader sees of an entity beside its image, as far as it is not a matter of time.
 #[derive(Debug, PartialEq, Eq)]
 struct Look {
     version: Option<Version>,
-    doubtful: bool,
-    covered: bool,
+    /// What speaks against the row in a list, and against the entity by itself.
+    doubt: Trust,
+    objection: Option<StaleReason>,
+    /// Whether it is within the unbroken coverage; nothing where nothing is known.
+    covered: Option<bool>,
 }
 
 /// What single entities do to the readings of every list of their type.
@@ -84,8 +88,8 @@ struct Look {
 enum Ground {
     /// Whether totals may be exact.
     Sound(bool),
-    /// The entity that makes lists about everything held doubtful.
-    Doubtful(Option<EntityId>),
+    /// What a doubtful entity does to lists about everything held.
+    Doubt(Trust),
 }
 
 impl Stream {
@@ -171,13 +175,23 @@ impl Stream {
         }
     }
 
-    fn look(&self, id: &EntityId) -> Option<Look> {
-        let entry = self.base.get(id)?;
-        Some(Look {
-            version: entry.version_in(self.standing.era),
-            doubtful: self.doubtful.contains_key(id),
-            covered: self.standing.covers(entry.known_at),
-        })
+    fn look(&self, id: &EntityId) -> Look {
+        let evidence = self.evidence(id);
+        let entry = self.base.get(id);
+        Look {
+            version: entry.and_then(|entry| entry.version_in(self.standing.era)),
+            doubt: self.doubt(id),
+            objection: evidence.and_then(|evidence| self.standing.objection(&evidence)),
+            covered: evidence.map(|evidence| self.standing.covers(evidence.at)),
+        }
+    }
+
+    /// Whether knowledge has aged, and is young again.
+    fn is_renewed(&self, id: &EntityId, entry: Option<&Entry>) -> bool {
+        match (self.settings.stale_after, self.base.get(id), entry) {
+            (Some(limit), Some(old), Some(new)) => new.learnt - old.learnt >= limit,
+            _ => false,
+        }
     }
 
     /// Writes what is known of an entity, or forgets it, and brings the view and the runs in step.
@@ -190,6 +204,7 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let (before, look) = (self.sides(id), self.look(id));
+        let renewed = self.is_renewed(id, entry.as_ref());
         self.move_rest(id, touches, |stream| {
             stream.write(id, entry);
             if before.pending {
@@ -198,7 +213,7 @@ impl Stream {
             }
         });
         let after = self.sides(id);
-        let visible = before.view != after.view || look != self.look(id);
+        let visible = before.view != after.view || look != self.look(id) || renewed;
         if visible {
             touches.entities.push(self.key(id));
         }
@@ -252,7 +267,7 @@ impl Stream {
     fn ground(&self) -> Ground {
         match self.scope() {
             Scope::Window => Ground::Sound(self.is_ground_sound()),
-            Scope::Whole => Ground::Doubtful(self.doubtful.first().map(|(id, ())| id.clone())),
+            Scope::Whole => Ground::Doubt(self.first_doubt()),
         }
     }
 
@@ -308,7 +323,10 @@ impl Stream {
     ) {
         let sides = self.sides(id);
         if let Some(run) = self.run_mut(run) {
-            let grounded = grounded(run, run.share(id).grounded);
+            let grounded = match run.scope {
+                Scope::Whole => run.place(id, &sides.base).is_some(),
+                Scope::Window => grounded(run, run.share(id).grounded),
+            };
             let share = run.share_of(id, &sides, grounded);
             run.set_share(id, share);
         }
@@ -346,13 +364,19 @@ impl Stream {
         run
     }
 
-    /// A complete collection that became too large holds windows from now on.
+    /// A complete collection that became too large holds windows from now on. They speak for the
+    /// applied point where nothing spoke against the whole.
     pub(crate) fn become_windowed(&mut self) {
         let snapped = self.standing.complete.take();
-        let at = match self.standing.applied {
-            Some(applied) if self.is_live() => Some(self.standing.at(applied)),
-            _ => snapped.map(|snapped| snapped.at),
-        };
+        let sound = self.is_live()
+            && self.doubtful.is_empty()
+            && snapped
+                .is_some_and(|snapped| self.standing.objection(&snapped.evidence()).is_none());
+        let at = self
+            .standing
+            .applied
+            .filter(|_| sound)
+            .map(|applied| self.standing.at(applied));
         self.settings.interest = Interest::Windowed;
         let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
         for key in keys {
@@ -395,6 +419,11 @@ impl Stream {
     /// A point, if it can be compared.
     pub(crate) fn at_point(&self, point: &Point) -> Option<At> {
         (self.standing.epoch.as_ref() == Some(&point.epoch)).then(|| self.standing.at(point.offset))
+    }
+
+    /// How many entities are held that are not known to be absent.
+    pub(crate) fn kept_len(&self) -> usize {
+        self.kept.len()
     }
 
     /// The run, to be changed.
@@ -558,11 +587,15 @@ impl Stream {
                 touches.runs.push((key, touch));
             }
             // One row comes in, two go, so that the run comes down to its bound.
-            let ended = run.extent == Extent::End;
+            let (rows, ended) = (run.keys.len(), run.extent == Extent::End);
             run.trim(spare, 2);
             if ended && run.extent != Extent::End {
                 // What lies behind is not known any more, and totals may not be as sure.
                 touches.runs.push((run.key().clone(), RunTouch::All));
+            } else if run.keys.len() < rows {
+                // A window opened just now may reach further than the run knows of.
+                let touch = RunTouch::From(run.keys.len());
+                touches.runs.push((run.key().clone(), touch));
             }
         }
     }

@@ -10,7 +10,6 @@ use crate::base::Image;
 use crate::fetch::{RunKey, UnderWay, Wanted};
 use crate::run::{Extent, Run};
 use crate::settings::{Interest, Settings};
-use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::watch::Watches;
 use crate::world::World;
@@ -61,16 +60,9 @@ impl Wants<'_> {
         wanted: &mut Vec<Wanted>,
     ) {
         let standing = &stream.standing;
-        let sound = standing.complete.is_some_and(|snapped| {
-            let evidence = Evidence {
-                at: Some(snapped.at),
-                stale_at: None,
-                mark: None,
-                confirmed: snapped.confirmed,
-                learnt: snapped.learnt,
-            };
-            standing.objection(&evidence).is_none()
-        });
+        let sound = standing
+            .complete
+            .is_some_and(|snapped| standing.objection(&snapped.evidence()).is_none());
         let ordered = standing.is_attached() && !standing.is_building();
         if ordered && !sound && !self.under_way.snapshots.contains(&stream.name) {
             wanted.push(Wanted::Snapshot {

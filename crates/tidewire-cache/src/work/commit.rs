@@ -131,7 +131,7 @@ impl Told {
             standing.stale_at = standing.stale_at.max(Some(self.to));
             stream.touch_all(&mut desk.touches);
         }
-        let held = stream.base.len();
+        let held = stream.kept_len();
         let too_many = match stream.settings.interest {
             Interest::Complete { max_rows } => u64::try_from(held).unwrap_or(u64::MAX) > max_rows,
             _ => false,

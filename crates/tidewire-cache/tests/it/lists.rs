@@ -1,11 +1,11 @@
 //! Lists of complete collections: answered locally, in step with every change.
 
 use serde_json::json;
-use tidewire_cache::{Attached, StaleReason, Target, Trust, Wanted};
+use tidewire_cache::{Attached, DetachReason, StaleReason, Target, Trust, Wanted};
 use tidewire_model::{Cursor, Query, Value, field};
 
 use crate::support::{
-    Rig, by_n, complete, create, id, merge, put, remove, row, set, stale, things,
+    Rig, by_n, commit, complete, create, id, merge, put, remove, row, set, stale, things,
 };
 
 fn rig() -> Rig {
@@ -229,7 +229,7 @@ fn a_stale_complete_stream_wants_its_snapshot_again_once() {
     rig.flush();
     let stale_all = tidewire_cache::Commit {
         stale_all: true,
-        ..crate::support::commit(6, Vec::new())
+        ..commit(6, Vec::new())
     };
     rig.take(tidewire_cache::Intake::Commit(stale_all));
     rig.flush();
@@ -362,4 +362,103 @@ fn a_collection_demoted_while_its_snapshot_came_reloads_its_windows() {
         (rig.ids(&by_n(2)).as_str(), rig.list(&by_n(2)).trust),
         ("a b", Trust::Live)
     );
+}
+
+/// A complete collection of at most four, with three of them at 5.
+fn small() -> Rig {
+    let mut rig = Rig::new(tidewire_cache::CollectionSettings {
+        interest: tidewire_cache::Interest::Complete { max_rows: 4 },
+        ..complete()
+    });
+    rig.snapshot(vec![row("a", 1, 1), row("b", 2, 2), row("c", 3, 3)], 5);
+    rig.flush();
+    rig
+}
+
+/// Two rows more than `small` may hold.
+fn grow(rig: &mut Rig, to: u64) {
+    rig.commit(to, vec![put("d", 4, to), put("e", 5, to)]);
+    rig.flush();
+    let interest = rig.cache.interest(&things());
+    assert_eq!(interest, tidewire_cache::Interest::Windowed);
+}
+
+#[test]
+fn a_demoted_collection_keeps_a_row_whose_pending_change_is_cancelled() {
+    let mut rig = small();
+    rig.add(1, vec![set("a", json!({"n": 9}))]);
+    rig.cache.watch(Target::List(by_n(9)));
+    rig.flush();
+    grow(&mut rig, 6);
+    assert_eq!(rig.ids(&by_n(9)), "b c d e a");
+    rig.refuse(1);
+    let list = rig.list(&by_n(9));
+    assert_eq!(
+        (rig.ids(&by_n(9)).as_str(), list.total_count, list.trust),
+        ("a b c d e", Some(5), Trust::Live)
+    );
+}
+
+#[test]
+fn a_demoted_collection_vouches_for_no_more_than_it_did_before() {
+    // An entity that may belong anywhere, and a mark on everything.
+    for all in [false, true] {
+        let mut rig = small();
+        rig.cache.watch(Target::List(by_n(9)));
+        let mut doubt = commit(6, if all { Vec::new() } else { vec![stale("a")] });
+        doubt.stale_all = all;
+        rig.take(tidewire_cache::Intake::Commit(doubt));
+        rig.flush();
+        assert!(matches!(rig.list(&by_n(9)).trust, Trust::Stale(_)));
+        grow(&mut rig, 7);
+        let list = rig.list(&by_n(9));
+        assert_eq!(list.rows.len(), 5, "nothing goes blank");
+        assert!(matches!(list.trust, Trust::Stale(_)), "all: {all}");
+        assert!(!list.total_exact);
+        rig.pass(1);
+        assert!(
+            rig.wants()
+                .iter()
+                .any(|wanted| matches!(wanted, Wanted::Page { .. }))
+        );
+    }
+}
+
+#[test]
+fn a_collection_demoted_over_a_hole_counts_nothing_twice() {
+    let mut rig = small();
+    rig.cache.watch(Target::List(by_n(9)));
+    rig.flush();
+    rig.detach(DetachReason::Disconnected);
+    // A snapshot begins, a commit behind the hole is applied, and the snapshot is too large.
+    rig.subscribe(Attached::Snapshot, 9, 9);
+    rig.commit(10, vec![put("x", 0, 10)]);
+    let rows = (0..5).map(|n| row(&format!("r{n}"), n, 1)).collect();
+    assert_eq!(rig.snapshot_rows(rows, 9), tidewire_cache::Taken::TooLarge);
+    rig.flush();
+    // It is resumed where it was left after all.
+    rig.subscribe(Attached::Resumed, 5, 10);
+    for to in 6..10 {
+        rig.commit(to, Vec::new());
+    }
+    rig.commit(10, vec![put("x", 0, 10)]);
+    rig.flush();
+    let list = rig.list(&by_n(9));
+    assert!(
+        !list.total_exact || list.total_count == Some(4),
+        "{:?}",
+        list.total_count
+    );
+}
+
+#[test]
+fn absent_marks_do_not_make_a_complete_collection_too_large() {
+    let mut rig = small();
+    for to in 6..12 {
+        let name = format!("e{to}");
+        rig.commit(to, vec![put(&name, 0, to), remove(&name, to)]);
+    }
+    rig.flush();
+    let interest = rig.cache.interest(&things());
+    assert_eq!(interest, tidewire_cache::Interest::Complete { max_rows: 4 });
 }

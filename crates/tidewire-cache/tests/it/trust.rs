@@ -6,7 +6,9 @@ use tidewire_cache::{
     Attached, CollectionSettings, DetachReason, Intake, StaleReason, Target, Trust,
 };
 
-use crate::support::{Rig, by_n, complete, key, point, put, row, things, windowed};
+use crate::support::{
+    Rig, by_client, by_n, complete, key, point, push_put, put, row, things, windowed,
+};
 
 #[test]
 fn live_begins_when_what_happened_before_the_attach_has_come_in() {
@@ -158,4 +160,41 @@ fn reasons_are_told_to_people() {
         "stale: the connection is lost"
     );
     assert_eq!(Trust::Live.to_string(), "live");
+}
+
+#[test]
+fn law_10_an_entity_that_is_believed_again_is_told_to_its_watchers() {
+    let mut rig = Rig::attached(4);
+    let watcher = rig.cache.watch(Target::Entity(key("a")));
+    rig.commit(5, vec![put("a", 1, 5)]);
+    rig.flush();
+    rig.take(Intake::Stale {
+        entity_type: things(),
+        ids: None,
+    });
+    assert_eq!(rig.flush(), [watcher]);
+    assert_eq!(rig.trust("a"), Trust::Stale(StaleReason::Marked));
+    let ticket = rig.begin(&rig.want());
+    rig.entities(ticket, Some(point(5)), vec![row("a", 1, 5)], &[]);
+    assert_eq!(rig.flush(), [watcher]);
+    assert_eq!(rig.trust("a"), Trust::Live);
+}
+
+#[test]
+fn law_10_an_entity_that_has_aged_and_is_young_again_is_told_to_its_watchers() {
+    let mut rig = Rig::new(CollectionSettings {
+        stale_after: Some(Duration::from_millis(50)),
+        ..by_client()
+    });
+    rig.subscribe(Attached::Now, 0, 0);
+    let watcher = rig.cache.watch(Target::Entity(key("a")));
+    rig.push(vec![push_put("a", 1, Some(1))]);
+    rig.flush();
+    for (millis, woken) in [(10, vec![]), (60, vec![watcher])] {
+        rig.pass(millis);
+        let ticket = rig.ask(&["a"]);
+        rig.entities(ticket, None, vec![row("a", 1, 1)], &[]);
+        assert_eq!(rig.flush(), woken, "after {millis} ms");
+        assert_eq!(rig.trust("a"), Trust::Fresh);
+    }
 }
