@@ -170,6 +170,15 @@ pub struct WireRow {
     pub version: Option<Version>,
 }
 
+/// A row of an answer to an action. An action may write entities of several types.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnswerRow {
+    /// Its entity type; absent where it is the one that the action names.
+    pub entity_type: Option<EntityType>,
+    /// The entity and its version.
+    pub row: WireRow,
+}
+
 /// Some rows of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -194,6 +203,10 @@ pub struct SnapshotEnd {
     pub count: u64,
     /// Per lane of this client, the last action the snapshot contains.
     pub actions: BTreeMap<Lane, u64>,
+    /// The stream's last offset when this was sent, not below `as_of`: other streams may have
+    /// been sent commits up to it that are also of this one. The stream is live from there on.
+    /// Absent from an older server; then the head of `SUBSCRIBED` counts.
+    pub head: Option<Offset>,
 }
 
 /// One commit of a stream, or a chunk of one.
@@ -330,8 +343,8 @@ pub struct Ack {
     pub result: AckResult,
     /// Per stream, the point that contains its effect.
     pub as_of: BTreeMap<EntityType, Offset>,
-    /// The entities it wrote, as they are at `as_of`.
-    pub rows: Vec<WireRow>,
+    /// The entities it wrote, as they are at `as_of`. A repeated answer has none.
+    pub rows: Vec<AnswerRow>,
     /// The ids the server made for temporary ones.
     pub replaced: BTreeMap<EntityId, EntityId>,
 }
@@ -360,8 +373,9 @@ pub struct Reject {
     pub message: String,
     /// Not before this, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// The entities as the server has them, for a conflict.
-    pub rows: Vec<WireRow>,
+    /// The entities as the server has them, for a conflict. Each speaks for its own version and
+    /// for no later point. A repeated answer has none.
+    pub rows: Vec<AnswerRow>,
 }
 
 /// What the server knows of a lane, when an action does not follow it.

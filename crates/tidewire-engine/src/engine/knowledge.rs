@@ -3,8 +3,8 @@
 use tidewire_cache::{Attached, Commit, Echo, Intake};
 use tidewire_model::{ActionId, EntityId, EntityType, Offset, Point, Row, Version};
 use tidewire_protocol::{
-    Ack, Points, Reject, ServerMessage, Snapshot, SnapshotEnd, SubscribeResult, Subscribed,
-    WireRow, changes,
+    Ack, AnswerRow, Points, Reject, ServerMessage, Snapshot, SnapshotEnd, SubscribeResult,
+    Subscribed, WireRow, changes,
 };
 
 use super::Engine;
@@ -165,7 +165,7 @@ impl Engine {
         };
         let written = written_type(action.entity_type.as_ref(), ack.as_of.keys());
         let rows = match written {
-            Some(entity_type) => match self.rows(&entity_type, ack.rows) {
+            Some(entity_type) => match self.rows(&entity_type, of_type(&entity_type, ack.rows)) {
                 Ok(rows) => rows
                     .into_iter()
                     .map(|row| (entity_type.clone(), row))
@@ -183,7 +183,7 @@ impl Engine {
             .get(reject.id)
             .and_then(|action| action.entity_type.clone());
         if let Some(entity_type) = written
-            && let Ok(rows) = self.rows(&entity_type, reject.rows.clone())
+            && let Ok(rows) = self.rows(&entity_type, of_type(&entity_type, reject.rows.clone()))
         {
             self.take_rows_at_their_versions(&entity_type, rows);
         }
@@ -208,6 +208,18 @@ impl Engine {
             });
         }
     }
+}
+
+/// The rows of an answer that are of one entity type, which is the one that its action names.
+fn of_type(entity_type: &EntityType, rows: Vec<AnswerRow>) -> Vec<WireRow> {
+    rows.into_iter()
+        .filter(|row| {
+            row.entity_type
+                .as_ref()
+                .is_none_or(|name| name == entity_type)
+        })
+        .map(|row| row.row)
+        .collect()
 }
 
 /// The one entity type that an answer's rows belong to.

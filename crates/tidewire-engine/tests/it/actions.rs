@@ -31,7 +31,13 @@ fn ack(bench: &Bench, id: ActionId, at: u64, rows: Vec<tidewire_protocol::WireRo
         seq: sent.seq,
         result: AckResult::Applied,
         as_of: [(customers(), offset(at))].into(),
-        rows,
+        rows: rows
+            .into_iter()
+            .map(|row| tidewire_protocol::AnswerRow {
+                entity_type: None,
+                row,
+            })
+            .collect(),
         replaced: BTreeMap::new(),
     }
 }

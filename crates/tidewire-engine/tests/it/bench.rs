@@ -446,6 +446,7 @@ impl Bench {
             as_of: offset(at),
             count,
             actions: BTreeMap::new(),
+            head: None,
         }));
     }
 

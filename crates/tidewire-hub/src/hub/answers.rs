@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidewire_model::{EntityId, EntityType, Offset, Record, Version};
 use tidewire_protocol::{
-    Ack, AckResult, ActionSync, Class, Reject, ServerMessage, SyncReason, WireRow,
+    Ack, AckResult, ActionSync, AnswerRow, Class, Reject, ServerMessage, SyncReason, WireRow,
 };
 
 use super::Hub;
@@ -121,19 +121,13 @@ impl Hub {
         rows: Vec<(EntityType, Record, Offset)>,
         replaced: BTreeMap<EntityId, EntityId>,
     ) {
-        // A row does not say of which type it is, so rows go along only where there is one.
-        let only = if as_of.len() == 1 {
-            as_of.keys().next().cloned()
-        } else {
-            None
-        };
-        let rows = only.map(|entity_type| self.rows_for(pending.connection, &entity_type, rows));
+        let rows = self.rows_for(pending, rows);
         let ack = Ack {
             id: pending.action,
             seq: pending.seq,
             result,
             as_of,
-            rows: rows.unwrap_or_default(),
+            rows,
             replaced,
         };
         self.send_fitting(pending.connection, ServerMessage::Ack(ack));
@@ -145,8 +139,7 @@ impl Hub {
         refused: Refused,
         rows: Vec<(EntityType, Record, Offset)>,
     ) {
-        let target = pending.target.as_ref().map(|(entity_type, _)| entity_type);
-        let rows = target.map(|entity_type| self.rows_for(pending.connection, entity_type, rows));
+        let rows = self.rows_for(pending, rows);
         let reject = Reject {
             id: pending.action,
             seq: pending.seq,
@@ -154,36 +147,47 @@ impl Hub {
             code: refused.code,
             message: refused.message,
             retry_after_ms: None,
-            rows: rows.unwrap_or_default(),
+            rows,
         };
         self.send_fitting(pending.connection, ServerMessage::Reject(reject));
     }
 
-    /// The rows of one type that a client may see now. While a snapshot of the stream goes out
-    /// there are none: they are newer than the snapshot, which would be torn by them.
+    /// The rows that a client may see now. Each says its type, unless the action has named it.
     fn rows_for(
         &mut self,
-        id: ConnectionId,
-        entity_type: &EntityType,
+        pending: &Pending,
         rows: Vec<(EntityType, Record, Offset)>,
-    ) -> Vec<WireRow> {
-        if self.view(id, entity_type).is_none() {
-            return Vec::new();
+    ) -> Vec<AnswerRow> {
+        let id = pending.connection;
+        let named = pending.target.as_ref().map(|(entity_type, _)| entity_type);
+        let mut shown: BTreeMap<EntityType, bool> = BTreeMap::new();
+        for (entity_type, _, _) in &rows {
+            if !shown.contains_key(entity_type) {
+                let shows =
+                    self.view(id, entity_type).is_some() && self.takes_rows(id, entity_type);
+                shown.insert(entity_type.clone(), shows);
+            }
         }
+        let row = |(entity_type, entity, version)| AnswerRow {
+            entity_type: (named != Some(&entity_type)).then_some(entity_type),
+            row: WireRow {
+                entity,
+                version: Some(Version::from(version)),
+            },
+        };
+        rows.into_iter()
+            .filter(|(entity_type, _, _)| shown.get(entity_type) == Some(&true))
+            .map(row)
+            .collect()
+    }
+
+    /// Whether rows of a stream may go out now. While a snapshot of it goes out they may not: they
+    /// are newer than the snapshot, which would be torn by them.
+    fn takes_rows(&mut self, id: ConnectionId, entity_type: &EntityType) -> bool {
         let feed = self
             .client(id)
             .and_then(|client| client.feeds.get_mut(entity_type));
-        if feed.is_some_and(|feed| feed.snapshot_mut().is_some()) {
-            return Vec::new();
-        }
-        let row = |entity, version| WireRow {
-            entity,
-            version: Some(Version::from(version)),
-        };
-        let of_type = rows.into_iter().filter(|(of, _, _)| of == entity_type);
-        of_type
-            .map(|(_, entity, version)| row(entity, version))
-            .collect()
+        feed.is_none_or(|feed| feed.snapshot_mut().is_none())
     }
 
     /// Sends an answer, without its rows where they make it larger than the client takes.

@@ -399,6 +399,8 @@ impl Courier<'_> {
             as_of: snapshot.as_of,
             count: snapshot.count,
             actions: snapshot.actions,
+            // Other streams are not further than this: what they were sent is in the logs.
+            head: Some(self.streams.head(entity_type).max(snapshot.as_of)),
         });
         let (entity_type, ticket, held) = (entity_type.clone(), snapshot.ticket, snapshot.held);
         let frame = self.encode(&end).unwrap_or_else(Frame::empty);

@@ -39,9 +39,9 @@ fn the_standard_actions_do_what_they_say() {
     };
     assert_eq!((ack.seq, ack.result), (1, AckResult::Applied));
     assert_eq!(ack.as_of, [(kind("tasks"), offset(1))].into());
-    assert_eq!(ack.rows[0].version, Version::new(1));
+    assert_eq!(ack.rows[0].row.version, Version::new(1));
     assert_eq!(
-        ack.rows[0].entity,
+        ack.rows[0].row.entity,
         Record::new().with("score", 1).with("id", "a")
     );
 
@@ -90,10 +90,8 @@ fn the_standard_actions_do_what_they_say() {
         ack.as_of,
         [(kind("tasks"), offset(3)), (kind("people"), offset(1))].into()
     );
-    assert!(
-        ack.rows.is_empty(),
-        "a row does not say its type, so there is none where there are two"
-    );
+    let types = ack.rows.iter().map(|row| row.entity_type.clone());
+    assert!(types.eq([Some(kind("people")), Some(kind("tasks"))]));
     let made = &ack.replaced[&id("tmp_1")];
     let owner = world.truth.rows(&kind("tasks"))[0]
         .0
@@ -213,7 +211,62 @@ fn a_conflict_brings_the_entity_as_it_is() {
         (reject.class, reject.code.as_str()),
         (Class::Conflict, "base_mismatch")
     );
-    assert_eq!(reject.rows[0].version, Version::new(2));
+    assert_eq!(reject.rows[0].row.version, Version::new(2));
+}
+
+#[test]
+fn a_row_says_its_version_and_its_type_unless_the_action_has_named_it() {
+    let mut world = World::new();
+    world.publish(vec![create("people", "p", 1)]);
+    world.settle();
+    let peer = world.connect("client", 1);
+    let ServerMessage::Ack(ack) = answer(&mut world, peer, make(1, "a")) else {
+        panic!()
+    };
+    assert_eq!(ack.rows[0].entity_type, None);
+
+    let write = |name: &str, entity_type: &str, id: &str| {
+        Value::object([
+            ("name", Value::from(name)),
+            ("entityType", Value::from(entity_type)),
+            ("entityId", Value::from(id)),
+            (
+                "payload",
+                Value::object([("entity", Value::object([("n", 1)]))]),
+            ),
+        ])
+    };
+    let transaction = |seq, writes: Vec<Value>| {
+        let payload = Record::new().with("writes", writes);
+        let mut action = action(seq, seq - 1, "transaction", ("tasks", None), payload);
+        action.entity_type = None;
+        action
+    };
+    let one_type = transaction(2, vec![write("create", "tasks", "b")]);
+    let ServerMessage::Ack(ack) = answer(&mut world, peer, one_type) else {
+        panic!()
+    };
+    let said = |rows: &[tidewire_protocol::AnswerRow]| {
+        let of = |row: &tidewire_protocol::AnswerRow| (row.entity_type.clone(), row.row.version);
+        rows.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&ack.rows), [(Some(kind("tasks")), Version::new(2))]);
+
+    let writes = vec![
+        write("create", "tasks", "c"),
+        write("create", "people", "p"),
+    ];
+    let ServerMessage::Reject(reject) = answer(&mut world, peer, transaction(3, writes)) else {
+        panic!()
+    };
+    assert_eq!(
+        (reject.class, reject.code.as_str()),
+        (Class::Conflict, "exists")
+    );
+    assert_eq!(
+        said(&reject.rows),
+        [(Some(kind("people")), Version::new(1))]
+    );
 }
 
 #[test]

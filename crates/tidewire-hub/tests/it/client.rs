@@ -160,7 +160,9 @@ impl Client {
                 held.rows = Some(stage);
                 held.received = as_of;
                 held.state = State::Flowing;
+                held.head = message.head.unwrap();
                 self.must_have_the_rest(world, &message.entity_type, as_of);
+                self.no_commit_is_torn(world);
                 self.compare(world, &message.entity_type);
             }
             ServerMessage::Events(message) => self.on_events(world, message),
@@ -236,7 +238,6 @@ impl Client {
         let chunks = std::mem::take(&mut held.chunks);
         self.chunked += u64::from(chunks.len() > 1);
         let last = chunks.last().unwrap();
-        let live = held.received >= held.head;
         held.received = last.to;
         let commit = last.commit.clone();
         for chunk in &chunks {
@@ -245,14 +246,15 @@ impl Client {
                 apply(held.rows.as_mut().unwrap(), op, chunk.to, held.want);
             }
         }
-        if live {
-            self.check_whole_commits(&entity_type, commit.map(|commit| commit.offsets));
+        self.check_whole_commits(&entity_type, commit.map(|commit| commit.offsets));
+        if self.rest_of_commit.is_empty() {
+            self.no_commit_is_torn(world);
         }
         self.compare(world, &entity_type);
     }
 
-    /// The frames of one commit stand together: between two of them no other commit begins, of
-    /// the streams that do not catch up.
+    /// The frames of one commit stand together: between two of them no other commit begins. What
+    /// a stream that catches up is sent, the streams that are live have already.
     fn check_whole_commits(
         &mut self,
         entity_type: &EntityType,
@@ -324,6 +326,40 @@ impl Client {
                         to <= held.received,
                         "{entity_type} at {as_of} is ahead of {other}"
                     );
+                }
+            }
+        }
+    }
+
+    /// Law 1: streams that are live have all of a commit or nothing of it.
+    fn no_commit_is_torn(&self, world: &World) {
+        let live = |name: &EntityType| {
+            let held = self.streams.get(name)?;
+            let is_live = held.state == State::Flowing && held.received >= held.head;
+            is_live.then_some(held.received)
+        };
+        for (entity_type, held) in &self.streams {
+            if live(entity_type).is_none() {
+                continue;
+            }
+            let journal = world
+                .truth
+                .journal(entity_type, Offset::ZERO, usize::MAX)
+                .unwrap();
+            for commit in journal.iter().rev().take(20) {
+                let to = |name: &EntityType| {
+                    let part = commit.streams.iter().find(|part| part.entity_type == *name);
+                    part.map(|part| part.to)
+                };
+                let here = to(entity_type).unwrap() <= held.received;
+                for other in commit.streams.iter().map(|part| &part.entity_type) {
+                    if let (Some(received), Some(to)) = (live(other), to(other)) {
+                        assert_eq!(
+                            to <= received,
+                            here,
+                            "a commit of {entity_type} and {other} is torn"
+                        );
+                    }
                 }
             }
         }

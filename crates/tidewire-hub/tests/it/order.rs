@@ -257,6 +257,47 @@ fn a_stream_whose_snapshot_ends_does_not_begin_in_the_middle_of_a_commit() {
 }
 
 #[test]
+fn the_end_of_a_snapshot_says_how_far_other_streams_may_have_come() {
+    let mut world = World::with(|settings| settings.window_bytes = 1);
+    world.publish(vec![create("tasks", "first", 1)]);
+    world.settle();
+    let peer = world.connect("client", 1);
+    world.subscribe(peer, "people", Want::Changes);
+    world.subscribe(peer, "tasks", Want::Snapshot);
+    // The snapshot is opened, and its rows are still to be read.
+    world.execute(0);
+    world.deliver(0);
+    world.publish(vec![create("tasks", "a", 1), create("people", "p", 1)]);
+    world.execute(1);
+    world.deliver(0);
+    world.settle();
+    let messages = world.messages(peer);
+    assert_eq!(
+        kinds(&messages),
+        [
+            "subscribed",
+            "subscribed",
+            "people 1",
+            "rows",
+            "end",
+            "tasks 2"
+        ]
+    );
+    let ServerMessage::Subscribed(subscribed) = &messages[1] else {
+        panic!()
+    };
+    let ServerMessage::SnapshotEnd(end) = &messages[4] else {
+        panic!()
+    };
+    assert_eq!((subscribed.head, end.as_of), (offset(1), offset(1)));
+    assert_eq!(
+        end.head,
+        Some(offset(2)),
+        "the commit that people has shown is to come"
+    );
+}
+
+#[test]
 fn a_stream_asked_for_twice_begins_with_the_second_answer() {
     let mut world = World::with(|settings| settings.window_bytes = 1);
     let peer = world.connect("client", 1);

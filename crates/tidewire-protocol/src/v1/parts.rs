@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
-use tidewire_model::{EntityId, Lane, Record, Version};
+use tidewire_model::{EntityId, EntityType, Lane, Record, Version};
 
 use crate::error::Fault;
 use crate::fields::{fields, object};
 use crate::wire::{FromWire, Numbers, Out, Whole, Word, Words, need};
-use crate::{AckResult, Class, RequestId, SubscribeResult, SyncReason, Want, WireRow};
+use crate::{AckResult, AnswerRow, Class, RequestId, SubscribeResult, SyncReason, Want, WireRow};
 
 impl Words for Want {
     const WHAT: &'static str = "what a subscription holds";
@@ -85,6 +85,41 @@ impl Serialize for Out<'_, WireRow> {
         object!(serializer, {
             "entity" => self.0.entity,
             "version" =>? self.0.version,
+        })
+    }
+}
+
+fields! {
+    /// The same in an answer to an action, with its entity type where it needs saying.
+    AnswerRowFields {
+        entity_type: "entityType" => EntityType,
+        entity: "entity" => Record,
+        version: "version" => Version,
+    }
+}
+
+impl FromWire for AnswerRow {
+    type Fields = AnswerRowFields;
+
+    fn from_wire(fields: AnswerRowFields) -> Result<Self, Fault> {
+        let AnswerRowFields {
+            entity_type,
+            entity,
+            version,
+        } = fields;
+        Ok(Self {
+            entity_type,
+            row: WireRow::from_wire(RowFields { entity, version })?,
+        })
+    }
+}
+
+impl Serialize for Out<'_, AnswerRow> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, {
+            "entityType" =>? self.0.entity_type,
+            "entity" => self.0.row.entity,
+            "version" =>? self.0.row.version,
         })
     }
 }

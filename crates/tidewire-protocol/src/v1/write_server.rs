@@ -114,6 +114,7 @@ impl Serialize for Out<'_, SnapshotEnd> {
             "as_of" => self.0.as_of,
             "count" => self.0.count,
             "actions" => self.0.actions,
+            "head" =>? self.0.head,
         })
     }
 }

@@ -6,12 +6,13 @@ mod server;
 use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::*;
 use tidewire_model::{
     ActionId, EntityId, EntityType, Epoch, Lane, MAX_WIRE, Offset, Patch, Record, RecordBuilder,
     Value, Version,
 };
-use tidewire_protocol::{RequestId, WireRow};
+use tidewire_protocol::{AnswerRow, RequestId, WireRow};
 
 pub(crate) use client::client_message;
 pub(crate) use server::{op, push, server_message};
@@ -144,4 +145,10 @@ fn row() -> BoxedStrategy<WireRow> {
 
 fn rows() -> BoxedStrategy<Vec<WireRow>> {
     vec(row(), 0..3).boxed()
+}
+
+fn answer_rows() -> BoxedStrategy<Vec<AnswerRow>> {
+    let row = (option::of(entity_type()), row())
+        .prop_map(|(entity_type, row)| AnswerRow { entity_type, row });
+    vec(row, 0..3).boxed()
 }

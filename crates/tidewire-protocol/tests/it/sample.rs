@@ -11,9 +11,9 @@ use tidewire_model::{
     Version,
 };
 use tidewire_protocol::{
-    Ack, AckResult, ActionEcho, ActionMessage, ActionSync, AnnouncedLimits, Bye, Class, ClientInfo,
-    ClientMessage, CommitInfo, Data, Drain, Events, Fetch, FetchWhat, Hello, Op, Ping, Push,
-    Reject, RequestError, RequestId, Resume, ServerMessage, Snapshot, SnapshotEnd, Subscribe,
+    Ack, AckResult, ActionEcho, ActionMessage, ActionSync, AnnouncedLimits, AnswerRow, Bye, Class,
+    ClientInfo, ClientMessage, CommitInfo, Data, Drain, Events, Fetch, FetchWhat, Hello, Op, Ping,
+    Push, Reject, RequestError, RequestId, Resume, ServerMessage, Snapshot, SnapshotEnd, Subscribe,
     SubscribeResult, Subscribed, SyncReason, Unsubscribe, Unsubscribed, VersionRange, Want,
     Welcome, WireRow,
 };
@@ -132,6 +132,13 @@ fn row() -> WireRow {
     WireRow {
         entity: record(),
         version: Some(version(41)),
+    }
+}
+
+fn answer_row() -> AnswerRow {
+    AnswerRow {
+        entity_type: Some(entity_type()),
+        row: row(),
     }
 }
 
@@ -270,6 +277,7 @@ pub(crate) fn server_messages() -> Vec<ServerMessage> {
             as_of: offset(42),
             count: 1,
             actions: lanes(),
+            head: Some(offset(43)),
         }),
         ServerMessage::Events(events()),
         ServerMessage::Unsubscribed(Unsubscribed {
@@ -402,7 +410,7 @@ fn ack(result: AckResult) -> ServerMessage {
         seq: 5,
         result,
         as_of: offsets(),
-        rows: vec![row()],
+        rows: vec![answer_row()],
         replaced: replaced(),
     })
 }
@@ -425,7 +433,7 @@ fn refusals(class: Class) -> Vec<ServerMessage> {
             code: text("<code>"),
             message: text("<message>"),
             retry_after_ms: Some(500),
-            rows: vec![row()],
+            rows: vec![answer_row()],
         }),
         ServerMessage::Bye(Bye {
             code: 4200,

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::fields::fields;
 use crate::v1::parts::{Replaced, whole, word};
 use crate::wire::{FromWire, List, Whole, Word, list, need};
-use crate::{Ack, AckResult, ActionSync, Class, Reject, SyncReason, WireRow};
+use crate::{Ack, AckResult, ActionSync, AnswerRow, Class, Reject, SyncReason};
 
 fields! {
     AckFields {
@@ -16,7 +16,7 @@ fields! {
         seq: "seq" => Whole,
         result: "result" => Word<AckResult>,
         as_of: "as_of" => BTreeMap<EntityType, Offset>,
-        rows: "rows" => List<WireRow>,
+        rows: "rows" => List<AnswerRow>,
         replaced: "replaced" => Replaced,
     }
 }
@@ -44,7 +44,7 @@ fields! {
         code: "code" => String,
         message: "message" => String,
         retry_after_ms: "retry_after_ms" => Whole,
-        rows: "rows" => List<WireRow>,
+        rows: "rows" => List<AnswerRow>,
     }
 }
 

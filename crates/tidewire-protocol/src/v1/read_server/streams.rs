@@ -69,6 +69,7 @@ fields! {
         as_of: "as_of" => Offset,
         count: "count" => Whole,
         actions: "actions" => Numbers<Lane>,
+        head: "head" => Offset,
     }
 }
 
@@ -76,11 +77,19 @@ impl FromWire for SnapshotEnd {
     type Fields = SnapshotEndFields;
 
     fn from_wire(fields: SnapshotEndFields) -> Result<Self, Fault> {
+        let as_of = need(fields.as_of, "as_of")?;
+        if fields.head.is_some_and(|head| head < as_of) {
+            return Err(Fault::bad(
+                "head",
+                &format_args!("it is below as_of, which is {as_of}"),
+            ));
+        }
         Ok(Self {
             entity_type: need(fields.entity_type, "entityType")?,
-            as_of: need(fields.as_of, "as_of")?,
+            as_of,
             count: whole(fields.count, "count")?,
             actions: lanes(fields.actions),
+            head: fields.head,
         })
     }
 }

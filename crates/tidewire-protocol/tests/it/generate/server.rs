@@ -11,8 +11,8 @@ use tidewire_protocol::{
 };
 
 use super::{
-    action_id, entity_id, entity_type, epoch, lane, lanes, number, offset, offsets, patch, record,
-    replaced, request_id, rows, setting, text, value, version,
+    action_id, answer_rows, entity_id, entity_type, epoch, lane, lanes, number, offset, offsets,
+    patch, record, replaced, request_id, rows, setting, text, value, version,
 };
 use crate::sample;
 
@@ -191,16 +191,22 @@ fn stream_message() -> BoxedStrategy<ServerMessage> {
                 rows,
             })
         }),
-        (entity_type(), offset(), number(), lanes()).prop_map(
-            |(entity_type, as_of, count, actions)| {
+        (
+            entity_type(),
+            offset(),
+            number(),
+            lanes(),
+            option::of(offset())
+        )
+            .prop_map(|(entity_type, as_of, count, actions, head)| {
                 ServerMessage::SnapshotEnd(SnapshotEnd {
                     entity_type,
                     as_of,
                     count,
                     actions,
+                    head: head.map(|head| head.max(as_of)),
                 })
-            }
-        ),
+            }),
         events().prop_map(ServerMessage::Events),
         (
             option::of(request_id()),
@@ -238,8 +244,15 @@ fn answer() -> BoxedStrategy<ServerMessage> {
         error().prop_map(ServerMessage::FetchError),
         error().prop_map(ServerMessage::SubscribeError),
         data().prop_map(ServerMessage::Data),
-        (action_id(), number(), result, offsets(), rows(), replaced()).prop_map(
-            |(id, seq, result, as_of, rows, replaced)| {
+        (
+            action_id(),
+            number(),
+            result,
+            offsets(),
+            answer_rows(),
+            replaced()
+        )
+            .prop_map(|(id, seq, result, as_of, rows, replaced)| {
                 ServerMessage::Ack(Ack {
                     id,
                     seq,
@@ -248,9 +261,8 @@ fn answer() -> BoxedStrategy<ServerMessage> {
                     rows,
                     replaced,
                 })
-            }
-        ),
-        (action_id(), number(), error(), text(), rows()).prop_map(
+            }),
+        (action_id(), number(), error(), text(), answer_rows()).prop_map(
             |(id, seq, error, message, rows)| {
                 let RequestError {
                     code,
