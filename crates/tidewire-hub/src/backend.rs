@@ -39,7 +39,7 @@ pub trait Backend: Send + Sync + 'static {
     /// number used up (the stored answer again, if the fingerprint is the same); does `previous`
     /// equal the last number used up, and is the number above it; is it refused, or do its writes
     /// make no sense (the number is used up, the refusal is the stored answer); else it is done.
-    /// The stored answer of a number stays until the client has confirmed it when greeted. The
+    /// The stored answer of a number, [without its rows](crate::Answer::without_rows), stays until the client has confirmed it when greeted. The
     /// `previous` of a later action confirms nothing, since a client may send ahead.
     async fn write(&self, group: Vec<WriteRequest>) -> Result<Vec<WriteOutcome>, BackendError>;
 

@@ -71,7 +71,8 @@ pub enum Write {
     },
 }
 
-/// What became of an action. Stored with its effect, and given again for the same number.
+/// What became of an action. Stored with its effect, but for the rows, and given again for the same
+/// number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It was done.
@@ -96,12 +97,24 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The answer as it is stored and given again. Its rows are left out: they say how things were
+    /// when it was given first, and whoever gets it again would take them for news.
+    #[must_use]
+    pub fn without_rows(mut self) -> Self {
+        match &mut self {
+            Self::Applied { rows, .. } | Self::Refused { rows, .. } => rows.clear(),
+        }
+        self
+    }
+}
+
 /// What a backend made of one action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActionOutcome {
     /// Its number was used up now.
     New(Answer),
-    /// Its number was used up before; this is the stored answer.
+    /// Its number was used up before; this is the stored answer, without rows.
     Stored(Answer),
     /// Its number was used up by something else: the fingerprint differs.
     OtherContent,

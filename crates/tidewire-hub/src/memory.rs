@@ -252,7 +252,8 @@ impl Truth {
             }
             Err(refused) => (refused.answer(), None),
         };
-        self.clients.use_up(origin, action, answer.clone());
+        let stored = answer.clone().without_rows();
+        self.clients.use_up(origin, action, stored);
         WriteOutcome::Action {
             outcome: ActionOutcome::New(answer),
             commit,

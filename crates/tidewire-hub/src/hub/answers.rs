@@ -37,7 +37,7 @@ impl Hub {
                 self.answer_action(pending, AckResult::Applied, answer);
             }
             ActionOutcome::Stored(answer) => {
-                self.answer_action(pending, AckResult::Duplicate, answer);
+                self.answer_action(pending, AckResult::Duplicate, answer.without_rows());
             }
             ActionOutcome::OtherContent => {
                 self.counts.actions_refused += 1;

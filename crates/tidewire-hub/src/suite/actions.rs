@@ -36,8 +36,8 @@ pub async fn an_action_is_done_once(subject: &dyn Subject) {
         let (outcome, commit) = desk.act(&client, &act).await;
         assert_eq!(
             outcome,
-            ActionOutcome::Stored(answer.clone()),
-            "as it was then"
+            ActionOutcome::Stored(answer.clone().without_rows()),
+            "as it was then, and without rows that are no longer so"
         );
         assert_eq!(commit, None);
     }

@@ -115,8 +115,40 @@ fn the_same_number_again_gives_the_stored_answer() {
         panic!()
     };
     assert_eq!(second.result, AckResult::Duplicate);
-    assert_eq!((second.as_of, second.rows), (first.as_of, first.rows));
+    assert_eq!(
+        (second.as_of, second.replaced),
+        (first.as_of, first.replaced)
+    );
     assert_eq!(world.stats().commits, 1);
+}
+
+#[test]
+fn a_repeated_answer_has_no_rows_since_they_speak_for_a_point_long_past() {
+    let mut world = World::new();
+    world.publish(vec![create("tasks", "b", 1)]);
+    world.settle();
+    let peer = world.connect("client", 1);
+    let ServerMessage::Ack(first) = answer(&mut world, peer, make(1, "a")) else {
+        panic!()
+    };
+    assert_eq!(first.rows.len(), 1);
+    let ServerMessage::Reject(first) = answer(&mut world, peer, make(2, "b")) else {
+        panic!()
+    };
+    assert_eq!((first.class, first.rows.len()), (Class::Conflict, 1));
+    for name in ["a", "b"] {
+        world.publish(vec![crate::world::score("tasks", name, 9)]);
+    }
+    world.settle();
+    let peer = world.connect("client", 2);
+    let ServerMessage::Ack(again) = answer(&mut world, peer, make(1, "a")) else {
+        panic!()
+    };
+    assert_eq!((again.result, again.rows), (AckResult::Duplicate, vec![]));
+    let ServerMessage::Reject(again) = answer(&mut world, peer, make(2, "b")) else {
+        panic!()
+    };
+    assert_eq!((again.code, again.rows), (first.code, vec![]));
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Transaction<'_, '_> {
                 &action.lane,
                 action.seq,
                 &action.hash,
-                &answer,
+                &answer.clone().without_rows(),
             )?;
         }
         Ok((ActionOutcome::New(answer), commit))
@@ -125,7 +125,8 @@ impl Transaction<'_, '_> {
             match clients::answer(self.prepared, client_key, &action.lane, action.seq)? {
                 None => ActionOutcome::Forgotten,
                 Some((hash, _)) if hash != action.hash => ActionOutcome::OtherContent,
-                Some((_, answer)) => ActionOutcome::Stored(answer),
+                // A file of an older version has rows.
+                Some((_, answer)) => ActionOutcome::Stored(answer.without_rows()),
             },
         )
     }
