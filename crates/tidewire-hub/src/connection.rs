@@ -6,12 +6,12 @@ pub(crate) mod bucket;
 pub(crate) mod feed;
 pub(crate) mod outbox;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_model::{EntityType, Lane, Offset, Tick};
 use tidewire_protocol::{ClientInfo, Hello, RequestId};
 
-use crate::{Principal, ReadAnswer, Ticket};
+use crate::{Frame, Principal, ReadAnswer, Ticket};
 
 use bucket::Bucket;
 use feed::Feed;
@@ -92,6 +92,8 @@ pub(crate) struct Client {
     pub(crate) asked: BTreeSet<Ticket>,
     /// Answers that speak for a point the hub has not reached.
     pub(crate) waiting: Vec<WaitingAnswer>,
+    /// Answers to actions, in their order, of which the first waits for a snapshot.
+    pub(crate) held: VecDeque<HeldAnswer>,
     /// Counts the pings.
     pub(crate) pings: u64,
 }
@@ -109,6 +111,14 @@ pub(crate) struct WaitingAnswer {
     pub(crate) entity_type: EntityType,
     pub(crate) until: Offset,
     pub(crate) what: Waiting,
+}
+
+/// The answer to an action, while a snapshot is on its way of something it speaks of.
+#[derive(Debug)]
+pub(crate) struct HeldAnswer {
+    pub(crate) frame: Frame,
+    /// The subscriptions it waits for, by stream and key, each with the offset it speaks for.
+    pub(crate) behind: Vec<(EntityType, u64, Offset)>,
 }
 
 /// What waits.
@@ -156,6 +166,7 @@ impl Client {
             fetches: 0,
             asked: BTreeSet::new(),
             waiting: Vec::new(),
+            held: VecDeque::new(),
             pings: 0,
         }
     }

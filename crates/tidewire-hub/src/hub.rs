@@ -8,6 +8,7 @@ mod closing;
 mod courier;
 mod fetch;
 mod handshake;
+mod held;
 mod resume;
 mod send;
 mod snapshot;

@@ -47,6 +47,8 @@ pub(crate) struct Opening {
     pub(crate) lanes: BTreeMap<Lane, u64>,
     /// Numbers used up since, each with the offset it came to on this stream, if it wrote to it.
     pub(crate) since: Vec<(Lane, u64, Option<Offset>)>,
+    /// Answers about this stream that may speak for a later point than the snapshot.
+    pub(crate) held: Vec<Answer>,
 }
 
 impl Opening {
@@ -124,6 +126,40 @@ impl Feed {
         }
     }
 
+    /// Answers that wait for a snapshot of the stream, from its opening to its end.
+    pub(crate) fn held_mut(&mut self) -> Option<&mut Vec<Answer>> {
+        let state = match &mut self.state {
+            FeedState::Answered(next) => &mut **next,
+            state => state,
+        };
+        match state {
+            FeedState::Opening(opening) => Some(&mut opening.held),
+            FeedState::Snapshot(snapshot) => Some(&mut snapshot.held),
+            _ => None,
+        }
+    }
+
+    /// Whether a snapshot is on its way that does not contain this offset, or may not.
+    pub(crate) fn is_behind(&self, offset: Offset) -> bool {
+        let of = |state: &FeedState| match state {
+            FeedState::Opening(_) => true,
+            FeedState::Snapshot(snapshot) => snapshot.as_of < offset,
+            _ => false,
+        };
+        match &self.state {
+            FeedState::Answered(next) => of(next),
+            state => of(state),
+        }
+    }
+
+    /// Whether rows of the stream may go out: all events that they include go before them.
+    pub(crate) fn takes_rows(&self) -> bool {
+        match &self.state {
+            FeedState::Answered(next) => matches!(**next, FeedState::Flowing(_)),
+            state => matches!(state, FeedState::Flowing(_)),
+        }
+    }
+
     /// The question to the backend that is still of use to it.
     pub(crate) fn ticket(&self) -> Option<Ticket> {
         match &self.state {
@@ -170,6 +206,7 @@ mod tests {
                 (lane("side"), 1, offset(9)),
                 (lane("main"), 7, None),
             ],
+            held: Vec::new(),
         };
         let named = |as_of| opening.contained(Offset::new(as_of).unwrap());
         assert_eq!(

@@ -132,6 +132,22 @@ impl Outbox {
         self.answer_bytes + bytes <= self.bounds.answer_bytes && self.frames < self.bounds.frames
     }
 
+    /// Counts a finished frame that waits elsewhere for this socket, until it is pushed.
+    pub(crate) fn hold_frame(&mut self, bytes: usize) -> Result<(), Full> {
+        if self.frames >= self.bounds.frames || self.bytes + bytes > self.bounds.bytes {
+            return Err(Full);
+        }
+        self.frames += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Ends the counting of a frame that waited elsewhere.
+    pub(crate) fn release_frame(&mut self, bytes: usize) {
+        self.frames = self.frames.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
     /// Counts rows that wait elsewhere for this socket, until they are pushed or given up.
     pub(crate) fn hold_answer(&mut self, bytes: usize) {
         self.answer_bytes += bytes;

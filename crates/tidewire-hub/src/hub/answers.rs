@@ -9,6 +9,7 @@ use tidewire_protocol::{
 
 use super::Hub;
 use super::actions::{Pending, STORAGE_RETRY_MS};
+use crate::connection::feed::Feed;
 use crate::{ActionOutcome, Answer, Commit, ConnectionId, Fact, Refused};
 
 impl Hub {
@@ -21,9 +22,6 @@ impl Hub {
         commit: Option<&Commit>,
     ) {
         let id = pending.connection;
-        if let Some(client) = self.client(id) {
-            client.pending_actions = client.pending_actions.saturating_sub(1);
-        }
         if matches!(outcome, ActionOutcome::New(_)) {
             if let Some(client) = self.client(id) {
                 let last = client.lanes.entry(pending.lane.clone()).or_insert(0);
@@ -66,21 +64,16 @@ impl Hub {
 
     /// Tells a client that its action was not written, and may come again.
     pub(super) fn on_action_failed(&mut self, pending: &Pending) {
-        if let Some(client) = self.client(pending.connection) {
-            client.pending_actions = client.pending_actions.saturating_sub(1);
-        }
-        self.send(
-            pending.connection,
-            &ServerMessage::Reject(Reject {
-                id: pending.action,
-                seq: pending.seq,
-                class: Class::Retry,
-                code: "storage".to_owned(),
-                message: "the server's storage failed".to_owned(),
-                retry_after_ms: Some(STORAGE_RETRY_MS),
-                rows: Vec::new(),
-            }),
-        );
+        let reject = ServerMessage::Reject(Reject {
+            id: pending.action,
+            seq: pending.seq,
+            class: Class::Retry,
+            code: "storage".to_owned(),
+            message: "the server's storage failed".to_owned(),
+            retry_after_ms: Some(STORAGE_RETRY_MS),
+            rows: Vec::new(),
+        });
+        self.send_answer(pending.connection, reject, Vec::new());
     }
 
     fn answer_action(&mut self, pending: &Pending, result: AckResult, answer: Answer) {
@@ -122,6 +115,7 @@ impl Hub {
         replaced: BTreeMap<EntityId, EntityId>,
     ) {
         let rows = self.rows_for(pending, rows);
+        let speaks_of = as_of.clone().into_iter().collect();
         let ack = Ack {
             id: pending.action,
             seq: pending.seq,
@@ -130,7 +124,7 @@ impl Hub {
             rows,
             replaced,
         };
-        self.send_fitting(pending.connection, ServerMessage::Ack(ack));
+        self.send_fitting(pending.connection, ServerMessage::Ack(ack), speaks_of);
     }
 
     fn send_reject(
@@ -139,6 +133,10 @@ impl Hub {
         refused: Refused,
         rows: Vec<(EntityType, Record, Offset)>,
     ) {
+        let speaks_of = rows
+            .iter()
+            .map(|(entity_type, _, version)| (entity_type.clone(), *version))
+            .collect();
         let rows = self.rows_for(pending, rows);
         let reject = Reject {
             id: pending.action,
@@ -149,7 +147,7 @@ impl Hub {
             retry_after_ms: None,
             rows,
         };
-        self.send_fitting(pending.connection, ServerMessage::Reject(reject));
+        self.send_fitting(pending.connection, ServerMessage::Reject(reject), speaks_of);
     }
 
     /// The rows that a client may see now. Each says its type, unless the action has named it.
@@ -181,17 +179,22 @@ impl Hub {
             .collect()
     }
 
-    /// Whether rows of a stream may go out now. While a snapshot of it goes out they may not: they
-    /// are newer than the snapshot, which would be torn by them.
+    /// Whether rows of a stream may go out now: not while it begins, since what it begins with may
+    /// be older than they are.
     fn takes_rows(&mut self, id: ConnectionId, entity_type: &EntityType) -> bool {
         let feed = self
             .client(id)
-            .and_then(|client| client.feeds.get_mut(entity_type));
-        feed.is_none_or(|feed| feed.snapshot_mut().is_none())
+            .and_then(|client| client.feeds.get(entity_type));
+        feed.is_none_or(Feed::takes_rows)
     }
 
     /// Sends an answer, without its rows where they make it larger than the client takes.
-    fn send_fitting(&mut self, id: ConnectionId, mut message: ServerMessage) {
+    fn send_fitting(
+        &mut self,
+        id: ConnectionId,
+        mut message: ServerMessage,
+        speaks_of: Vec<(EntityType, Offset)>,
+    ) {
         let most = self
             .client(id)
             .map_or(usize::MAX, |client| client.max_frame_bytes);
@@ -205,7 +208,7 @@ impl Hub {
                 _ => {}
             }
         }
-        self.send(id, &message);
+        self.send_answer(id, message, speaks_of);
     }
 
     fn sync(&mut self, pending: &Pending, last_seq: u64, reason: SyncReason) {
@@ -214,7 +217,8 @@ impl Hub {
             last_seq,
             reason,
         };
-        self.send(pending.connection, &ServerMessage::ActionSync(message));
+        let message = ServerMessage::ActionSync(message);
+        self.send_answer(pending.connection, message, Vec::new());
     }
 
     fn last_seq(&mut self, pending: &Pending) -> u64 {

@@ -142,13 +142,13 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if let Some(snapshot) = connection
+        if let Some(held) = connection
             .client_mut()
             .and_then(|client| client.feeds.get_mut(&answer.entity_type))
-            .and_then(|feed| feed.snapshot_mut())
+            .and_then(|feed| feed.held_mut())
         {
             // It speaks for a later point than the snapshot, which would be torn by it.
-            snapshot.held.push(answer);
+            held.push(answer);
             connection.outbox.hold_answer(bytes);
             return;
         }

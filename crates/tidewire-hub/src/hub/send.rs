@@ -104,6 +104,7 @@ impl Hub {
         for answer in held {
             self.release_held(id, answer);
         }
+        self.release_answers(id);
         self.open_snapshots(id);
     }
 }

@@ -40,6 +40,7 @@ impl Hub {
                 ticket,
                 lanes,
                 since: Vec::new(),
+                held: Vec::new(),
             };
             self.set_feed(id, &entity_type, FeedState::Opening(Box::new(opening)));
             self.counts.snapshots += 1;
@@ -83,7 +84,7 @@ impl Hub {
         let feed = self
             .client(id)
             .and_then(|client| client.feeds.get_mut(entity_type));
-        let Some(FeedState::Opening(opening)) = feed.map(|feed| &feed.state) else {
+        let Some(FeedState::Opening(opening)) = feed.map(|feed| &mut feed.state) else {
             return;
         };
         let snapshot = SnapshotFeed {
@@ -96,7 +97,7 @@ impl Hub {
             count: 0,
             bytes_read: 0,
             rows_read: 0,
-            held: Vec::new(),
+            held: std::mem::take(&mut opening.held),
         };
         self.outputs.push_back(Output::NextSnapshot {
             ticket,
@@ -104,6 +105,7 @@ impl Hub {
         });
         let next = FeedState::Snapshot(Box::new(snapshot));
         self.answer_subscribed(id, entity_type, SubscribeResult::Snapshot, as_of, next);
+        self.release_answers(id);
     }
 
     pub(super) fn on_snapshot_rows(&mut self, ticket: Ticket, rows: Vec<(Record, Offset)>) {

@@ -205,12 +205,11 @@ impl Hub {
         {
             self.outputs.push_back(Output::DropSnapshot { ticket });
         }
-        let held = feed
-            .snapshot_mut()
-            .map(|snapshot| std::mem::take(&mut snapshot.held));
+        let held = feed.held_mut().map(std::mem::take);
         for answer in held.unwrap_or_default() {
             self.release_held(id, answer);
         }
+        self.release_answers(id);
         self.open_snapshots(id);
         true
     }

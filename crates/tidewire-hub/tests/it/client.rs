@@ -380,6 +380,12 @@ impl Client {
     /// Nothing that is said about a held stream overtakes the events it includes.
     fn must_contain(&self, entity_type: &EntityType, offset: Offset) {
         if let Some(held) = self.streams.get(entity_type)
+            && let Some((as_of, _)) = &held.stage
+            && held.state == State::Snapshot
+        {
+            assert!(offset <= *as_of, "{entity_type} is becoming {as_of}");
+        }
+        if let Some(held) = self.streams.get(entity_type)
             && held.state == State::Flowing
         {
             assert!(
