@@ -100,10 +100,10 @@ pub enum Intake {
     Answer {
         /// The action.
         action: ActionId,
-        /// Up to where each stream must have been applied to contain it, in the epoch held. With
-        /// client points: where the stream stood when the action was sent, and nothing where the
-        /// answer may be taken as got now.
-        as_of: BTreeMap<EntityType, Offset>,
+        /// Up to where each stream must have been applied to contain it. With client points: where
+        /// the stream stood when the action was sent, and nothing where the answer may be taken as
+        /// got now.
+        as_of: BTreeMap<EntityType, Point>,
         /// The entities after it, where sent.
         rows: Vec<(EntityType, Row)>,
         /// The entities that are gone after it.

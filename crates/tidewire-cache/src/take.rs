@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tidewire_model::{ActionId, Change, EntityId, EntityKey, EntityType, Offset, Point, Row, Tick};
+use tidewire_model::{ActionId, Change, EntityId, EntityKey, EntityType, Point, Row, Tick};
 
 use crate::base::Mark;
 use crate::cache::Cache;
@@ -287,7 +287,7 @@ impl Cache {
     fn take_own_answer(
         &mut self,
         action: ActionId,
-        as_of: BTreeMap<EntityType, Offset>,
+        as_of: BTreeMap<EntityType, Point>,
         (rows, missing): (Vec<(EntityType, Row)>, Vec<EntityKey>),
         replaced: BTreeMap<EntityId, EntityId>,
     ) -> Taken {

@@ -239,6 +239,7 @@ impl Assembly {
             && let Some(stream) = self.streams.get_mut(&end.entity_type)
         {
             stream.building = None;
+            stream.head = stream.head.max(end.head.unwrap_or_default());
         }
         Some(Ready::Message(Box::new(message)))
     }

@@ -10,7 +10,7 @@ use tidewire_cache::{
     Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
     WatchId,
 };
-use tidewire_model::{ActionId, EntityType, Lane, Now, Offset, Tick};
+use tidewire_model::{ActionId, EntityType, Lane, Now, Point, Tick};
 use tidewire_protocol::Naming;
 use tidewire_queue::Queue;
 use tidewire_store::Row;
@@ -75,7 +75,7 @@ pub struct Engine {
     token: Option<String>,
     answers: Answers,
     /// Actions the application's own backend is at work on, with where their streams stood.
-    executing: BTreeMap<ActionId, BTreeMap<EntityType, Offset>>,
+    executing: BTreeMap<ActionId, BTreeMap<EntityType, Point>>,
     /// Complete streams of which a new snapshot was asked for.
     snapshots: BTreeMap<EntityType, FetchTicket>,
     /// Lanes that wait before they are tried again.

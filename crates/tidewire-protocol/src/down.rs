@@ -341,8 +341,9 @@ pub struct Ack {
     pub seq: u64,
     /// Whether it was done now or before.
     pub result: AckResult,
-    /// Per stream, the point that contains its effect.
-    pub as_of: BTreeMap<EntityType, Offset>,
+    /// Per stream, the point that contains its effect. Points, not offsets: the client may hold the
+    /// stream of an earlier epoch, or nothing of it yet.
+    pub as_of: BTreeMap<EntityType, Point>,
     /// The entities it wrote, as they are at `as_of`. A repeated answer has none.
     pub rows: Vec<AnswerRow>,
     /// The ids the server made for temporary ones.

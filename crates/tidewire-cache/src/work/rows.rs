@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_model::{
-    ActionId, EntityId, EntityKey, EntityType, Offset, Point, Record, Row, Version,
-};
+use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Point, Record, Row, Version};
 
 use super::{Desk, Step};
 use crate::base::{At, Moment};
@@ -64,7 +62,7 @@ pub(crate) struct LooseRows {
 #[derive(Debug)]
 pub(crate) struct AnswerRows {
     action: ActionId,
-    as_of: BTreeMap<EntityType, Offset>,
+    as_of: BTreeMap<EntityType, Point>,
     rows: std::vec::IntoIter<(EntityType, Row)>,
     missing: std::vec::IntoIter<EntityKey>,
     replaced: Names,
@@ -174,7 +172,7 @@ impl LooseRows {
 impl AnswerRows {
     pub(crate) fn new(
         action: ActionId,
-        as_of: BTreeMap<EntityType, Offset>,
+        as_of: BTreeMap<EntityType, Point>,
         (rows, missing): (Vec<(EntityType, Row)>, Vec<EntityKey>),
         replaced: Names,
         moment: Moment,
@@ -207,29 +205,35 @@ impl AnswerRows {
                 return Step::Done;
             };
             desk.spend();
-            let at = self.point(&entity_type, desk);
-            learn_one(&entity_type, &id, content.as_ref(), (at, self.moment), desk);
+            // What cannot be compared with what is held teaches nothing; it is asked for.
+            if let Some(at) = self.point(&entity_type, desk) {
+                let known = (Some(at), self.moment);
+                learn_one(&entity_type, &id, content.as_ref(), known, desk);
+            }
         }
         Step::Paused
     }
 
-    /// The point the answer speaks for on a stream.
-    fn point(&self, entity_type: &EntityType, desk: &Desk<'_>) -> Option<At> {
-        let stream = desk.world.stream(entity_type)?;
-        let offset = match self.as_of.get(entity_type) {
-            Some(offset) => Some(*offset),
+    /// The point the answer speaks for on a stream, where it can be compared with what is held.
+    fn point(&self, entity_type: &EntityType, desk: &mut Desk<'_>) -> Option<At> {
+        let (stream, _) = desk.world.edit(entity_type)?;
+        let Some(point) = self.as_of.get(entity_type) else {
             // Got now: up to here everything pushed has been seen.
-            None if stream.has_client_points() => stream.standing.applied,
-            None => None,
+            let applied = stream
+                .standing
+                .applied
+                .filter(|_| stream.has_client_points())?;
+            return Some(stream.standing.at(applied));
         };
-        stream.standing.epoch.as_ref()?;
-        offset.map(|offset| stream.standing.at(offset))
+        if stream.standing.epoch.is_none() {
+            stream.enter_epoch(&point.epoch);
+        }
+        stream.at_point(point)
     }
 
     fn finish(&self, desk: &mut Desk<'_>) {
-        let as_of = self
-            .as_of
-            .keys()
+        let names = self.as_of.keys();
+        let as_of = names
             .map(|name| (name.clone(), self.point(name, desk)))
             .collect();
         desk.world.overlay.answer(

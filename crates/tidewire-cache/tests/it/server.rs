@@ -565,9 +565,10 @@ impl World {
                 };
                 self.unsent.retain(|unsent| *unsent != number);
                 let replaced = self.names(number, &own);
+                let as_of = Point::new(self.server.point().epoch, at(offset));
                 self.rig.take(Intake::Answer {
                     action: action(number),
-                    as_of: [(things(), Offset::new(offset).unwrap())].into(),
+                    as_of: [(things(), as_of)].into(),
                     rows: Vec::new(),
                     missing: Vec::new(),
                     replaced,

@@ -378,10 +378,12 @@ impl Rig {
         rows: Vec<Row>,
         names: &[(&str, &str)],
     ) -> Taken {
+        let received = self.cache.received(&things());
+        let epoch = received.map_or_else(|| epoch("e1"), |point| point.epoch);
         self.take(Intake::Answer {
             action: action(number),
             as_of: as_of
-                .map(|offset| (things(), at(offset)))
+                .map(|offset| (things(), Point::new(epoch, at(offset))))
                 .into_iter()
                 .collect(),
             rows: rows.into_iter().map(|row| (things(), row)).collect(),

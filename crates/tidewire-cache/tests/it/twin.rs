@@ -335,12 +335,19 @@ impl Twin {
                     for (temporary, real) in &replaced {
                         self.rename(temporary, real);
                     }
-                    let offset = as_of.values().next().map(|offset| offset.get());
-                    let at = offset.map(|offset| self.epoch.clone().zip(Some(offset)));
-                    let known = at.clone().flatten();
-                    for (_, row) in rows {
-                        let row = (row.id, Some((row.record, row.version)));
-                        self.learn(&row.0, row.1, known.as_ref(), moment);
+                    let point = as_of.values().next();
+                    if let (Some(point), None) = (point, &self.epoch_name) {
+                        self.enter(point.epoch.as_str());
+                    }
+                    let at = point.map(|point| {
+                        let held = self.epoch_name.as_deref() == Some(point.epoch.as_str());
+                        held.then(|| (self.epoch.clone().unwrap(), point.offset.get()))
+                    });
+                    if let Some(known) = at.clone().flatten() {
+                        for (_, row) in rows {
+                            let row = (row.id, Some((row.record, row.version)));
+                            self.learn(&row.0, row.1, Some(&known), moment);
+                        }
                     }
                     for pending in self
                         .pending

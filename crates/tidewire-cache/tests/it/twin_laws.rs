@@ -398,10 +398,12 @@ impl Play {
         } else {
             Vec::new()
         };
+        let of = self.epoch - u64::from(roll.more.is_multiple_of(11) && self.epoch > 1);
+        let epoch = epoch(&format!("e{of}"));
         self.take(Intake::Answer {
             action: action(number),
             as_of: as_of
-                .map(|offset| (things(), at(offset)))
+                .map(|offset| (things(), tidewire_model::Point::new(epoch, at(offset))))
                 .into_iter()
                 .collect(),
             rows,

@@ -91,6 +91,7 @@ fn snapshot_end(stream: &str, at: u64) -> ServerMessage {
         as_of: offset(at),
         count: 0,
         actions: BTreeMap::new(),
+        head: None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidewire_cache::Intake;
-use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Offset, Row, Tick, Version};
+use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Point, Row, Tick, Version};
 use tidewire_protocol::{ActionMessage, ActionSync, Class, ClientMessage, Reject, SyncReason};
 use tidewire_queue::{
     Accepted, Action, ActionState, Fate, Outcome, Refusal, RefusalClass, Renewal, Wait,
@@ -116,9 +116,9 @@ impl Engine {
     }
 
     /// Where the stream of a type stands now.
-    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Offset> {
+    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Point> {
         entity_type
-            .and_then(|name| Some((name.clone(), self.cache.received(name)?.offset)))
+            .and_then(|name| Some((name.clone(), self.cache.received(name)?)))
             .into_iter()
             .collect()
     }
@@ -140,7 +140,7 @@ impl Engine {
         &mut self,
         seq: u64,
         action: ActionId,
-        as_of: BTreeMap<EntityType, Offset>,
+        as_of: BTreeMap<EntityType, Point>,
         rows: Vec<(EntityType, Row)>,
         replaced: BTreeMap<EntityId, EntityId>,
     ) {

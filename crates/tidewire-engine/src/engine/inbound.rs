@@ -172,23 +172,31 @@ impl Engine {
 
     /// Gives a piece of knowledge to the cache.
     pub(super) fn take(&mut self, intake: Intake) {
-        let entity_type = match &intake {
-            Intake::Commit(commit) => Some(commit.entity_type.clone()),
-            Intake::SnapshotRows { entity_type, .. } | Intake::SnapshotEnd { entity_type, .. } => {
-                Some(entity_type.clone())
+        let entity_types = match &intake {
+            Intake::Commit(commit) => vec![commit.entity_type.clone()],
+            Intake::CommitGroup(parts) => {
+                parts.iter().map(|part| part.entity_type.clone()).collect()
             }
-            _ => None,
+            Intake::SnapshotRows { entity_type, .. } | Intake::SnapshotEnd { entity_type, .. } => {
+                vec![entity_type.clone()]
+            }
+            _ => Vec::new(),
         };
         match self.cache.take(self.now.tick, intake) {
             Taken::Staged => {
-                if let Some(entity_type) = entity_type {
-                    self.subscriptions.on_progress(&entity_type);
+                for entity_type in &entity_types {
+                    self.subscriptions.on_progress(entity_type);
                 }
             }
             Taken::Repeat | Taken::NotHeld => {}
-            Taken::Gap { .. } | Taken::TooLarge => {
-                if let Some(entity_type) = entity_type {
-                    self.on_gap(&entity_type);
+            Taken::Gap { received } => {
+                for entity_type in received.keys() {
+                    self.on_gap(entity_type);
+                }
+            }
+            Taken::TooLarge => {
+                for entity_type in &entity_types {
+                    self.on_gap(entity_type);
                 }
             }
         }

@@ -122,8 +122,15 @@ impl Engine {
             entity_type,
             as_of,
             actions,
+            head,
             ..
         } = end;
+        if let Some(offset) = head {
+            self.take(Intake::Owed {
+                entity_type: entity_type.clone(),
+                offset,
+            });
+        }
         let contained: Vec<ActionId> = self
             .queue
             .pending()
@@ -163,46 +170,61 @@ impl Engine {
         let Some(action) = self.queue.get(ack.id) else {
             return;
         };
-        let written = written_type(action.entity_type.as_ref(), ack.as_of.keys());
-        let rows = match written {
-            Some(entity_type) => match self.rows(&entity_type, of_type(&entity_type, ack.rows)) {
-                Ok(rows) => rows
-                    .into_iter()
-                    .map(|row| (entity_type.clone(), row))
-                    .collect(),
-                Err(fault) => return self.broken_peer(&fault),
-            },
-            None => Vec::new(),
-        };
-        self.on_accepted(ack.seq, ack.id, ack.as_of, rows, ack.replaced);
+        let home = written_type(action.entity_type.as_ref(), ack.as_of.keys());
+        match self.answer_rows(home.as_ref(), ack.rows) {
+            Ok(rows) => self.on_accepted(ack.seq, ack.id, ack.as_of, rows, ack.replaced),
+            Err(fault) => self.broken_peer(&fault),
+        }
     }
 
     fn on_reject(&mut self, reject: &Reject) {
-        let written = self
-            .queue
-            .get(reject.id)
-            .and_then(|action| action.entity_type.clone());
-        if let Some(entity_type) = written
-            && let Ok(rows) = self.rows(&entity_type, of_type(&entity_type, reject.rows.clone()))
-        {
-            self.take_rows_at_their_versions(&entity_type, rows);
+        let action = self.queue.get(reject.id);
+        let home = action.and_then(|action| action.entity_type.clone());
+        match self.answer_rows(home.as_ref(), reject.rows.clone()) {
+            Ok(rows) => self.take_rows_at_their_versions(rows),
+            Err(fault) => return self.broken_peer(&fault),
         }
         self.on_refused(reject);
     }
 
+    /// The rows of an answer to an action; `home` is the type of those that name none. Rows of types
+    /// that this application does not know are left out.
+    ///
+    /// # Errors
+    /// A row carries no usable id.
+    fn answer_rows(
+        &self,
+        home: Option<&EntityType>,
+        rows: Vec<AnswerRow>,
+    ) -> Result<Vec<(EntityType, Row)>, String> {
+        let mut read = Vec::with_capacity(rows.len());
+        for AnswerRow { entity_type, row } in rows {
+            let Some(entity_type) = entity_type.or_else(|| home.cloned()) else {
+                continue;
+            };
+            if !self.collections.contains_key(&entity_type) {
+                continue;
+            }
+            let naming = self.naming(&entity_type);
+            let row = row.into_row(&naming).map_err(|fault| fault.to_string())?;
+            read.push((entity_type, row));
+        }
+        Ok(read)
+    }
+
     /// Rows that came without a point: each speaks for the commit that changed it last.
-    fn take_rows_at_their_versions(&mut self, entity_type: &EntityType, rows: Vec<Row>) {
-        let Some(received) = self.cache.received(entity_type) else {
-            return;
-        };
-        for row in rows {
+    fn take_rows_at_their_versions(&mut self, rows: Vec<(EntityType, Row)>) {
+        for (entity_type, row) in rows {
             let version = row.version.map(Version::get);
-            let Some(offset) = version.and_then(Offset::new) else {
+            let (Some(received), Some(offset)) = (
+                self.cache.received(&entity_type),
+                version.and_then(Offset::new),
+            ) else {
                 continue;
             };
             self.take(Intake::Rows {
-                entity_type: entity_type.clone(),
-                as_of: Point::new(received.epoch.clone(), offset),
+                entity_type,
+                as_of: Point::new(received.epoch, offset),
                 rows: vec![row],
                 missing: Vec::<EntityId>::new(),
             });
@@ -210,19 +232,7 @@ impl Engine {
     }
 }
 
-/// The rows of an answer that are of one entity type, which is the one that its action names.
-fn of_type(entity_type: &EntityType, rows: Vec<AnswerRow>) -> Vec<WireRow> {
-    rows.into_iter()
-        .filter(|row| {
-            row.entity_type
-                .as_ref()
-                .is_none_or(|name| name == entity_type)
-        })
-        .map(|row| row.row)
-        .collect()
-}
-
-/// The one entity type that an answer's rows belong to.
+/// The entity type of an answer's rows that name none.
 fn written_type<'a>(
     named: Option<&EntityType>,
     mut streams: impl Iterator<Item = &'a EntityType>,

@@ -8,7 +8,7 @@ use tidewire_protocol::{
     Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Reject, ServerMessage,
 };
 
-use crate::bench::{Bench, customer, customers, events, key, offset, row, settings};
+use crate::bench::{Bench, customer, customers, events, key, point, row, settings};
 
 /// One customer of score 10 in a complete stream at offset 1, live.
 fn live() -> (Bench, tidewire_model::Query) {
@@ -30,7 +30,7 @@ fn ack(bench: &Bench, id: ActionId, at: u64, rows: Vec<tidewire_protocol::WireRo
         id,
         seq: sent.seq,
         result: AckResult::Applied,
-        as_of: [(customers(), offset(at))].into(),
+        as_of: [(customers(), point(at))].into(),
         rows: rows
             .into_iter()
             .map(|row| tidewire_protocol::AnswerRow {

@@ -7,12 +7,12 @@ use tidewire_cache::{Interest, Trust};
 use tidewire_engine::{Settings, Stage, Submitted, Write};
 use tidewire_model::{EntityId, EntityType, Lane, Point, RecordBuilder, Version};
 use tidewire_protocol::{
-    Ack, AckResult, Class, CommitInfo, Events, FetchWhat, Op, Reject, RequestError, ServerMessage,
-    SnapshotEnd, SubscribeResult, Subscribed,
+    Ack, AckResult, AnswerRow, Class, CommitInfo, Events, FetchWhat, Op, Reject, RequestError,
+    ServerMessage, SnapshotEnd, SubscribeResult, Subscribed,
 };
 
 use crate::bench::{
-    Bench, created, customer, customers, epoch, events, key, offset, row, settings,
+    Bench, created, customer, customers, epoch, events, key, offset, point, row, settings,
 };
 
 fn ack(seq: u64, made: &Submitted, at: u64) -> Ack {
@@ -20,7 +20,7 @@ fn ack(seq: u64, made: &Submitted, at: u64) -> Ack {
         id: made.id,
         seq,
         result: AckResult::Applied,
-        as_of: [(customers(), offset(at))].into(),
+        as_of: [(customers(), point(at))].into(),
         rows: Vec::new(),
         replaced: BTreeMap::new(),
     }
@@ -101,6 +101,7 @@ fn an_action_is_called_visible_only_after_its_answer_shows() {
         as_of: offset(3),
         count: 1,
         actions: [(Lane::main(), 1)].into(),
+        head: None,
     }));
     bench.settle();
     let many = (10..20).map(|n| created(&format!("c{n}"), n, 4)).collect();
@@ -187,6 +188,7 @@ fn law_11_a_snapshot_takes_only_those_accepted_writes_out_that_it_contains() {
         as_of: offset(2),
         count: 1,
         actions: [(Lane::main(), 1)].into(),
+        head: None,
     }));
     bench.settle();
     assert_eq!(bench.get("c1").version, Version::new(2));
@@ -207,7 +209,10 @@ fn law_4_rows_of_a_refusal_are_no_newer_than_their_versions() {
         code: "conflict".into(),
         message: String::new(),
         retry_after_ms: None,
-        rows: vec![row("c2", 19, 4)],
+        rows: vec![AnswerRow {
+            entity_type: None,
+            row: row("c2", 19, 4),
+        }],
     }));
     let reading = bench.get("c2");
     assert_eq!(reading.version, Version::new(5));
@@ -262,6 +267,7 @@ fn rule_5_a_commit_shows_on_live_streams_and_the_others_are_live_once_they_have_
         as_of: offset(7),
         count: 0,
         actions: BTreeMap::new(),
+        head: None,
     }));
     let live = |bench: &Bench| bench.engine.reader().read(|view| view.is_live(&orders()));
     assert!(!live(&bench), "it lacks what customers show");

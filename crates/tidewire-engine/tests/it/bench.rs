@@ -54,6 +54,10 @@ pub fn epoch() -> Epoch {
     Epoch::new("e1").expect("a good name")
 }
 
+pub fn point(n: u64) -> tidewire_model::Point {
+    tidewire_model::Point::new(epoch(), offset(n))
+}
+
 pub fn customer(id: &str, score: i64) -> Record {
     RecordBuilder::new()
         .field("id", id)

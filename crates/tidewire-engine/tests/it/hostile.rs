@@ -128,6 +128,7 @@ fn law_19_a_snapshot_with_a_part_missing_is_not_taken_for_whole() {
             as_of: offset(1),
             count,
             actions: Default::default(),
+            head: None,
         })
     };
     for messages in [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_model::{EntityId, EntityType, Offset, Record, Version};
+use tidewire_model::{EntityId, EntityType, Offset, Point, Record, Version};
 use tidewire_protocol::{
     Ack, AckResult, ActionSync, AnswerRow, Class, Reject, ServerMessage, SyncReason, WireRow,
 };
@@ -116,6 +116,11 @@ impl Hub {
     ) {
         let rows = self.rows_for(pending, rows);
         let speaks_of = as_of.clone().into_iter().collect();
+        // Offsets go on from epoch to epoch, so those of a stored answer are right in this one.
+        let as_of = as_of
+            .into_iter()
+            .map(|(name, offset)| (name, Point::new(self.epoch.clone(), offset)))
+            .collect();
         let ack = Ack {
             id: pending.action,
             seq: pending.seq,

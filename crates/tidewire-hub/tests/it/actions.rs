@@ -1,7 +1,7 @@
 //! Actions: done once, answered by class, in the order of their commits.
 
 use tidewire_hub::{Fact, Input, Principal, Refused, Write};
-use tidewire_model::{Record, Value, Version};
+use tidewire_model::{Point, Record, Value, Version};
 use tidewire_protocol::{
     AckResult, ActionMessage, Class, ClientMessage, ServerMessage, SyncReason,
 };
@@ -38,7 +38,8 @@ fn the_standard_actions_do_what_they_say() {
         panic!()
     };
     assert_eq!((ack.seq, ack.result), (1, AckResult::Applied));
-    assert_eq!(ack.as_of, [(kind("tasks"), offset(1))].into());
+    let at = |n| Point::new(world.truth.opened().epoch, offset(n));
+    assert_eq!(ack.as_of, [(kind("tasks"), at(1))].into());
     assert_eq!(ack.rows[0].row.version, Version::new(1));
     assert_eq!(
         ack.rows[0].row.entity,
@@ -86,9 +87,10 @@ fn the_standard_actions_do_what_they_say() {
     let ServerMessage::Ack(ack) = answer(&mut world, peer, transaction) else {
         panic!()
     };
+    let at = |n| Point::new(world.truth.opened().epoch, offset(n));
     assert_eq!(
         ack.as_of,
-        [(kind("tasks"), offset(3)), (kind("people"), offset(1))].into()
+        [(kind("tasks"), at(3)), (kind("people"), at(1))].into()
     );
     let types = ack.rows.iter().map(|row| row.entity_type.clone());
     assert!(types.eq([Some(kind("people")), Some(kind("tasks"))]));

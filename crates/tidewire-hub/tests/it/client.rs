@@ -168,8 +168,8 @@ impl Client {
             ServerMessage::Events(message) => self.on_events(world, message),
             ServerMessage::Data(message) => self.on_data(message),
             ServerMessage::Ack(message) => {
-                for (entity_type, offset) in &message.as_of {
-                    self.must_contain(entity_type, *offset);
+                for (entity_type, point) in &message.as_of {
+                    self.must_contain(entity_type, point.offset);
                 }
             }
             ServerMessage::Ping(message) => {

@@ -2,8 +2,10 @@
 
 mod session;
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
-use tidewire_model::{EntityId, Point, Value};
+use tidewire_model::{EntityId, EntityType, Point, Value};
 
 use super::names;
 use super::ops::OpsOut;
@@ -184,6 +186,15 @@ impl Serialize for Out<'_, (Vec<Value>, EntityId)> {
     }
 }
 
+/// Points by stream.
+struct Points<'a>(&'a BTreeMap<EntityType, Point>);
+
+impl Serialize for Points<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, point)| (name, Out(point))))
+    }
+}
+
 impl Serialize for Out<'_, Ack> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         object!(serializer, {
@@ -191,7 +202,7 @@ impl Serialize for Out<'_, Ack> {
             "id" => self.0.id,
             "seq" => self.0.seq,
             "result" => Word(self.0.result),
-            "as_of" => self.0.as_of,
+            "as_of" => Points(&self.0.as_of),
             "rows" =>? unless_empty(&self.0.rows),
             "replaced" =>? replaced_unless_empty(&self.0.replaced),
         })

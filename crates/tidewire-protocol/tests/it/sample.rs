@@ -404,12 +404,20 @@ fn data() -> Data {
     }
 }
 
+fn points() -> BTreeMap<EntityType, Point> {
+    let epoch = Epoch::new("<epoch>").unwrap();
+    let points = offsets().into_iter();
+    points
+        .map(|(name, offset)| (name, Point::new(epoch.clone(), offset)))
+        .collect()
+}
+
 fn ack(result: AckResult) -> ServerMessage {
     ServerMessage::Ack(Ack {
         id: action_id(),
         seq: 5,
         result,
-        as_of: offsets(),
+        as_of: points(),
         rows: vec![answer_row()],
         replaced: replaced(),
     })

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_model::{ActionId, EntityType, Lane, Offset};
+use tidewire_model::{ActionId, EntityType, Lane, Point};
 
 use crate::error::Fault;
 use crate::fields::fields;
 use crate::v1::parts::{Replaced, whole, word};
+use crate::v1::read_server::answers::PointFields;
 use crate::wire::{FromWire, List, Whole, Word, list, need};
 use crate::{Ack, AckResult, ActionSync, AnswerRow, Class, Reject, SyncReason};
 
@@ -15,7 +16,7 @@ fields! {
         id: "id" => ActionId,
         seq: "seq" => Whole,
         result: "result" => Word<AckResult>,
-        as_of: "as_of" => BTreeMap<EntityType, Offset>,
+        as_of: "as_of" => BTreeMap<EntityType, PointFields>,
         rows: "rows" => List<AnswerRow>,
         replaced: "replaced" => Replaced,
     }
@@ -29,11 +30,20 @@ impl FromWire for Ack {
             id: need(fields.id, "id")?,
             seq: whole(fields.seq, "seq")?,
             result: word(fields.result, "result")?,
-            as_of: need(fields.as_of, "as_of")?,
+            as_of: points(need(fields.as_of, "as_of")?)?,
             rows: list(fields.rows, "rows")?,
             replaced: fields.replaced.unwrap_or_default(),
         })
     }
+}
+
+fn points(fields: BTreeMap<EntityType, PointFields>) -> Result<BTreeMap<EntityType, Point>, Fault> {
+    let points = fields.into_iter().map(|(entity_type, fields)| {
+        let point = Point::from_wire(fields)
+            .map_err(|fault| fault.under(entity_type.as_str()).under("as_of"))?;
+        Ok((entity_type, point))
+    });
+    points.collect()
 }
 
 fields! {

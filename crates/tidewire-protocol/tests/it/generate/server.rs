@@ -1,9 +1,11 @@
 //! Any message of a server.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use tidewire_model::Point;
+use tidewire_model::{EntityType, Point};
 use tidewire_protocol::{
     Ack, ActionEcho, ActionSync, AnnouncedLimits, Bye, Class, CommitInfo, Data, Drain, Events, Op,
     Ping, Push, Reject, RequestError, ServerMessage, Snapshot, SnapshotEnd, Subscribed,
@@ -237,6 +239,17 @@ fn error() -> BoxedStrategy<RequestError> {
         .boxed()
 }
 
+fn points() -> BoxedStrategy<BTreeMap<EntityType, Point>> {
+    (epoch(), offsets())
+        .prop_map(|(epoch, offsets)| {
+            let points = offsets.into_iter();
+            points
+                .map(|(name, offset)| (name, Point::new(epoch.clone(), offset)))
+                .collect()
+        })
+        .boxed()
+}
+
 fn answer() -> BoxedStrategy<ServerMessage> {
     let result = prop::sample::select(sample::ack_results().collect::<Vec<_>>());
     let reason = prop::sample::select(sample::sync_reasons().collect::<Vec<_>>());
@@ -248,7 +261,7 @@ fn answer() -> BoxedStrategy<ServerMessage> {
             action_id(),
             number(),
             result,
-            offsets(),
+            points(),
             answer_rows(),
             replaced()
         )
