@@ -160,12 +160,12 @@ impl LooseRows {
         else {
             return Step::Done;
         };
-        learn(
-            &mut self.rows,
-            &self.entity_type,
-            (Some(at), self.begun),
-            desk,
-        )
+        let known = (Some(at), self.begun);
+        if learn(&mut self.rows, &self.entity_type, known, desk) == Step::Paused {
+            return Step::Paused;
+        }
+        desk.world.settle(&self.entity_type, &mut desk.touches);
+        Step::Done
     }
 }
 

@@ -402,3 +402,21 @@ fn listeners_are_told_what_happened_in_the_view() {
     let steps = rig.steps();
     assert_eq!(steps[0].notices, [Notice::Delete { key: key("b") }]);
 }
+
+#[test]
+fn rows_that_nobody_asked_for_settle_an_accepted_write() {
+    let mut rig = Rig::attached(5);
+    rig.add(1, vec![set("a", json!({"n": 3}))]);
+    rig.detach(DetachReason::Disconnected);
+    rig.answer(1, Some(6), Vec::new());
+    rig.flush();
+    assert!(rig.get("a").pending);
+    rig.take(tidewire_cache::Intake::Rows {
+        entity_type: things(),
+        as_of: point(6),
+        rows: vec![row("a", 3, 6)],
+        missing: Vec::new(),
+    });
+    assert_eq!(rig.steps().len(), 1);
+    assert_eq!((rig.n("a"), rig.get("a").pending), (Some(3), false));
+}

@@ -324,6 +324,7 @@ impl Twin {
                     for row in rows {
                         self.learn(&row.id, Some((row.record, row.version)), Some(&at), moment);
                     }
+                    self.settle();
                 }
                 Intake::Answer {
                     action,
@@ -551,6 +552,9 @@ impl Twin {
             (None, _) => false,
         };
         if refused {
+            if !is_entry {
+                self.entities.remove(id.as_str());
+            }
             return;
         }
         known.version = row.as_ref().map_or(known.version, |(_, version)| *version);
