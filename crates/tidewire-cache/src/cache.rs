@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tidewire_model::{ActionId, ChangeSet, Effect, EntityId, EntityType, Point, Revision, Tick};
+use tidewire_model::{
+    ActionId, ChangeSet, Effect, EntityId, EntityKey, EntityType, Point, Revision, Tick,
+};
 
 use crate::base::Moment;
 use crate::fetch::{FetchTicket, Request, Requests, Wanted};
@@ -19,7 +21,9 @@ use crate::stats::Stats;
 use crate::stream::{Stream, Touches};
 use crate::wants::Wants;
 use crate::watch::{Target, WatchId, Watches};
-use crate::work::{Batch, CloseRun, Demote, Item, OpenRun, Tools, follow_rename, limit_aliases};
+use crate::work::{
+    Batch, CloseRun, Demote, Item, OpenRun, OwnStep, Tools, follow_rename, limit_aliases,
+};
 use crate::world::World;
 
 /// Everything a client knows, and the only way to change it.
@@ -227,26 +231,24 @@ impl Cache {
 
     /// Adds a pending action behind the others, or replaces the effects of one that is pending.
     /// Visible at once, whatever batch is being worked.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the effects belong to the cache from here on"
-    )]
     pub fn add_action(&mut self, _now: Tick, id: ActionId, effects: Vec<Effect>) -> Publication {
         for effect in &effects {
             self.ensure(&effect.key.entity_type);
         }
         let place = self.next_place;
         self.next_place += 1;
-        self.overlay_step(|world, touches| {
-            world.add_action(place, id, &effects, touches);
-            true
-        })
-        .unwrap_or_else(|| self.empty_publication())
+        let step = OwnStep::Add {
+            place,
+            action: id,
+            effects,
+        };
+        self.take_own(step)
+            .unwrap_or_else(|| self.empty_publication())
     }
 
     /// Takes a pending action out: it was refused or cancelled. Visible at once.
     pub fn remove_action(&mut self, _now: Tick, id: ActionId) -> Option<Publication> {
-        self.overlay_step(|world, touches| world.remove_action(id, touches))
+        self.take_own(OwnStep::Remove(id))
     }
 
     /// Puts the server's name for an entity in the place of a temporary id, everywhere. Visible at
@@ -260,14 +262,21 @@ impl Cache {
     ) -> Option<Publication> {
         self.ensure(entity_type);
         self.watches.follow_entity(temporary, real);
-        self.overlay_step(|world, touches| world.rename(temporary, real, touches))
+        self.take_own(OwnStep::Rename {
+            temporary: temporary.clone(),
+            real: EntityKey::new(entity_type.clone(), real.clone()),
+        })
     }
 
     /// Watches something. What is watched is wanted, pinned, and told of in publications.
     pub fn watch(&mut self, target: Target) -> WatchId {
         self.ensure(&target.entity_type().clone());
         let run = match &target {
-            Target::List(query) if !query.is_opaque() => Some(self.newest().run_key(query)),
+            Target::List(query) if !query.is_opaque() => {
+                // A name given just now may not have reached the newest world.
+                let named = self.shown.resolve_query(query);
+                Some(self.newest().run_key(named.as_ref().unwrap_or(query)))
+            }
             _ => None,
         };
         let watch_id = self.watches.add(target, run.clone());
@@ -422,23 +431,24 @@ impl Cache {
         std::mem::replace(&mut self.shown, world)
     }
 
-    /// One change of the overlay, in the world that is shown and in the next one.
-    fn overlay_step(
-        &mut self,
-        change: impl Fn(&mut World, &mut Touches) -> bool,
-    ) -> Option<Publication> {
+    /// An own write, in the world that is shown and in the next one.
+    fn take_own(&mut self, step: OwnStep) -> Option<Publication> {
         let mut touches = Touches::default();
-        if let Some(batch) = &mut self.batch {
-            let mut unseen = Touches::default();
-            change(&mut batch.world, &mut unseen);
-            limit_aliases(&mut batch.world, &self.watches, self.settings.max_aliases);
-            // A row that moves may bring into a window what the batch put behind it.
-            self.watches.wake(&unseen, &mut batch.woken);
-            touches.renamed = unseen.renamed;
-        }
         let mut world = (*self.shown).clone();
-        if !change(&mut world, &mut touches) {
+        if !step.take(&mut world, &mut touches) {
             return None;
+        }
+        if let Some(batch) = &mut self.batch {
+            if batch.ready {
+                let mut unseen = Touches::default();
+                step.take(&mut batch.world, &mut unseen);
+                limit_aliases(&mut batch.world, &self.watches, self.settings.max_aliases);
+                // A row that moves may bring into a window what the batch put behind it.
+                self.watches.wake(&unseen, &mut batch.woken);
+                touches.renamed.extend(unseen.renamed);
+            } else {
+                batch.take_own(step);
+            }
         }
         limit_aliases(&mut world, &self.watches, self.settings.max_aliases);
         world.revision = self.shown.revision.next();

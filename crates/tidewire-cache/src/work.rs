@@ -6,6 +6,7 @@
 mod attach;
 mod commit;
 mod lists;
+mod own;
 mod page;
 mod rows;
 mod snapshot;
@@ -25,6 +26,7 @@ use crate::world::World;
 pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
+pub(crate) use own::OwnStep;
 pub(crate) use page::InstallPage;
 pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows, Refused};
 pub(crate) use snapshot::SwapSnapshot;
@@ -46,6 +48,7 @@ pub(crate) enum Item {
     Open(OpenRun),
     Close(CloseRun),
     Demote(Demote),
+    Own(OwnStep),
 }
 
 /// Whether a piece of work is over.
@@ -61,6 +64,8 @@ pub(crate) enum Step {
 pub(crate) struct Batch {
     pub(crate) world: World,
     items: VecDeque<Item>,
+    /// The entities of own writes that wait for the rest of the batch.
+    own: BTreeSet<EntityKey>,
     gathered: BTreeSet<EntityKey>,
     pub(crate) entities: Vec<EntityKey>,
     pub(crate) woken: BTreeSet<WatchId>,
@@ -74,6 +79,7 @@ pub(crate) struct Desk<'a> {
     /// How many rows may still be worked.
     pub(crate) budget: usize,
     pub(crate) world: &'a mut World,
+    own: &'a BTreeSet<EntityKey>,
     pub(crate) touches: Touches,
     pub(crate) settings: &'a Settings,
     pub(crate) watches: &'a mut Watches,
@@ -101,11 +107,18 @@ impl Batch {
         Self {
             world,
             items,
+            own: BTreeSet::new(),
             gathered: BTreeSet::new(),
             entities: Vec::new(),
             woken: BTreeSet::new(),
             ready: false,
         }
+    }
+
+    /// Takes an own write in, behind everything else.
+    pub(crate) fn take_own(&mut self, step: OwnStep) {
+        self.own.extend(step.keys().cloned());
+        self.items.push_back(Item::Own(step));
     }
 
     /// How many rows it still brings, for back-pressure.
@@ -127,6 +140,7 @@ impl Batch {
             now,
             budget,
             world: &mut self.world,
+            own: &self.own,
             touches: Touches::default(),
             settings,
             watches,
@@ -180,6 +194,7 @@ impl Item {
             Self::Open(work) => work.step(desk),
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
+            Self::Own(work) => work.step(desk),
         }
     }
 
@@ -199,7 +214,8 @@ impl Item {
             | Self::Refused(_)
             | Self::Open(_)
             | Self::Close(_)
-            | Self::Demote(_) => 0,
+            | Self::Demote(_)
+            | Self::Own(_) => 0,
         }
     }
 }
@@ -218,6 +234,7 @@ impl Desk<'_> {
         let pins = TypePins {
             watches: self.watches,
             requests: self.requests,
+            own: self.own,
             entity_type,
         };
         if let Some((stream, overlay)) = self.world.edit(entity_type) {
@@ -299,13 +316,16 @@ pub(crate) fn limit_aliases(world: &mut World, watches: &Watches, max: usize) {
 struct TypePins<'a> {
     watches: &'a Watches,
     requests: &'a Requests,
+    own: &'a BTreeSet<EntityKey>,
     entity_type: &'a EntityType,
 }
 
 impl Pins for TypePins<'_> {
     fn is_pinned(&self, id: &EntityId) -> bool {
         let key = EntityKey::new(self.entity_type.clone(), id.clone());
-        self.watches.has_entity(&key) || self.requests.needs(self.entity_type, id)
+        self.watches.has_entity(&key)
+            || self.own.contains(&key)
+            || self.requests.needs(self.entity_type, id)
     }
 
     fn watched(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Installing a page: run, total, as_of := a; then the changes since the request, above a, count.
 //!
-//! Works on the run in place, row by row, so that own writes may come in between.
+//! Works on the run in place, row by row.
 
 use std::collections::BTreeSet;
 

@@ -44,7 +44,7 @@ struct Known {
     fetched: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pending {
     action: ActionId,
     effects: Vec<Effect>,
@@ -54,7 +54,7 @@ struct Pending {
 }
 
 /// Everything the twin knows after some events.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Twin {
     received: Option<At>,
     attached: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Twin {
         usize,
     )>,
     queue: Vec<(usize, Work)>,
-    begun: Option<usize>,
+    begun: Option<Begun>,
     asked: BTreeMap<u64, (Option<At>, Option<String>, usize)>,
 
     epoch_name: Option<String>,
@@ -86,6 +86,15 @@ pub(crate) struct Twin {
     aliases: BTreeMap<String, String>,
     /// What the last take was answered with.
     pub(crate) taken: Option<Taken>,
+}
+
+/// A batch that is being worked: how much of the queue it has, what was known when it began, and the
+/// own writes since.
+#[derive(Debug, Clone)]
+struct Begun {
+    count: usize,
+    before: Box<Twin>,
+    own: Vec<Event>,
 }
 
 #[derive(Debug, Clone)]
@@ -113,14 +122,48 @@ impl Twin {
         match event {
             Event::Take(intake) => self.taken = Some(self.take(moment, intake)),
             Event::Begin => {
-                self.begun.get_or_insert(self.queue.len());
+                self.begun = Some(Begun {
+                    count: self.queue.len(),
+                    before: Box::new(self.clone()),
+                    own: Vec::new(),
+                });
             }
-            Event::Publish => {
-                let count = self.begun.take().unwrap_or(0);
-                for (moment, work) in self.queue.drain(..count).collect::<Vec<_>>() {
-                    self.apply(moment, work);
+            Event::Publish => self.publish(),
+            Event::Ask(number) => {
+                self.asked.insert(
+                    *number,
+                    (self.received.clone(), self.epoch_name.clone(), moment),
+                );
+            }
+            Event::Add(..) | Event::Refuse(_) | Event::Rename(..) => {
+                self.write(event);
+                if let Some(begun) = &mut self.begun {
+                    begun.own.push(event.clone());
                 }
             }
+        }
+    }
+
+    /// The batch is made of what was known when it began, and own writes since come on top.
+    fn publish(&mut self) {
+        let Some(begun) = self.begun.take() else {
+            return;
+        };
+        let shown = std::mem::replace(self, *begun.before);
+        (self.received, self.attached) = (shown.received, shown.attached);
+        (self.snapshot, self.queue) = (shown.snapshot, shown.queue);
+        (self.asked, self.taken) = (shown.asked, shown.taken);
+        for (moment, work) in self.queue.drain(..begun.count).collect::<Vec<_>>() {
+            self.apply(moment, work);
+        }
+        for event in begun.own {
+            self.write(&event);
+        }
+    }
+
+    /// An own write.
+    fn write(&mut self, event: &Event) {
+        match event {
             Event::Add(action, effects) => {
                 self.pending.push(Pending {
                     action: *action,
@@ -139,12 +182,7 @@ impl Twin {
                 }
             }
             Event::Rename(temporary, real) => self.rename(temporary, real),
-            Event::Ask(number) => {
-                self.asked.insert(
-                    *number,
-                    (self.received.clone(), self.epoch_name.clone(), moment),
-                );
-            }
+            _ => {}
         }
     }
 

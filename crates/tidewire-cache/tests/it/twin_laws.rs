@@ -379,11 +379,6 @@ impl Play {
         let temporary = EntityId::temporary(action(number));
         let real = format!("r{number}");
         if roll.which.is_multiple_of(4) {
-            if self.begun {
-                // Whether the batch has already let go of a write for which no name came is not
-                // the twin's to know: it works a batch in one go.
-                return;
-            }
             let _ = self
                 .rig
                 .cache

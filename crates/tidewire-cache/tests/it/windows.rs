@@ -525,3 +525,28 @@ fn more_changes_than_are_remembered_make_the_page_asked_once_more() {
     rig.serve_page(6, rows(&[("a", 1), ("b", 2), ("c", 3)]), 3, true);
     shows(&rig, "a b c", 3);
 }
+
+#[test]
+fn a_write_that_comes_while_a_page_is_installed_costs_no_row_when_it_is_refused() {
+    for slices in 0..12 {
+        let mut rig = Rig::attached(5);
+        rig.cache.watch(Target::List(by_n(9)));
+        rig.flush();
+        let ticket = rig.begin(&rig.want());
+        rig.commit(6, vec![put("new", 1, 6)]);
+        rig.flush();
+        rig.page(ticket, Some(point(5)), rows(&[("a", 2)]), Some(1), true);
+        for _ in 0..slices {
+            rig.cache.work(rig.now, 1);
+        }
+        rig.add(1, vec![set("new", json!({"n": 5}))]);
+        rig.flush();
+        rig.refuse(1);
+        let list = rig.list(&by_n(9));
+        assert_eq!(
+            (rig.ids(&by_n(9)).as_str(), list.total_count, list.trust),
+            ("new a", Some(2), Trust::Live),
+            "after {slices} slices"
+        );
+    }
+}
