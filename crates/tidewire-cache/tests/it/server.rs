@@ -210,6 +210,8 @@ struct World {
     applied: Option<Point>,
     /// Answers that the server has read and not yet sent.
     late: Vec<Intake>,
+    /// Up to where answers have spoken for an entity, in this epoch.
+    spoken: BTreeMap<EntityId, u64>,
     /// What each watcher last saw.
     seen: BTreeMap<WatchId, ListReading>,
     /// What happened, to be told when something is wrong.
@@ -260,6 +262,7 @@ impl World {
             watches: Vec::new(),
             applied: None,
             late: Vec::new(),
+            spoken: BTreeMap::new(),
             seen: BTreeMap::new(),
             log: Vec::new(),
         };
@@ -516,6 +519,7 @@ impl World {
         match frame {
             Frame::Intake(intake) => {
                 self.log.push(format!("{intake:?}"));
+                self.note_spoken(&intake);
                 match self.rig.take(intake) {
                     Taken::Gap { .. } => self.subscribe(true),
                     Taken::TooLarge => self.subscribe(false),
@@ -584,6 +588,24 @@ impl World {
         }
     }
 
+    fn note_spoken(&mut self, intake: &Intake) {
+        let (Some(as_of), rows, missing) = (match intake {
+            Intake::Entities {
+                as_of,
+                rows,
+                missing,
+                ..
+            } => (as_of, rows.as_slice(), missing.as_slice()),
+            Intake::Page { as_of, rows, .. } => (as_of, rows.as_slice(), [].as_slice()),
+            _ => return,
+        }) else {
+            return;
+        };
+        for id in rows.iter().map(|row| &row.id).chain(missing) {
+            self.spoken.insert(id.clone(), as_of.offset.get());
+        }
+    }
+
     /// The server sends an answer at once, or when it has done other things.
     fn send_late(&mut self, ticket: FetchTicket) {
         if !format!("{ticket:?}").contains(['1', '5', '7']) {
@@ -645,6 +667,7 @@ impl World {
     fn begin_epoch(&mut self) {
         self.disconnect();
         self.server.epoch += 1;
+        self.spoken.clear();
         self.server.offset = 3;
         self.server.journal.clear();
         self.server.past.clear();
@@ -838,9 +861,13 @@ impl World {
             let told = done.is_some_and(|offset| *offset <= applied.offset.get());
             let fetched = done.is_some_and(|offset| {
                 let reading = self.rig.reader.get(self.rig.now, &own.effects[0].key);
+                // What was fetched may have been let go of again.
+                let spoken = self.spoken.get(&id(&self.current(&own.effects[0].key.id)));
+                let let_go = reading.presence == Presence::Unknown && spoken >= Some(offset);
                 // Under a later write of one's own an absent base cannot be seen.
                 let hidden = reading.pending && reading.version.is_none();
                 hidden
+                    || let_go
                     || reading.presence == Presence::Absent
                     || reading
                         .version
