@@ -60,9 +60,6 @@ pub trait Backend: Send + Sync + 'static {
         after: Offset,
         limit: usize,
     ) -> Result<Option<Vec<Commit>>, BackendError>;
-
-    /// Per lane, the last action number of this client that is contained at the present point.
-    async fn last_seq(&self, client: &ClientInfo) -> Result<BTreeMap<Lane, u64>, BackendError>;
 }
 
 /// A snapshot being read.

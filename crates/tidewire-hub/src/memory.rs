@@ -148,12 +148,6 @@ impl Truth {
         Some(commits[begin..].iter().take(limit).cloned().collect())
     }
 
-    /// As [`Backend::last_seq`](crate::Backend::last_seq).
-    #[must_use]
-    pub fn last_seq(&self, client: &ClientInfo) -> BTreeMap<Lane, u64> {
-        self.clients.last_seq(client)
-    }
-
     /// The head of a stream.
     #[must_use]
     pub fn head(&self, entity_type: &EntityType) -> Offset {

@@ -173,13 +173,4 @@ impl Backend for SqliteBackend {
             })
             .await
     }
-
-    async fn last_seq(&self, client: &ClientInfo) -> Result<BTreeMap<Lane, u64>, BackendError> {
-        let client = client.clone();
-        self.readers
-            .run(move |prepared| {
-                prepared.in_one_cut(|prepared| clients::last_seq(prepared, &client))
-            })
-            .await
-    }
 }

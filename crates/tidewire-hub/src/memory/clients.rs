@@ -115,17 +115,6 @@ impl Clients {
         used.answers
             .insert(action.seq, (action.hash.clone(), answer));
     }
-
-    pub(super) fn last_seq(&self, client: &ClientInfo) -> BTreeMap<Lane, u64> {
-        let of_client = |((_, id), known): &(&(String, String), &Known)| {
-            *id == client.id && known.incarnation == client.incarnation
-        };
-        self.known
-            .iter()
-            .find(of_client)
-            .map(|(_, known)| last_numbers(known))
-            .unwrap_or_default()
-    }
 }
 
 fn name_of(origin: &ActionOrigin) -> (String, String) {

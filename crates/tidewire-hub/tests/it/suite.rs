@@ -68,10 +68,6 @@ impl Backend for Shared {
     ) -> Result<Option<Vec<Commit>>, BackendError> {
         Ok(self.with(|truth| truth.journal(entity_type, after, limit)))
     }
-
-    async fn last_seq(&self, client: &ClientInfo) -> Result<BTreeMap<Lane, u64>, BackendError> {
-        Ok(self.with(|truth| truth.last_seq(client)))
-    }
 }
 
 struct Rows {

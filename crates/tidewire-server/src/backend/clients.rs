@@ -140,35 +140,6 @@ pub(super) fn lanes(
     Ok(lanes)
 }
 
-/// Per lane, the last number used up by a client that is known by its connection's run.
-///
-/// Of two clients of one name under two principals, both of this run, the lower number counts: one that is too low
-/// only keeps a prediction in place until the answer comes.
-pub(super) fn last_seq(
-    prepared: &mut Prepared<'_>,
-    client: &ClientInfo,
-) -> Result<BTreeMap<Lane, u64>, Trouble> {
-    let keys = prepared
-        .get("SELECT key FROM clients WHERE client = ?1 AND incarnation = ?2 AND run = ?3")?
-        .query_map(
-            params![client.id, stored(client.incarnation), stored(client.run)],
-            |row| row.get(0),
-        )?
-        .collect::<Result<Vec<i64>, _>>()?;
-    let mut lowest: Option<BTreeMap<Lane, u64>> = None;
-    for key in keys {
-        let mut lanes = lanes(prepared, key)?;
-        if let Some(others) = lowest {
-            lanes.retain(|lane, _| others.contains_key(lane));
-            for (lane, seq) in &mut lanes {
-                *seq = others[lane].min(*seq);
-            }
-        }
-        lowest = Some(lanes);
-    }
-    Ok(lowest.unwrap_or_default())
-}
-
 /// The last number used up in one lane; nothing where the lane is new.
 pub(super) fn lane(
     prepared: &mut Prepared<'_>,

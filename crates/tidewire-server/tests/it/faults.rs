@@ -74,10 +74,6 @@ impl Backend for Faulty {
         self.trip();
         self.inner.journal(entity_type, after, limit).await
     }
-
-    async fn last_seq(&self, client: &ClientInfo) -> Result<BTreeMap<Lane, u64>, BackendError> {
-        self.inner.last_seq(client).await
-    }
 }
 
 fn faulty(directory: &tempfile::TempDir) -> (Faulty, Arc<AtomicBool>) {
