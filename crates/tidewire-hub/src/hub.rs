@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidewire_model::{EntityType, Epoch, Now};
 use tidewire_protocol::{Bye, ClientMessage, Encoded, Payload, RequestId, ServerMessage, Want};
 
+use crate::connection::bucket::Allowed;
 use crate::connection::outbox::Item;
 use crate::connection::{Client, Connection, Phase};
 use crate::stream::{LogBounds, Streams};
@@ -215,7 +216,11 @@ impl Hub {
             (
                 _,
                 ClientMessage::Ping(_) | ClientMessage::Pong(_) | ClientMessage::Unknown { .. },
-            ) => {}
+            ) => {
+                if connection.bucket.take(self.now.tick) == Allowed::No {
+                    self.close(id, &Closing::too_fast());
+                }
+            }
             (_, _) => self.close(
                 id,
                 &Closing::violation("nothing may be asked for before WELCOME"),

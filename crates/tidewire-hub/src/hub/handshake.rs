@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::Lane;
-use tidewire_protocol::{ClientMessage, Hello, ServerMessage, Welcome, close, negotiate};
+use tidewire_protocol::{ClientMessage, Hello, ServerMessage, Welcome, close, limits, negotiate};
 
 use super::closing::Closing;
 use super::{Drain, Hub};
@@ -72,7 +72,14 @@ impl Hub {
         self.arm(id);
     }
 
-    pub(super) fn on_hello(&mut self, id: ConnectionId, hello: Hello) {
+    pub(super) fn on_hello(&mut self, id: ConnectionId, mut hello: Hello) {
+        // Each lane costs the backend a look-up, and no client has been let into more.
+        let most = self.settings.limits.lanes.max(limits::LANES);
+        hello.confirmed.retain(|_, seq| *seq > 0);
+        if hello.confirmed.len() > most {
+            let reason = format!("HELLO confirms more than {most} lanes");
+            return self.close(id, &Closing::violation(&reason));
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };

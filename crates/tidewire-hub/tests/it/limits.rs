@@ -193,6 +193,69 @@ fn lanes() {
 }
 
 #[test]
+fn names_of_actions() {
+    let mut world = World::new();
+    let peer = world.connect("client", 1);
+    for (seq, length) in [(1, 256), (2, 257)] {
+        let name = "x".repeat(length);
+        let act = action(seq, seq - 1, &name, ("tasks", Some("a")), Record::new());
+        world.tell(peer, &ClientMessage::Action(act));
+    }
+    let after = action(3, 2, "delete", ("tasks", Some("a")), Record::new());
+    world.tell(peer, &ClientMessage::Action(after));
+    world.settle();
+    let messages = world.messages(peer);
+    let codes: Vec<_> = messages[..2].iter().map(error_code).collect();
+    assert_eq!(
+        codes,
+        [
+            ("unknown_action", Class::Permanent),
+            ("too_large", Class::Permanent)
+        ]
+    );
+    assert!(
+        matches!(&messages[2], ServerMessage::Ack(_)),
+        "its number was used up: {messages:?}"
+    );
+    let longest = world.facts.iter().map(|fact| match fact {
+        tidewire_hub::Fact::ActionRefused { name, .. } => name.len(),
+        _ => 0,
+    });
+    assert_eq!(longest.max(), Some(256));
+}
+
+#[test]
+fn lanes_confirmed() {
+    let mut world = World::new();
+    for (count, closed) in [(64, None), (65, Some(4006))] {
+        let peer = world.open();
+        let mut hello = hello("client", 1);
+        let lane = |number| Lane::new(&format!("lane-{number}")).unwrap();
+        hello.confirmed = (0..count).map(|number| (lane(number), 1)).collect();
+        // What was never used names nothing.
+        hello
+            .confirmed
+            .extend((100..200).map(|number| (lane(number), 0)));
+        world.tell(peer, &ClientMessage::Hello(hello));
+        world.settle();
+        assert_eq!(world.closed(peer), closed);
+    }
+}
+
+#[test]
+fn messages_before_the_welcome() {
+    let mut world = World::new();
+    let peer = world.open();
+    world.tell(peer, &ClientMessage::Hello(hello("client", 1)));
+    for _ in 0..1000 {
+        if world.closed(peer).is_none() {
+            world.tell_text(peer, r#"{"type":"NEWER"}"#);
+        }
+    }
+    assert_eq!(world.closed(peer), Some(4102));
+}
+
+#[test]
 fn connections() {
     let mut world = World::with(|settings| settings.connections = 2);
     let (first, _) = (world.open(), world.open());

@@ -1,6 +1,7 @@
 //! A shell without I/O around the hub: sockets that take frames when told to, and a backend that answers when told to.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tidewire_hub::{
     BackendError, CallerId, ConnectionId, Fact, Frame, Hub, Input, Output, Principal, PublishError,
@@ -518,6 +519,8 @@ pub(crate) fn action(
 ) -> ActionMessage {
     let mut random = [0; 10];
     random[..8].copy_from_slice(&seq.to_be_bytes());
+    let mut fingerprint = DefaultHasher::new();
+    format!("{name} {target:?} {payload:?}").hash(&mut fingerprint);
     ActionMessage {
         id: tidewire_model::ActionId::new(1, random),
         lane: tidewire_model::Lane::main(),
@@ -526,7 +529,7 @@ pub(crate) fn action(
         name: name.to_owned(),
         entity_type: Some(kind(target.0)),
         entity_id: target.1.map(id),
-        hash: format!("{name} {target:?} {payload:?}"),
+        hash: format!("{:016x}", fingerprint.finish()),
         payload,
         base: None,
     }

@@ -7,6 +7,7 @@ use tidewire_model::{EntityId, EntityType, Lane, Record, Version};
 
 use crate::error::Fault;
 use crate::fields::{fields, object};
+use crate::limits::ID_BYTES;
 use crate::wire::{FromWire, Numbers, Out, Whole, Word, Words, need};
 use crate::{AckResult, AnswerRow, Class, RequestId, SubscribeResult, SyncReason, Want, WireRow};
 
@@ -165,6 +166,18 @@ impl FromWire for Beat {
     fn from_wire(fields: BeatFields) -> Result<Self, Fault> {
         need(fields.n, "n").map(|n| Self(n.0))
     }
+}
+
+/// Text that is kept as long as what it names, and so is no longer than a name.
+pub(super) fn short(text: Option<String>, name: &'static str) -> Result<String, Fault> {
+    let text = need(text, name)?;
+    if text.len() > ID_BYTES {
+        return Err(Fault::bad(
+            name,
+            &format_args!("it has more than {ID_BYTES} bytes"),
+        ));
+    }
+    Ok(text)
 }
 
 /// A whole number that a message holds as it is.

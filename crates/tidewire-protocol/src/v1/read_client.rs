@@ -2,7 +2,7 @@
 
 use tidewire_model::{ActionId, EntityId, EntityType, Epoch, Lane, Offset, Query, Record, Version};
 
-use super::parts::{Beat, lanes, request_id, whole, word};
+use super::parts::{Beat, lanes, request_id, short, whole, word};
 use super::{names, read};
 use crate::error::Fault;
 use crate::fields::fields;
@@ -102,11 +102,11 @@ impl FromWire for ClientInfo {
 
     fn from_wire(fields: ClientFields) -> Result<Self, Fault> {
         Ok(Self {
-            id: need(fields.id, "id")?,
+            id: short(fields.id, "id")?,
             incarnation: whole(fields.incarnation, "incarnation")?,
             run: whole(fields.run, "run")?,
-            app: need(fields.app, "app")?,
-            version: need(fields.version, "version")?,
+            app: short(fields.app, "app")?,
+            version: short(fields.version, "version")?,
         })
     }
 }
@@ -246,7 +246,7 @@ impl FromWire for ActionMessage {
             entity_id: fields.entity_id,
             payload: need(fields.payload, "payload")?,
             base: fields.base,
-            hash: need(fields.hash, "hash")?,
+            hash: short(fields.hash, "hash")?,
         })
     }
 }
