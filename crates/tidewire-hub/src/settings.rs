@@ -48,7 +48,7 @@ pub struct Settings {
     pub answer_bytes: usize,
     /// The most commits that are read from the journal to resume one stream.
     pub replay_commits: usize,
-    /// The most bytes of such commits.
+    /// The most bytes of such commits that wait for one connection.
     pub replay_bytes: usize,
     /// The most items written in one group.
     pub group_items: usize,

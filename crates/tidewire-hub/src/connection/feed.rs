@@ -139,6 +139,19 @@ impl Feed {
         }
     }
 
+    /// The bytes of commits from the journal that wait to go out.
+    pub(crate) fn replay_bytes(&self) -> usize {
+        let state = match &self.state {
+            FeedState::Answered(next) => &**next,
+            state => state,
+        };
+        let FeedState::Flowing(flow) = state else {
+            return 0;
+        };
+        let frames = flow.replay.iter().flat_map(|frames| frames.iter());
+        frames.map(Frame::len).sum()
+    }
+
     /// Whether a snapshot is on its way that does not contain this offset, or may not.
     pub(crate) fn is_behind(&self, offset: Offset) -> bool {
         let of = |state: &FeedState| match state {

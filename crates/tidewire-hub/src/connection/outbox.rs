@@ -24,6 +24,15 @@ pub(crate) enum Item {
         /// Which subscription to it.
         key: u64,
     },
+    /// The answer to an action, with rows.
+    Rows {
+        /// The answer.
+        frame: Frame,
+        /// The same without its rows.
+        bare: Frame,
+        /// The entity types the rows may be of.
+        types: Vec<EntityType>,
+    },
     /// The rows of a fetch, cut into frames as they go out.
     Data(Box<Answer>),
     /// A ping, whose heads are those at the time it goes out.
@@ -183,17 +192,19 @@ impl Outbox {
         let mut types: Vec<EntityType> = self
             .items
             .iter()
-            .filter_map(|(_, item)| match item {
-                Item::Data(answer) => Some(answer.entity_type.clone()),
-                _ => None,
+            .flat_map(|(_, item)| match item {
+                Item::Data(answer) => std::slice::from_ref(&answer.entity_type),
+                Item::Rows { types, .. } => types,
+                _ => &[],
             })
+            .cloned()
             .collect();
         types.sort();
         types.dedup();
         types
     }
 
-    /// Takes out the answers to fetches of a stream.
+    /// Takes out the answers to fetches of a stream, and its rows out of answers to actions.
     pub(crate) fn take_answers(&mut self, entity_type: &EntityType) -> Vec<RequestId> {
         let mut taken = Vec::new();
         let items = std::mem::take(&mut self.items);
@@ -203,6 +214,10 @@ impl Outbox {
                     self.frames -= 1;
                     self.answer_bytes -= answer.bytes;
                     taken.push(answer.request);
+                }
+                Item::Rows { frame, bare, types } if types.contains(entity_type) => {
+                    self.bytes = self.bytes - frame.len() + bare.len();
+                    self.items.push_back((after, Item::Frame(bare)));
                 }
                 item => self.items.push_back((after, item)),
             }
@@ -243,7 +258,9 @@ impl Item {
     /// Frames, bytes of finished frames, bytes of rows.
     fn weight(&self) -> (usize, usize, usize) {
         match self {
-            Self::Frame(frame) | Self::Attach { frame, .. } => (1, frame.len(), 0),
+            Self::Frame(frame) | Self::Attach { frame, .. } | Self::Rows { frame, .. } => {
+                (1, frame.len(), 0)
+            }
             Self::Data(answer) => (1, 0, answer.bytes),
             Self::Ping => (1, 0, 0),
         }

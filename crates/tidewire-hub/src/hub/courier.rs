@@ -224,7 +224,7 @@ impl Courier<'_> {
             return self.data();
         }
         match self.outbox.pop() {
-            Some(Item::Frame(frame)) => Step::Frame(frame),
+            Some(Item::Frame(frame) | Item::Rows { frame, .. }) => Step::Frame(frame),
             Some(Item::Attach {
                 frame,
                 entity_type,

@@ -4,13 +4,13 @@
 //! Decides nothing about what an answer says.
 
 use tidewire_model::{EntityType, Offset};
-use tidewire_protocol::ServerMessage;
+use tidewire_protocol::{AnswerRow, ServerMessage};
 
 use super::Hub;
 use super::closing::Closing;
-use crate::ConnectionId;
 use crate::connection::outbox::Item;
 use crate::connection::{Client, HeldAnswer};
+use crate::{ConnectionId, Frame};
 
 impl Hub {
     /// Sends the answer to an action, behind those before it. `speaks_of` is what it includes, by
@@ -26,26 +26,40 @@ impl Hub {
             return;
         };
         let behind: Vec<_> = speaks_of
-            .into_iter()
+            .iter()
             .filter_map(|(entity_type, offset)| {
-                let feed = client.feeds.get(&entity_type)?;
-                feed.is_behind(offset)
-                    .then_some((entity_type, feed.key, offset))
+                let feed = client.feeds.get(entity_type)?;
+                let waits = feed.is_behind(*offset);
+                waits.then(|| (entity_type.clone(), feed.key, *offset))
             })
             .collect();
-        if behind.is_empty() && client.held.is_empty() {
+        let is_next = behind.is_empty() && client.held.is_empty();
+        if is_next {
             client.pending_actions = client.pending_actions.saturating_sub(1);
-            return self.send(id, &message);
         }
-        // What it would show may be out of date, or out of sight, when it goes out.
-        match &mut message {
-            ServerMessage::Ack(ack) => ack.rows.clear(),
-            ServerMessage::Reject(reject) => reject.rows.clear(),
-            _ => {}
+        let has_rows = rows_of(&mut message).is_some_and(|rows| !rows.is_empty());
+        let whole = (is_next && has_rows)
+            .then(|| self.encode(id, &message))
+            .flatten();
+        if let Some(rows) = rows_of(&mut message) {
+            // What a held answer would show may be out of date, or out of sight, when it goes out.
+            rows.clear();
         }
         let Some(frame) = self.encode(id, &message) else {
             return;
         };
+        match whole {
+            Some(whole) => {
+                let types = speaks_of.into_iter().map(|(entity_type, _)| entity_type);
+                let (frame, bare, types) = (whole, frame, types.collect());
+                self.push(id, Item::Rows { frame, bare, types });
+            }
+            None if is_next => self.push(id, Item::Frame(frame)),
+            None => self.hold(id, frame, behind),
+        }
+    }
+
+    fn hold(&mut self, id: ConnectionId, frame: Frame, behind: Vec<(EntityType, u64, Offset)>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -65,6 +79,15 @@ impl Hub {
             }
             self.push(id, Item::Frame(answer.frame));
         }
+    }
+}
+
+/// The rows of an answer to an action, where it can have any.
+fn rows_of(message: &mut ServerMessage) -> Option<&mut Vec<AnswerRow>> {
+    match message {
+        ServerMessage::Ack(ack) => Some(&mut ack.rows),
+        ServerMessage::Reject(reject) => Some(&mut reject.rows),
+        _ => None,
     }
 }
 

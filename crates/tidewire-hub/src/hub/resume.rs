@@ -6,7 +6,7 @@ use tidewire_model::{Epoch, Offset};
 use tidewire_protocol::{Resume, SubscribeResult};
 
 use super::{Asked, Hub};
-use crate::connection::feed::{FeedState, Flow};
+use crate::connection::feed::{Feed, FeedState, Flow};
 use crate::stream::{Entry, Variant, render_events};
 use crate::{Anew, BackendError, Commit, ConnectionId, Fact, Frame, Output, Ticket};
 
@@ -117,7 +117,8 @@ impl Hub {
         };
         let (after, want) = (resume.offset, feed.want);
         let mut reached = after;
-        let mut bytes = 0;
+        // Of all streams of the connection together, or each would have as much.
+        let mut bytes: usize = client.feeds.values().map(Feed::replay_bytes).sum();
         let mut replay = Vec::new();
         for commit in commits {
             let part = commit

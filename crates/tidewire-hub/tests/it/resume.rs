@@ -191,6 +191,44 @@ fn more_bytes_than_a_resume_is_worth_lead_to_a_new_beginning() {
 }
 
 #[test]
+fn all_resumes_of_a_connection_together_hold_no_more_than_one_may() {
+    let names = ["one", "two", "three"];
+    let begun = |is_stuck: bool| {
+        let mut truth = Truth::new(Epoch::new("one").unwrap());
+        for name in names {
+            let write =
+                |number| WriteRequest::Publish(vec![create(name, &format!("e{number}"), 1)]);
+            truth.write((0..10).map(write).collect());
+        }
+        let mut world = World::over(truth, |settings| {
+            settings.replay_bytes = 2500;
+            settings.window_bytes = 1;
+        });
+        let peer = world.connect("client", 1);
+        if is_stuck {
+            world.stuck(peer);
+            world.tell(peer, &ClientMessage::Ping(1));
+        }
+        for name in names {
+            let resume = Some(from("one", 0, "all"));
+            world.resubscribe(peer, name, Want::Changes, resume);
+            world.settle();
+        }
+        world.unstick(peer);
+        let mut results = Vec::new();
+        for message in world.messages(peer) {
+            if let ServerMessage::Subscribed(subscribed) = message {
+                results.push(subscribed.result);
+            }
+        }
+        results
+    };
+    let (resumed, now) = (SubscribeResult::Resumed, SubscribeResult::Now);
+    assert_eq!(begun(false), [resumed; 3]);
+    assert_eq!(begun(true), [resumed, now, now]);
+}
+
+#[test]
 fn a_stream_that_does_not_exist_yet_begins_at_nothing() {
     let mut world = World::new();
     let peer = world.connect("client", 1);

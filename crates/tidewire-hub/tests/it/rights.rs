@@ -15,12 +15,16 @@ use crate::world::{World, action, create, entity, kind};
 struct Doors {
     closed: AtomicBool,
     narrow: AtomicBool,
+    no_tasks: AtomicBool,
 }
 
 impl Rights for Doors {
     fn may_read(&self, _principal: &Principal, entity_type: &EntityType) -> Option<String> {
         let secret = entity_type.as_str() == "secrets";
         if secret && self.closed.load(Ordering::Relaxed) {
+            return None;
+        }
+        if entity_type.as_str() == "tasks" && self.no_tasks.load(Ordering::Relaxed) {
             return None;
         }
         Some(
@@ -186,6 +190,42 @@ fn nothing_on_its_way_is_sent_once_it_may_not_be_seen() {
         "{messages:?}"
     );
     assert_eq!(world.stats().answer_bytes, 0);
+}
+
+#[test]
+fn an_answer_on_its_way_loses_its_rows_once_they_may_not_be_seen() {
+    let (mut world, doors) = world();
+    let peer = world.connect("client", 1);
+    world.stuck(peer);
+    world.tell(peer, &ClientMessage::Ping(1));
+    let payload = |fields: &[(&str, Value)]| entity(fields);
+    let mut act = |seq, entity_type: &str, id: &str| {
+        let payload = payload(&[("n", Value::from(1))]);
+        let act = action(seq, seq - 1, "create", (entity_type, Some(id)), payload);
+        world.tell(peer, &ClientMessage::Action(act));
+        world.settle();
+    };
+    act(1, "tasks", "new");
+    act(2, "tasks", "a");
+    act(3, "people", "p");
+    let before = world.stats().waiting_bytes;
+    doors.no_tasks.store(true, Ordering::Relaxed);
+    world.say(Input::RightsChanged { principal: None });
+    let stats = world.stats();
+    assert_eq!(stats.waiting_frames, 3);
+    assert!(stats.waiting_bytes < before);
+    world.unstick(peer);
+    let rows: Vec<usize> = world
+        .messages(peer)
+        .iter()
+        .filter_map(|message| match message {
+            ServerMessage::Ack(ack) => Some(ack.rows.len()),
+            ServerMessage::Reject(reject) => Some(reject.rows.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rows, [0, 0, 1]);
+    assert_eq!(world.stats().waiting_bytes, 0);
 }
 
 /// Who may post and not read.
