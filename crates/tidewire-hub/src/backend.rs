@@ -68,7 +68,8 @@ pub trait SnapshotRows: Send {
     /// The point all rows speak for.
     fn as_of(&self) -> Offset;
 
-    /// At most `limit` further rows with the version of each, in order of the id; empty at the end.
+    /// At most `limit` further rows with the version of each, in order of the id; empty at the end
+    /// only. Fewer where they are large.
     async fn next(&mut self, limit: usize) -> Result<Vec<(Record, Offset)>, BackendError>;
 }
 
@@ -179,6 +180,9 @@ pub struct ReadAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
+    /// The answer would be larger than the backend reads at once; the same again will fail again.
+    #[error("the backend does not read so much at once: {0}; ask for less")]
+    TooLarge(String),
     /// The request makes no sense to this backend; the same again will fail again.
     #[error("the backend cannot do this: {0}")]
     Unsupported(String),

@@ -66,6 +66,10 @@ impl Hub {
         };
         let answer = match result {
             Ok(answer) => answer,
+            Err(BackendError::TooLarge(_)) => {
+                self.counts.limited += 1;
+                return self.end_fetch(id, request, ("too_large", Class::Permanent), None);
+            }
             Err(BackendError::Unsupported(_)) => {
                 return self.end_fetch(id, request, ("unsupported", Class::Permanent), None);
             }

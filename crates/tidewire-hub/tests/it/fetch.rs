@@ -163,6 +163,11 @@ fn more_fetches_than_may_be_under_way_are_told_to_come_again() {
 fn a_failing_backend_is_told_by_class() {
     let table = [
         (
+            BackendError::TooLarge("more than a page".to_owned()),
+            "too_large",
+            Class::Permanent,
+        ),
+        (
             BackendError::Unsupported("no".to_owned()),
             "unsupported",
             Class::Permanent,

@@ -70,7 +70,7 @@ impl OpenError {
     pub(super) fn from_trouble(path: &Path, trouble: &Trouble) -> Self {
         match trouble {
             Trouble::Sqlite(error) => Self::from_sqlite(path, error),
-            Trouble::Content { .. } => Self::Damaged {
+            Trouble::Content { .. } | Trouble::TooLarge { .. } => Self::Damaged {
                 path: path.to_owned(),
                 detail: trouble.to_string(),
             },
@@ -100,6 +100,12 @@ pub(super) enum Trouble {
         /// What is wrong with it.
         detail: String,
     },
+    /// A reader asks for more than may be in memory for it.
+    #[error("it comes to more than {bound} bytes")]
+    TooLarge {
+        /// The bound, in bytes.
+        bound: usize,
+    },
 }
 
 impl Trouble {
@@ -114,6 +120,9 @@ impl Trouble {
 
 impl From<Trouble> for BackendError {
     fn from(trouble: Trouble) -> Self {
-        Self::Storage(trouble.to_string())
+        match trouble {
+            Trouble::TooLarge { .. } => Self::TooLarge(trouble.to_string()),
+            trouble => Self::Storage(trouble.to_string()),
+        }
     }
 }

@@ -16,6 +16,9 @@ use super::error::Trouble;
 use super::prepared::Prepared;
 use super::streams;
 
+/// The most bytes of rows in memory for one read, those before its window included.
+const READ_BYTES: usize = 32 * 1024 * 1024;
+
 /// Answers a read.
 pub(super) fn read(
     prepared: &mut Prepared<'_>,
@@ -36,9 +39,14 @@ fn by_id(
     let mut asked = BTreeSet::new();
     let mut rows = Vec::new();
     let mut missing = Vec::new();
+    let mut bytes = 0;
     for id in ids.iter().filter(|id| asked.insert(*id)) {
         match entities::load(prepared, entity_type, id)? {
-            Some(row) => rows.push(row),
+            Some((record, version)) => {
+                bytes += record.approximate_bytes();
+                within(bytes, READ_BYTES)?;
+                rows.push((record, version));
+            }
             None => missing.push(id.clone()),
         }
     }
@@ -55,7 +63,7 @@ fn by_id(
 fn page(prepared: &mut Prepared<'_>, query: &Query) -> Result<ReadAnswer, Trouble> {
     let entity_type = query.entity_type();
     let as_of = streams::load(prepared, entity_type)?.head;
-    let mut page = Page::of(query);
+    let mut page = Page::of(query, READ_BYTES);
     let mut rows = prepared
         .get("SELECT version, body FROM entities WHERE type = ?1 ORDER BY id")?
         .query([entity_type.as_str()])?;
@@ -70,9 +78,16 @@ fn page(prepared: &mut Prepared<'_>, query: &Query) -> Result<ReadAnswer, Troubl
             id,
             record,
             version,
-        });
+        })?;
     }
     Ok(page.answer(as_of))
+}
+
+fn within(bytes: usize, bound: usize) -> Result<(), Trouble> {
+    if bytes > bound {
+        return Err(Trouble::TooLarge { bound });
+    }
+    Ok(())
 }
 
 /// A page being put together, row by row in any order.
@@ -84,6 +99,9 @@ struct Page<'q> {
     kept: BinaryHeap<Row<'q>>,
     /// The most rows to keep: those before the window, where they are counted, and those in it.
     room: usize,
+    /// The bytes of the rows kept, and the most there may be.
+    bytes: usize,
+    most_bytes: usize,
     /// The last row that is not behind `after`.
     before: Option<Row<'q>>,
     /// How many rows match.
@@ -93,7 +111,7 @@ struct Page<'q> {
 }
 
 impl<'q> Page<'q> {
-    fn of(query: &'q Query) -> Self {
+    fn of(query: &'q Query, most_bytes: usize) -> Self {
         let (skipped, after) = match query.start() {
             Start::Offset(rows) => (*rows, None),
             Start::After(cursor) => (0, Some(query.sort().position_of(cursor))),
@@ -107,15 +125,17 @@ impl<'q> Page<'q> {
             after,
             kept: BinaryHeap::new(),
             room,
+            bytes: 0,
+            most_bytes,
             before: None,
             total: 0,
             behind: 0,
         }
     }
 
-    fn take(&mut self, row: Row<'q>) {
+    fn take(&mut self, row: Row<'q>) -> Result<(), Trouble> {
         if self.query.matches(&row.record) != Some(true) {
-            return;
+            return Ok(());
         }
         self.total += 1;
         if let Some(after) = &self.after
@@ -124,16 +144,20 @@ impl<'q> Page<'q> {
             if self.before.as_ref().is_none_or(|before| *before < row) {
                 self.before = Some(row);
             }
-            return;
+            return Ok(());
         }
         self.behind += 1;
+        let bytes = row.record.approximate_bytes();
         if self.kept.len() < self.room {
+            self.bytes += bytes;
             self.kept.push(row);
         } else if let Some(mut last) = self.kept.peek_mut()
             && row < *last
         {
+            self.bytes = self.bytes + bytes - last.record.approximate_bytes();
             *last = row;
         }
+        within(self.bytes, self.most_bytes)
     }
 
     fn answer(self, as_of: Offset) -> ReadAnswer {
@@ -207,3 +231,37 @@ impl PartialEq for Row<'_> {
 }
 
 impl Eq for Row<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of a hundred rows, the last of them first, a query takes before it has too much.
+    fn taken(query: &Query) -> usize {
+        let mut page = Page::of(query, 10 * 1024);
+        (0..100)
+            .take_while(|number| {
+                let row = Row {
+                    sort: query.sort(),
+                    id: EntityId::integer(1000 - number),
+                    record: Record::new().with("text", "x".repeat(1000)),
+                    version: Offset::ZERO,
+                };
+                page.take(row).is_ok()
+            })
+            .count()
+    }
+
+    #[test]
+    fn a_page_is_bounded_in_bytes_with_what_stands_before_it() {
+        let query = || Query::new(EntityType::new("c").unwrap());
+        assert_eq!(taken(&query().limit(5)), 100);
+        assert_eq!(taken(&query().limit(50)), 9);
+        assert_eq!(taken(&query().offset(1_000_000).limit(1)), 9);
+        let after = Cursor {
+            values: Vec::new(),
+            id: EntityId::integer(1),
+        };
+        assert_eq!(taken(&query().after(after).limit(5)), 100);
+    }
+}

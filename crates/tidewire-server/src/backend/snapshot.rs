@@ -24,6 +24,9 @@ use super::streams;
 /// The most snapshots open at once; others wait for their turn.
 const OPEN_SNAPSHOTS: usize = 64;
 
+/// Where a part ends whose rows are large, in bytes: it waits in memory until its reader has taken it.
+const PART_BYTES: usize = 256 * 1024;
+
 /// How long a snapshot may wait to be read on, and how long it may take in all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -233,10 +236,13 @@ impl Reading {
 
 fn part(rows: &mut Rows<'_>, limit: usize) -> Result<Part, Trouble> {
     let mut part = Vec::new();
+    let mut bytes = 0;
     while part.len() < limit
+        && bytes < PART_BYTES
         && let Some(row) = rows.next()?
     {
         let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        bytes += body.len();
         part.push(entities::read(row.get(0)?, body)?);
     }
     Ok(part)

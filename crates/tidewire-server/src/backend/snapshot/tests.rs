@@ -104,3 +104,31 @@ async fn dropping_the_backend_ends_its_snapshots_and_frees_the_file() {
         ));
     }
 }
+
+#[tokio::test]
+async fn a_part_of_large_rows_is_short_and_no_row_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let backend = backend(&directory).await;
+    let large = |number| Write::Create {
+        entity_type: EntityType::new("c").unwrap(),
+        id: Some(EntityId::integer(number)),
+        entity: Record::new().with("text", "x".repeat(100 * 1024)),
+    };
+    let writes = (1000..1020).map(large).collect();
+    backend
+        .write(vec![WriteRequest::Publish(writes)])
+        .await
+        .unwrap();
+    let mut snapshot = open_one(&backend).await;
+    let mut rows = 0;
+    loop {
+        let part = snapshot.next(1000).await.unwrap();
+        if part.is_empty() {
+            break;
+        }
+        let bytes: usize = part.iter().map(|(row, _)| row.approximate_bytes()).sum();
+        assert!(bytes < PART_BYTES + 110 * 1024, "{bytes}");
+        rows += part.len();
+    }
+    assert_eq!(rows, 30);
+}
