@@ -226,7 +226,8 @@ pub enum Anew {
     Epoch,
     /// The client was allowed to see something else then.
     View,
-    /// The place is beyond the head: this server lost data that the client has.
+    /// The place is beyond the head: this server lost data that the client has, or the client says
+    /// what is not so. Nothing but its own subscription begins anew on its word.
     Ahead,
     /// What came since would be more than a snapshot is worth.
     TooFar,

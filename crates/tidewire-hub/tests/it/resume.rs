@@ -191,6 +191,30 @@ fn more_bytes_than_a_resume_is_worth_lead_to_a_new_beginning() {
 }
 
 #[test]
+fn nobody_moves_the_epoch_by_naming_an_offset() {
+    let mut world = world();
+    let (liar, other) = (world.connect("liar", 1), world.connect("other", 1));
+    begin(&mut world, other, Want::Changes, from("one", 40, "all"));
+    let far = from("one", tidewire_model::MAX_WIRE, "all");
+    for (want, result) in [
+        (Want::Changes, SubscribeResult::Now),
+        (Want::Snapshot, SubscribeResult::Snapshot),
+    ] {
+        let (subscribed, _) = begin(&mut world, liar, want, far.clone());
+        assert_eq!(subscribed.result, result);
+        assert_eq!(subscribed.epoch.as_str(), "one");
+        assert!(subscribed.head < far.offset);
+        world.unsubscribe(liar, "tasks");
+        world.messages(liar);
+    }
+    assert_eq!(world.messages(other), []);
+    world.unsubscribe(other, "tasks");
+    world.messages(other);
+    let (subscribed, _) = begin(&mut world, other, Want::Changes, from("one", 40, "all"));
+    assert_eq!(subscribed.result, SubscribeResult::Resumed);
+}
+
+#[test]
 fn all_resumes_of_a_connection_together_hold_no_more_than_one_may() {
     let names = ["one", "two", "three"];
     let begun = |is_stuck: bool| {
