@@ -2,12 +2,13 @@
 //! commands against it.
 
 use crate::repository::Repository;
-use crate::{ci, docs, layers, licences, tidy};
+use crate::{ci, docs, layers, licences, sim, tidy};
 
 /// One subcommand of `cargo xtask`.
 pub(crate) struct Chore {
     pub(crate) name: &'static str,
-    pub(crate) options: &'static [&'static str],
+    /// The options it knows; one that ends with `=` takes a whole number.
+    options: &'static [&'static str],
     about: &'static str,
     pub(crate) run: fn(&Repository, &[String]) -> Result<(), String>,
 }
@@ -57,7 +58,26 @@ pub(crate) const CHORES: &[Chore] = &[
         about: "licences and banned crates, by the lists in deny.toml",
         run: |repository, _| licences::run(repository),
     },
+    Chore {
+        name: "sim",
+        options: &["--seeds=", "--seed=", "--lines="],
+        about: "the laws in the worlds of many seeds, or of one, with so many lines of its trace",
+        run: sim::run,
+    },
 ];
+
+impl Chore {
+    /// Whether it knows an option by this name, value and all.
+    pub(crate) fn knows(&self, option: &str) -> bool {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        self.options
+            .iter()
+            .any(|known| match known.strip_suffix('=') {
+                Some(with_value) => with_value == name,
+                None => *known == name && value.is_empty(),
+            })
+    }
+}
 
 /// Finds the chore that a command line names, and refuses options it does not know.
 ///
@@ -74,10 +94,7 @@ pub(crate) fn read(arguments: &[String]) -> Result<Request, String> {
         .iter()
         .find(|chore| chore.name == name)
         .ok_or_else(|| format!("There is no chore `{name}`."))?;
-    match arguments[1..]
-        .iter()
-        .find(|option| !chore.options.contains(&option.as_str()))
-    {
+    match arguments[1..].iter().find(|option| !chore.knows(option)) {
         Some(unknown) => Err(format!("`{name}` does not know `{unknown}`.")),
         None => Ok(Request::Run(chore)),
     }
@@ -87,7 +104,15 @@ pub(crate) fn read(arguments: &[String]) -> Result<Request, String> {
 pub(crate) fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask <chore>\n");
     for chore in CHORES {
-        let call = format!("{} {}", chore.name, chore.options.join(" "));
+        let options: Vec<String> = chore
+            .options
+            .iter()
+            .map(|option| match option.strip_suffix('=') {
+                Some(name) => format!("[{name}=N]"),
+                None => format!("[{option}]"),
+            })
+            .collect();
+        let call = format!("{} {}", chore.name, options.join(" "));
         text.push_str(&format!("\n  {:<12} {}", call.trim_end(), chore.about));
     }
     text
@@ -109,6 +134,7 @@ mod tests {
     fn a_chore_is_found_by_name_with_its_options() {
         assert_eq!(asked(&["tidy"]), Ok("tidy"));
         assert_eq!(asked(&["ci", "--deep"]), Ok("ci"));
+        assert_eq!(asked(&["sim", "--seeds=9"]), Ok("sim"));
         assert_eq!(asked(&[]), Ok("help"));
     }
 

@@ -57,9 +57,11 @@ fn perform(repository: &Repository, step: &Step) -> Result<(), String> {
             println!("\n==> {}: {}", step.name, call.shown());
             call.run(repository.root())
         }
-        Work::Chore(chore) => {
-            println!("\n==> {}: cargo xtask {}", step.name, chore.name);
-            (chore.run)(repository, &[])
+        Work::Chore(chore, options) => {
+            let call = format!("{} {}", chore.name, options.join(" "));
+            println!("\n==> {}: cargo xtask {}", step.name, call.trim_end());
+            let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+            (chore.run)(repository, &options)
         }
     }
 }

@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod repository;
 mod rust_source;
+mod sim;
 mod tidy;
 
 use std::process::ExitCode;

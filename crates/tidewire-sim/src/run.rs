@@ -33,9 +33,7 @@ pub struct Failure {
 
 /// The line that shows the same again.
 fn replay_line(seed: u64) -> String {
-    format!(
-        "TIDEWIRE_SIM_SEED={seed} cargo test -p tidewire-sim --test it many_seeds_hold_the_laws -- --nocapture"
-    )
+    format!("cargo xtask sim --seed={seed}")
 }
 
 impl fmt::Display for Failure {

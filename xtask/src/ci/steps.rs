@@ -15,7 +15,7 @@ pub(crate) struct Step {
 /// What a step does.
 pub(crate) enum Work {
     Call(Call),
-    Chore(&'static Chore),
+    Chore(&'static Chore, &'static [&'static str]),
 }
 
 /// Chores that read the tree and build nothing.
@@ -27,6 +27,8 @@ const USUAL_PROPTEST_CASES: &str = "64";
 const DEEP_PROPTEST_CASES: &str = "4096";
 /// Times that a process is killed and started again in a deep run.
 const DEEP_CRASH_ROUNDS: &str = "100";
+/// Worlds that are simulated in a deep run.
+const DEEP_SEEDS: &str = "--seeds=20000";
 
 /// All steps of a run. The variables are those that tests read.
 pub(crate) fn steps(
@@ -63,6 +65,7 @@ pub(crate) fn steps(
             "deep tests",
             tests(runner, Depth::Deep).variables(variables),
         ));
+        steps.push(deep_sim());
     }
     steps
 }
@@ -124,12 +127,22 @@ fn tests(runner: Tool, depth: Depth) -> Call {
 fn licences(cargo_deny: Tool) -> Step {
     match cargo_deny {
         Tool::Present => call("licences", Call::new("cargo deny check bans licenses")),
-        Tool::Lacking => CHORES
-            .iter()
-            .find(|chore| chore.name == "licences")
-            .map(step)
-            .expect("the table of chores has `licences`"),
+        Tool::Lacking => step(chore("licences")),
     }
+}
+
+fn deep_sim() -> Step {
+    Step {
+        name: "sim".to_string(),
+        work: Work::Chore(chore("sim"), &[DEEP_SEEDS]),
+    }
+}
+
+fn chore(name: &str) -> &'static Chore {
+    CHORES
+        .iter()
+        .find(|chore| chore.name == name)
+        .expect("the table of chores has it")
 }
 
 fn call(name: &str, call: Call) -> Step {
@@ -142,7 +155,7 @@ fn call(name: &str, call: Call) -> Step {
 fn step(chore: &'static Chore) -> Step {
     Step {
         name: chore.name.to_string(),
-        work: Work::Chore(chore),
+        work: Work::Chore(chore, &[]),
     }
 }
 
@@ -156,7 +169,9 @@ mod tests {
         let variables = [("TIDEWIRE_PYTHON".to_string(), "/p".to_string())];
         let shown = |step: Step| match step.work {
             Work::Call(call) => (step.name, call.shown()),
-            Work::Chore(chore) => (step.name, chore.name.to_string()),
+            Work::Chore(chore, options) => {
+                (step.name, format!("{} {}", chore.name, options.join(" ")))
+            }
         };
         steps(&repository, &workspace, depth, &variables)
             .into_iter()
@@ -183,12 +198,18 @@ mod tests {
     fn a_deep_run_adds_and_leaves_nothing_out() {
         let (usual, deep) = (names(Depth::Usual), names(Depth::Deep));
         assert_eq!(deep[..usual.len()], usual);
-        assert_eq!(deep[usual.len()..], ["deep tests"]);
-        assert!(
-            listed(Depth::Deep)
-                .iter()
-                .any(|(_, call)| call.contains("PROPTEST_CASES=4096"))
-        );
+        assert_eq!(deep[usual.len()..], ["deep tests", "sim"]);
+        for expected in [
+            "PROPTEST_CASES=4096",
+            "TIDEWIRE_CRASH_ROUNDS=100",
+            "sim --seeds=20000",
+        ] {
+            let runs = listed(Depth::Deep);
+            assert!(
+                runs.iter().any(|(_, call)| call.contains(expected)),
+                "{expected}"
+            );
+        }
     }
 
     #[test]

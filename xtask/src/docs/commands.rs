@@ -214,7 +214,7 @@ fn wrong_chore(words: &[&str]) -> Option<String> {
     };
     let unknown = options
         .iter()
-        .find(|option| option.starts_with('-') && !chore.options.contains(option));
+        .find(|option| option.starts_with('-') && !chore.knows(option));
     unknown.map(|option| format!("`{name}` does not know `{option}`"))
 }
 

@@ -2,8 +2,3 @@
 
 mod plants;
 mod seeds;
-
-/// A number from the environment.
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
