@@ -168,6 +168,13 @@ impl Hub {
         }
     }
 
+    /// Whether somebody still waits for the answer to a question. A shell may give up one that
+    /// nobody waits for, and need not answer it.
+    #[must_use]
+    pub fn awaits(&self, ticket: Ticket) -> bool {
+        self.asked.contains_key(&ticket)
+    }
+
     /// What the hub holds and has done.
     #[must_use]
     pub fn stats(&self) -> Stats {

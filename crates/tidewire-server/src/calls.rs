@@ -29,6 +29,10 @@ pub(crate) struct Calls {
     events: mpsc::WeakSender<Event>,
     reads: Arc<Semaphore>,
     tasks: JoinSet<()>,
+    /// Reads that run, or wait for their turn.
+    reading: BTreeMap<Ticket, AbortHandle>,
+    /// How many of them are looked through for those that nobody waits for.
+    reading_most: usize,
     snapshots: BTreeMap<Ticket, SnapshotState>,
     authenticating: BTreeMap<ConnectionId, AbortHandle>,
 }
@@ -51,6 +55,8 @@ impl Calls {
             events,
             reads: Arc::new(Semaphore::new(READS)),
             tasks: JoinSet::new(),
+            reading: BTreeMap::new(),
+            reading_most: 2 * READS,
             snapshots: BTreeMap::new(),
             authenticating: BTreeMap::new(),
         }
@@ -110,11 +116,12 @@ impl Calls {
         let reads = self.reads.clone();
         match output {
             Output::Read { ticket, request } => {
-                self.spawn(async move {
+                let task = self.spawn(async move {
                     let _turn = reads.acquire_owned().await;
                     let result = guarded(backend.read(request)).await;
                     Event::Input(Input::ReadDone { ticket, result })
                 });
+                self.reading.insert(ticket, task);
             }
             Output::ReadJournal {
                 ticket,
@@ -122,11 +129,12 @@ impl Calls {
                 after,
                 limit,
             } => {
-                self.spawn(async move {
+                let task = self.spawn(async move {
                     let _turn = reads.acquire_owned().await;
                     let result = guarded(backend.journal(&entity_type, after, limit)).await;
                     Event::Input(Input::JournalRead { ticket, result })
                 });
+                self.reading.insert(ticket, task);
             }
             Output::OpenSnapshot {
                 ticket,
@@ -149,6 +157,25 @@ impl Calls {
                 "the hub asked for something the server does not know"
             ),
         }
+    }
+
+    /// Whether so many reads were started that it is time to give up those that nobody waits for.
+    pub(crate) fn has_many_reads(&self) -> bool {
+        self.reading.len() >= self.reading_most
+    }
+
+    /// Gives up the reads that nobody waits for. The hub bounds how many of each connection wait, but
+    /// connections come and go, and what one of them asked would be read after it is gone.
+    pub(crate) fn give_up_reads(&mut self, awaits: impl Fn(Ticket) -> bool) {
+        self.reading.retain(|ticket, task| {
+            let is_of_use = !task.is_finished() && awaits(*ticket);
+            if !is_of_use {
+                task.abort();
+            }
+            is_of_use
+        });
+        // As many again may be started before the next time, so that looking costs little for each.
+        self.reading_most = (2 * self.reading.len()).max(2 * READS);
     }
 
     fn read_on(&mut self, ticket: Ticket, limit: usize) {
@@ -263,4 +290,54 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no words")
+}
+
+#[cfg(test)]
+mod tests {
+    use tidewire_hub::{Principal, ReadRequest};
+    use tidewire_model::EntityType;
+
+    use super::*;
+    use crate::SqliteBackend;
+
+    #[tokio::test]
+    async fn reads_that_nobody_waits_for_do_not_pile_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let backend = SqliteBackend::open(directory.path().join("app.db")).unwrap();
+        let authenticate = |_, _| async { Ok(Principal::named("somebody")) };
+        let (events, mut happened) = mpsc::channel(4096);
+        let (backend, authenticate) = (Arc::new(backend), Arc::new(authenticate));
+        let mut calls = Calls::new(backend, authenticate, events.downgrade());
+        // Every turn is taken, as by reads that go through large tables.
+        let turns = calls.reads.clone().acquire_many_owned(64).await.unwrap();
+        let awaited = |ticket: Ticket| ticket.0 <= 3;
+        for number in 1..=10_000 {
+            let request = ReadRequest::Ids {
+                entity_type: EntityType::new("c").unwrap(),
+                ids: Vec::new(),
+            };
+            calls.start(Output::Read {
+                ticket: Ticket(number),
+                request,
+            });
+            if calls.has_many_reads() {
+                calls.give_up_reads(awaited);
+                // What was given up comes to its end when it is its turn.
+                while calls.tasks.len() > 2 * READS {
+                    tokio::task::yield_now().await;
+                    while calls.tasks.try_join_next().is_some() {}
+                }
+            }
+            assert!(calls.tasks.len() <= 4 * READS, "{}", calls.tasks.len());
+        }
+        calls.give_up_reads(awaited);
+        drop(turns);
+        for number in 1..=3 {
+            let event = happened.recv().await;
+            assert!(matches!(
+                event,
+                Some(Event::Input(Input::ReadDone { ticket, .. })) if ticket.0 == number
+            ));
+        }
+    }
 }

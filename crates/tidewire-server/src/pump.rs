@@ -189,7 +189,12 @@ impl Pump {
             Output::Drained => {
                 self.progress.send_replace(Progress::Drained);
             }
-            call => self.calls.start(call),
+            call => {
+                self.calls.start(call);
+                if self.calls.has_many_reads() {
+                    self.calls.give_up_reads(|ticket| self.hub.awaits(ticket));
+                }
+            }
         }
     }
 

@@ -160,6 +160,42 @@ fn more_fetches_than_may_be_under_way_are_told_to_come_again() {
 }
 
 #[test]
+fn nobody_waits_for_what_a_closed_connection_or_a_stream_given_back_had_asked() {
+    let mut world = World::over(
+        {
+            let mut truth = tidewire_hub::Truth::new(tidewire_model::Epoch::new("one").unwrap());
+            let writes = vec![create("tasks", "a", 1)];
+            truth.write(vec![tidewire_hub::WriteRequest::Publish(writes)]);
+            truth
+        },
+        |_| {},
+    );
+    let peer = world.connect("client", 1);
+    world.fetch_ids(peer, "tasks", &["a"]);
+    let resume = tidewire_protocol::Resume {
+        epoch: tidewire_model::Epoch::new("one").unwrap(),
+        offset: crate::world::offset(0),
+        view: "all".to_owned(),
+    };
+    world.resubscribe(
+        peer,
+        "tasks",
+        tidewire_protocol::Want::Changes,
+        Some(resume),
+    );
+    let mut tickets = world.asked.iter().filter_map(|asked| match asked {
+        Output::Read { ticket, .. } | Output::ReadJournal { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    let (read, journal) = (tickets.next().unwrap(), tickets.next().unwrap());
+    assert!(world.hub.awaits(read) && world.hub.awaits(journal));
+    world.unsubscribe(peer, "tasks");
+    assert!(world.hub.awaits(read) && !world.hub.awaits(journal));
+    world.say(Input::Closed { connection: peer });
+    assert!(!world.hub.awaits(read));
+}
+
+#[test]
 fn a_failing_backend_is_told_by_class() {
     let table = [
         (
