@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tidewire_model::{
-    EntityId, EntityKey, EntityType, Offset, Patch, Record, Value, ValueRef, Version,
+    EntityId, EntityKey, EntityType, Offset, Patch, Record, RecordBuilder, Value, ValueRef, Version,
 };
 use tidewire_protocol::Op;
 
@@ -120,16 +120,17 @@ impl Entry {
             (Some((was, _)), Some(entity)) if was == entity => None,
             (Some((was, base)), Some(entity)) => {
                 let changes = was.diff(entity);
-                let old = changes
-                    .names()
-                    .filter_map(|name| Some((name, was.get(name)?.to_value())));
+                let mut old = RecordBuilder::new();
+                for name in changes.names() {
+                    if let Some(value) = was.get(name) {
+                        old.push(name, value.to_value());
+                    }
+                }
                 Some(Op::Updated {
                     id: self.own_id(key).into_owned(),
                     version,
                     base: Some(Version::from(*base)),
-                    was: Some(old.fold(Record::new(), |record, (name, value)| {
-                        record.with(name, value)
-                    })),
+                    was: Some(old.build()),
                     changes,
                     entity: Some(entity.clone()),
                 })

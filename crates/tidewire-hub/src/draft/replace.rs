@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_model::{EntityId, Record, Value, ValueRef};
+use tidewire_model::{EntityId, Patch, Record, Value, ValueRef};
 
 use super::{DraftRefused, Present};
 use crate::Write;
@@ -66,13 +66,14 @@ fn in_id(id: &mut EntityId, replaced: &Replaced) {
 }
 
 fn in_record(record: &Record, replaced: &Replaced) -> Record {
-    let mut done = record.clone();
+    // All in one step: a client may name a temporary id in each of thousands of fields.
+    let mut patch = Patch::new();
     for (name, value) in record.fields() {
         if let Some(value) = in_value(value, replaced) {
-            done = done.with(name, value);
+            patch.put(name, value);
         }
     }
-    done
+    record.merge(&patch)
 }
 
 /// The value with ids replaced; `None` where it mentions none.

@@ -333,3 +333,45 @@ proptest! {
         prop_assert_eq!(applied, stored);
     }
 }
+
+#[test]
+fn every_field_of_a_wide_entity_may_name_a_temporary_id_and_change() {
+    const FIELDS: usize = 4000;
+    let wide = |value: &str| {
+        let mut entity = tidewire_model::RecordBuilder::new();
+        for number in 0..FIELDS {
+            entity.push(&format!("f{number}"), value);
+        }
+        entity.build()
+    };
+    let mut held = There::default();
+    let id = Some(EntityId::text("tmp_1").unwrap());
+    let create = |id, entity| Write::Create {
+        entity_type: EntityType::new("t").unwrap(),
+        id,
+        entity,
+    };
+    let draft = work_out(&mut held, vec![create(id.clone(), wide("tmp_1"))], None)
+        .unwrap()
+        .unwrap();
+    let made = draft.replaced[&id.unwrap()].clone();
+    let (_, entity, version) = draft.rows[0].clone();
+    assert!(
+        entity
+            .fields()
+            .all(|(_, value)| value.as_text() == Some(made.as_str()))
+    );
+    let key = EntityKey::new(EntityType::new("t").unwrap(), made.clone());
+    held.entities.insert(key, (entity, version));
+    let update = Write::Update {
+        entity_type: EntityType::new("t").unwrap(),
+        id: made,
+        changes: wide("new"),
+        unset: Vec::new(),
+    };
+    let draft = work_out(&mut held, vec![update], None).unwrap().unwrap();
+    let Op::Updated { was: Some(was), .. } = &draft.streams[0].ops[0] else {
+        panic!()
+    };
+    assert_eq!(was.len(), FIELDS);
+}
