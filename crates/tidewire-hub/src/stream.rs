@@ -199,21 +199,35 @@ impl Streams {
         appended
     }
 
-    /// While all logs together are too large, the largest gives up half of its commits.
+    /// When all logs together are too large, the largest give up half of their commits, until there
+    /// is room for a while: looking for them costs a step per stream, and must not come with every
+    /// commit.
     fn shrink(&mut self) {
-        while self.bytes > self.bounds.total_bytes {
-            let largest = self
+        let most = self.bounds.total_bytes;
+        if self.bytes <= most {
+            return;
+        }
+        let enough = most - most / 4;
+        while self.bytes > enough {
+            let mut logs: Vec<&mut Log> = self
                 .by_type
                 .values_mut()
-                .max_by_key(|stream| stream.log.bytes());
-            let Some(stream) = largest else { return };
-            let before = stream.log.bytes();
-            stream.log.halve();
-            let after = stream.log.bytes();
-            if after == before {
+                .map(|stream| &mut stream.log)
+                .filter(|log| log.bytes() > 0)
+                .collect();
+            logs.sort_by_key(|log| std::cmp::Reverse(log.bytes()));
+            let all_before = self.bytes;
+            for log in logs {
+                if self.bytes <= enough {
+                    return;
+                }
+                let before = log.bytes();
+                log.halve();
+                self.bytes = self.bytes + log.bytes() - before;
+            }
+            if self.bytes == all_before {
                 return;
             }
-            self.bytes = self.bytes + after - before;
         }
     }
 

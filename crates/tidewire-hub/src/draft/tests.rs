@@ -345,16 +345,20 @@ fn every_field_of_a_wide_entity_may_name_a_temporary_id_and_change() {
         entity.build()
     };
     let mut held = There::default();
-    let id = Some(EntityId::text("tmp_1").unwrap());
+    let id = EntityId::text("tmp_1").unwrap();
     let create = |id, entity| Write::Create {
         entity_type: EntityType::new("t").unwrap(),
         id,
         entity,
     };
-    let draft = work_out(&mut held, vec![create(id.clone(), wide("tmp_1"))], None)
-        .unwrap()
-        .unwrap();
-    let made = draft.replaced[&id.unwrap()].clone();
+    let draft = work_out(
+        &mut held,
+        vec![create(Some(id.clone()), wide("tmp_1"))],
+        None,
+    )
+    .unwrap()
+    .unwrap();
+    let made = draft.replaced[&id].clone();
     let (_, entity, version) = draft.rows[0].clone();
     assert!(
         entity

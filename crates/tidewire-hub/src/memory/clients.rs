@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::Lane;
-use tidewire_protocol::{ActionMessage, ClientInfo};
+use tidewire_protocol::{ActionMessage, ClientInfo, limits};
 
 use crate::{ActionOrigin, ActionOutcome, Answer, Greeting};
 
@@ -114,6 +114,10 @@ impl Clients {
         used.last_seq = action.seq;
         used.answers
             .insert(action.seq, (action.hash.clone(), answer));
+        // A client has no more without an answer; what is older was answered.
+        while used.answers.len() > limits::PENDING_ACTIONS {
+            used.answers.pop_first();
+        }
     }
 }
 

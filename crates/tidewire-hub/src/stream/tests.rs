@@ -172,3 +172,28 @@ fn bytes_are_counted_through_everything() {
     streams.forget_through(&kind("people"), offset(49));
     assert_eq!(streams.bytes(), 0);
 }
+
+#[test]
+fn when_all_logs_are_too_large_they_shrink_by_enough_for_a_while() {
+    let one = {
+        let mut streams = streams(usize::MAX);
+        streams.append(&commit(&[("people", 1)]));
+        streams.bytes()
+    };
+    let bounds = LogBounds {
+        commits: usize::MAX,
+        bytes: usize::MAX,
+        total_bytes: 100 * one,
+    };
+    let mut streams = Streams::new(BTreeMap::new(), bounds);
+    let (mut looks, mut before) = (0, 0);
+    for number in 1..=1000 {
+        streams.append(&commit(&[(&format!("small-{number}"), 1)]));
+        streams.append(&commit(&[("large", number)]));
+        assert!(streams.bytes() <= 100 * one);
+        looks += u32::from(streams.bytes() < before);
+        before = streams.bytes();
+    }
+    assert!(looks <= 2000 / 20, "{looks}");
+    assert_eq!(streams.head(&kind("large")), offset(1000));
+}
