@@ -279,7 +279,8 @@ impl Run {
         // What is held of a whole list is all there is.
         let whole = self.extent == Extent::End && self.start.is_none();
         let sure = self.unsure == 0 || whole;
-        let rows = u64::try_from(total.rows + self.overlay_rows).unwrap_or(0);
+        let rows = total.rows.saturating_add(self.overlay_rows);
+        let rows = u64::try_from(rows).unwrap_or(0);
         let sure = sure && ground_is_sound && !self.disputed;
         Some((rows, total.exact && sure))
     }

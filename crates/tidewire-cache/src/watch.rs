@@ -112,10 +112,7 @@ impl Watches {
             remove_from(&mut self.by_entity, key, watch_id);
         }
         for run in &watch.runs {
-            remove_from(&mut self.by_run, run, watch_id);
-            if !self.by_run.contains_key(run) {
-                self.unbuilt.remove(run);
-            }
+            self.leave(run, watch_id);
         }
         if let Some(counts) = self.by_type.get_mut(&entity_type) {
             counts.readers.remove(&watch_id);
@@ -138,6 +135,38 @@ impl Watches {
     /// Lets one watcher watch a run too.
     pub(crate) fn follow_list(&mut self, watch_id: WatchId, run: RunKey) {
         self.add_run(watch_id, run);
+    }
+
+    /// Lets those watchers of a run whose list lies in it watch no other one any more. Returns the
+    /// runs they leave.
+    pub(crate) fn leave_others(
+        &mut self,
+        run: &RunKey,
+        run_of: impl Fn(&Query) -> RunKey,
+    ) -> BTreeSet<RunKey> {
+        let mut left = BTreeSet::new();
+        for watch_id in self.by_run.get(run).cloned().unwrap_or_default() {
+            let Some(watch) = self.all.get_mut(&watch_id) else {
+                continue;
+            };
+            if !matches!(&watch.target, Target::List(query) if run_of(query) == *run) {
+                continue;
+            }
+            for other in std::mem::replace(&mut watch.runs, BTreeSet::from([run.clone()])) {
+                if other != *run {
+                    self.leave(&other, watch_id);
+                    left.insert(other);
+                }
+            }
+        }
+        left
+    }
+
+    fn leave(&mut self, run: &RunKey, watch_id: WatchId) {
+        remove_from(&mut self.by_run, run, watch_id);
+        if !self.by_run.contains_key(run) {
+            self.unbuilt.remove(run);
+        }
     }
 
     /// Lets the watchers of a temporary id watch the entity under its real one too.

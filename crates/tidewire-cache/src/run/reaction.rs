@@ -202,7 +202,7 @@ impl Run {
             TotalMove::None => {}
             TotalMove::By(rows) => {
                 if let Some(total) = &mut self.total {
-                    total.rows += rows;
+                    total.rows = total.rows.saturating_add(rows);
                 }
             }
             TotalMove::Lost => self.lose_total(),

@@ -1,8 +1,8 @@
 //! Opening and closing runs, and turning a complete collection into a windowed one.
 
-use tidewire_model::{EntityId, EntityType};
+use tidewire_model::{EntityId, EntityType, Query};
 
-use super::{Desk, Item, Step};
+use super::{Desk, Item, Step, follow_rename};
 use crate::fetch::RunKey;
 use crate::run::{RunTouch, Scope};
 
@@ -46,6 +46,18 @@ impl OpenRun {
         let Some(need) = desk.watches.need(&self.key) else {
             return Step::Done;
         };
+        let current = desk.world.run_key(self.key.query());
+        if current != self.key {
+            // The server named an entity meanwhile, or the type is kept otherwise.
+            let Desk {
+                watches,
+                requests,
+                later,
+                ..
+            } = desk;
+            follow_rename(watches, requests, later, &self.key, &current);
+            return Step::Done;
+        }
         let entity_type = self.key.query().entity_type().clone();
         while desk.spend() {
             let Some((stream, _)) = desk.world.edit(&entity_type) else {
@@ -82,6 +94,12 @@ impl OpenRun {
                             run.set_built();
                         }
                         desk.touches.runs.push((self.key.clone(), RunTouch::All));
+                        // Those who came from another run need that no more.
+                        let world = &*desk.world;
+                        let run_of = |query: &Query| world.run_key(query);
+                        for key in desk.watches.leave_others(&self.key, run_of) {
+                            desk.later.push_back(Item::Close(CloseRun { key }));
+                        }
                         return Step::Done;
                     }
                 },
@@ -137,6 +155,7 @@ impl Demote {
         for (watch_id, query) in lists {
             let key = desk.world.run_key(&query);
             desk.watches.follow_list(watch_id, key.clone());
+            desk.watches.set_unbuilt(key.clone());
             desk.later.push_back(Item::Open(OpenRun::new(key)));
         }
         Step::Done

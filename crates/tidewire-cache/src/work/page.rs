@@ -227,7 +227,7 @@ impl InstallPage {
         let exact = !since.unsure && !stretch.holed;
         run.total = match counted {
             Some(rows) => Some(Total {
-                rows: rows + since.rows,
+                rows: rows.saturating_add(since.rows),
                 exact,
                 as_of: stretch.at,
             }),

@@ -462,3 +462,32 @@ fn absent_marks_do_not_make_a_complete_collection_too_large() {
     let interest = rig.cache.interest(&things());
     assert_eq!(interest, tidewire_cache::Interest::Complete { max_rows: 4 });
 }
+
+#[test]
+fn a_window_after_a_row_keeps_no_whole_run_once_the_collection_is_demoted() {
+    let mut rig = small();
+    let cursor = Cursor {
+        values: vec![Value::from(1)],
+        id: id("a"),
+    };
+    let after = by_n(2).after(cursor);
+    let watcher = rig.cache.watch(Target::List(after));
+    rig.cache.watch(Target::List(by_n(2)));
+    rig.flush();
+    grow(&mut rig, 6);
+    rig.subscribe(Attached::Now, 9, 9);
+    rig.flush();
+    let refill = tidewire_cache::Settings::default().refill_rows;
+    let limits: Vec<Option<u64>> = rig
+        .wants()
+        .iter()
+        .map(|wanted| match wanted {
+            Wanted::Page { query, .. } => query.row_limit(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(limits, [Some(2 + refill), Some(2 + refill)]);
+    rig.cache.unwatch(watcher);
+    rig.flush();
+    assert_eq!(rig.cache.stats().runs, 1);
+}

@@ -7,8 +7,8 @@ use tidewire_cache::{
 use tidewire_model::{Cursor, Query, Row, Start, Value, field};
 
 use crate::support::{
-    Rig, by_n, create, id, key, merge, merge_told, point, put, record, remove, remove_told, row,
-    set, stale, things, windowed,
+    Rig, by_n, create, effect, id, key, merge, merge_told, point, put, record, remove, remove_told,
+    row, set, stale, things, windowed,
 };
 
 /// A windowed list of the three lowest, of which the server has six.
@@ -548,5 +548,47 @@ fn a_write_that_comes_while_a_page_is_installed_costs_no_row_when_it_is_refused(
             ("new a", Some(2), Trust::Live),
             "after {slices} slices"
         );
+    }
+}
+
+#[test]
+fn law_19_no_count_of_a_peer_is_too_large() {
+    let mut rig = Rig::attached(5);
+    rig.cache.watch(Target::List(by_n(1)));
+    rig.flush();
+    let most = u64::try_from(i64::MAX).unwrap();
+    let ticket = rig.begin(&rig.want());
+    rig.commit(6, vec![put("b", 2, 6)]);
+    rig.page(ticket, Some(point(5)), rows(&[("a", 1)]), Some(most), false);
+    rig.flush();
+    rig.commit(7, vec![put("c", 3, 7)]);
+    rig.add(1, vec![create("mine", 0)]);
+    rig.flush();
+    assert_eq!(rig.list(&by_n(1)).total_count, Some(most));
+}
+
+#[test]
+fn a_list_about_a_temporary_id_is_opened_though_the_server_names_it_first() {
+    for slices in 0..4 {
+        let mut rig = Rig::attached(5);
+        let query = Query::new(things())
+            .filter(field("of").eq("tmp_0"))
+            .limit(9);
+        let watcher = rig.cache.watch(Target::List(query.clone()));
+        for _ in 0..slices {
+            rig.cache.work(rig.now, 1);
+        }
+        rig.rename("tmp_0", "r0").expect("it is new");
+        rig.flush();
+        rig.serve_page(5, Vec::new(), 0, true);
+        let list = rig.list(&query);
+        assert_eq!((list.trust, list.known), (Trust::Live, true), "{slices}");
+        let mine = record(json!({"id": "a", "of": "r0"}));
+        rig.add(1, vec![effect("a", tidewire_model::EffectBody::Put(mine))]);
+        assert_eq!(rig.ids(&query), "a");
+        assert_eq!(rig.refuse(1).unwrap().woken, [watcher]);
+        rig.cache.unwatch(watcher);
+        rig.flush();
+        assert_eq!(rig.cache.stats().runs, 0);
     }
 }
