@@ -986,7 +986,7 @@ fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig {
         cases: usual.cases.div_ceil(10),
-        max_shrink_iters: 4_000,
+        max_shrink_iters: usual.max_shrink_iters.min(4_000),
         failure_persistence: None,
         ..usual
     }

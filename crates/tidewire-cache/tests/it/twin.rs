@@ -1,4 +1,4 @@
-//! A naive twin: it keeps every event and recomputes all it knows from scratch, in plain maps.
+//! A naive twin: it takes every event in turn and does all there is to do about it, in plain maps.
 //!
 //! One entity type, points of the server, no bounds. Says what a reader must see; never looks at
 //! the cache.
@@ -56,6 +56,8 @@ struct Pending {
 /// Everything the twin knows after some events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Twin {
+    /// How many events it has taken in.
+    moments: usize,
     received: Option<At>,
     attached: bool,
     snapshot: Option<(
@@ -109,13 +111,12 @@ enum Work {
 }
 
 impl Twin {
-    /// Recomputes everything.
-    pub(crate) fn of(events: &[Event]) -> Self {
-        let mut twin = Self::default();
-        for (moment, event) in events.iter().enumerate() {
-            twin.on(moment, event);
+    /// Takes in those events that it has not taken in yet.
+    pub(crate) fn follow(&mut self, events: &[Event]) {
+        for (moment, event) in events.iter().enumerate().skip(self.moments) {
+            self.on(moment, event);
         }
-        twin
+        self.moments = events.len();
     }
 
     fn on(&mut self, moment: usize, event: &Event) {
@@ -824,14 +825,17 @@ impl Twin {
         }
         rows.sort();
         let total = rows.len() as u64;
-        let live = self.stream_is_live()
-            && self.is_sound(Some(at), *confirmed)
-            && !self.entities.values().any(|known| self.is_doubtful(known));
-        let window = rows
+        let window: Vec<String> = rows
             .into_iter()
             .map(|(_, id)| id.to_string())
             .take(query.row_limit().unwrap() as usize)
             .collect();
+        // A list vouches for its rows, but not for what a pending action builds on.
+        let mut pending = window.iter().filter(|id| self.see(id).1);
+        let live = self.stream_is_live()
+            && self.is_sound(Some(at), *confirmed)
+            && !self.entities.values().any(|known| self.is_doubtful(known))
+            && pending.all(|id| self.is_live(id));
         Some((window, total, live))
     }
 }

@@ -62,6 +62,7 @@ fn queries() -> [Query; 2] {
 struct Play {
     rig: Rig,
     events: Vec<Event>,
+    twin: Twin,
     /// Where the server's stream stands, as the rolls have it.
     offset: u64,
     epoch: u64,
@@ -86,6 +87,7 @@ impl Play {
         let mut play = Self {
             rig,
             events: Vec::new(),
+            twin: Twin::default(),
             offset: 5,
             epoch: 1,
             view: 0,
@@ -429,6 +431,7 @@ impl Play {
     }
 
     fn compare(&mut self) {
+        self.twin.follow(&self.events);
         if let Err(difference) = self.difference() {
             let events: Vec<String> = self
                 .events
@@ -440,7 +443,7 @@ impl Play {
     }
 
     fn difference(&self) -> Result<(), String> {
-        let twin = Twin::of(&self.events);
+        let twin = &self.twin;
         same("what became of the intake", &self.taken, &twin.taken)?;
         let applied = self.rig.cache.applied(&things());
         same(
@@ -531,7 +534,7 @@ fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig {
         cases: usual.cases.div_ceil(16),
-        max_shrink_iters: 4_000,
+        max_shrink_iters: usual.max_shrink_iters.min(4_000),
         failure_persistence: None,
         ..usual
     }
