@@ -579,7 +579,7 @@ impl Twin {
             .complete
             .as_ref()
             .map(|(at, _)| at)
-            .filter(|_| !is_entry);
+            .filter(|_| known.image.is_none());
         let floor = known
             .known
             .as_ref()

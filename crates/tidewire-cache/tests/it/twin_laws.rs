@@ -42,11 +42,12 @@ fn name(which: u8) -> String {
     format!("e{}", which % 8)
 }
 
-fn all_names() -> Vec<String> {
-    let temporary = (0..40).map(|number| EntityId::temporary(action(number)).to_string());
+/// Those, and the ones that this many actions have given.
+fn all_names(actions: u64) -> Vec<String> {
+    let temporary = (0..actions).map(|number| EntityId::temporary(action(number)).to_string());
     (0..8)
         .map(name)
-        .chain((0..40).map(|number| format!("r{number}")))
+        .chain((0..actions).map(|number| format!("r{number}")))
         .chain(temporary)
         .collect()
 }
@@ -444,14 +445,18 @@ impl Play {
 
     fn difference(&self) -> Result<(), String> {
         let twin = &self.twin;
-        same("what became of the intake", &self.taken, &twin.taken)?;
+        same(
+            format_args!("what became of the intake"),
+            &self.taken,
+            &twin.taken,
+        )?;
         let applied = self.rig.cache.applied(&things());
         same(
-            "applied",
+            format_args!("applied"),
             &applied.map(|point| (point.epoch.to_string(), point.offset.get())),
             &twin.applied(),
         )?;
-        let names = all_names();
+        let names = all_names(self.actions.min(40));
         for name in &names {
             let reading = self.rig.get(name);
             let (image, pending) = twin.see(name);
@@ -461,18 +466,18 @@ impl Play {
                 Some(Some(record)) => Presence::Present(record),
             };
             same(
-                &format!("law 8: {name}"),
+                format_args!("law 8: {name}"),
                 &(&reading.presence, reading.pending),
                 &(&expected, pending),
             )?;
             same(
-                &format!("the version of {name}"),
+                format_args!("the version of {name}"),
                 &reading.version,
                 &twin.version(name),
             )?;
             let live = reading.trust == Trust::Live;
             same(
-                &format!("whether {name} is live ({:?})", reading.trust),
+                format_args!("whether {name} is live ({:?})", reading.trust),
                 &live,
                 &twin.is_live(name),
             )?;
@@ -480,17 +485,21 @@ impl Play {
         for query in queries() {
             let list = self.rig.list(&query);
             let Some((ids, total, live)) = twin.list(&query, &names) else {
-                same(&format!("whether {query} is known"), &list.known, &false)?;
+                same(
+                    format_args!("whether {query} is known"),
+                    &list.known,
+                    &false,
+                )?;
                 continue;
             };
             let shown: Vec<String> = list.rows.iter().map(|row| row.id.to_string()).collect();
             same(
-                &format!("law 9: {query}"),
+                format_args!("law 9: {query}"),
                 &(shown, list.total_count),
                 &(ids, Some(total)),
             )?;
             same(
-                &format!("whether {query} is live ({:?})", list.trust),
+                format_args!("whether {query} is live ({:?})", list.trust),
                 &(list.trust == Trust::Live),
                 &live,
             )?;
@@ -512,7 +521,11 @@ impl Play {
 }
 
 /// The word on a difference, if there is one.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, shown: &T, expected: &T) -> Result<(), String> {
+fn same<T: PartialEq + std::fmt::Debug>(
+    what: std::fmt::Arguments<'_>,
+    shown: &T,
+    expected: &T,
+) -> Result<(), String> {
     if shown == expected {
         Ok(())
     } else {
