@@ -50,6 +50,7 @@ pub struct Queue {
     /// The submission number the next action gets.
     next_number: u64,
     connection: Connection,
+    pipeline: Pipeline,
     /// What was confirmed when the latest connection was counted.
     confirmed: BTreeMap<Lane, u64>,
     /// What restoring set right; stored with the next transaction, and before anything is sent.
@@ -66,6 +67,15 @@ enum Connection {
     Unauthorized,
 }
 
+/// How many actions of a lane may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pipeline {
+    /// As many as the settings say: whoever is there keeps numbers, and puts them in order.
+    Window,
+    /// One: whoever is there does what it is given, in whatever order it gets to it.
+    OneByOne,
+}
+
 impl Queue {
     /// An empty queue of a client that never was. `random` makes the client's name and must differ between any two
     /// calls of this and of [`restore`](Self::restore), on any machine.
@@ -80,6 +90,7 @@ impl Queue {
             unreadable: BTreeMap::new(),
             next_number: 1,
             connection: Connection::Away,
+            pipeline: Pipeline::Window,
             confirmed: BTreeMap::new(),
             repairs: Changes::default(),
         }

@@ -13,7 +13,8 @@ pub struct Settings {
     /// Most lanes of one client.
     pub max_lanes: usize,
     /// Most actions of one lane that are sent and unanswered. At it the next one of the lane is not offered until an
-    /// answer comes; 0 counts as 1.
+    /// answer comes; 0 counts as 1. An executor that keeps no numbers is given one of a lane at a time, whatever this
+    /// says.
     pub max_in_flight: usize,
 }
 

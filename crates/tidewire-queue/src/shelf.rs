@@ -19,8 +19,8 @@ pub(crate) struct Entry {
     pub(crate) bytes: usize,
     /// How many transactions with content of it are not known to be stored.
     pub(crate) unstored: u32,
-    /// Offered on this connection and unanswered.
-    pub(crate) in_flight: bool,
+    /// What became of the latest offer.
+    pub(crate) flight: Flight,
     temporaries: BTreeSet<EntityId>,
 }
 
@@ -35,10 +35,28 @@ impl Entry {
             action: Arc::new(action),
             bytes,
             unstored,
-            in_flight: false,
+            flight: Flight::None,
             temporaries,
         }
     }
+
+    /// Offered and unanswered: not to be offered again.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        matches!(self.flight, Flight::Sent | Flight::Executing)
+    }
+}
+
+/// What became of the latest offer of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flight {
+    /// There was none, or it is known that it did nothing.
+    None,
+    /// On its way over the present connection.
+    Sent,
+    /// An executor is at it. It goes on whatever becomes of a connection.
+    Executing,
+    /// Its answer will never come.
+    Lost,
 }
 
 /// All actions of a queue.
@@ -88,6 +106,15 @@ impl Shelf {
     /// All actions in order of submission.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Action> {
         self.entries.values().map(|entry| &*entry.action)
+    }
+
+    /// The possibly sent actions whose answer will never come.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = &Action> {
+        let entries = self.entries.values();
+        let lost = entries.filter(|entry| {
+            entry.flight == Flight::Lost && entry.action.state == ActionState::PossiblySent
+        });
+        lost.map(|entry| &*entry.action)
     }
 
     pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {

@@ -12,6 +12,7 @@ use crate::action::ActionState;
 use crate::changes::Changes;
 use crate::outcome::{Accepted, Fate, Outcome, Wait};
 use crate::refusal::{Refusal, RefusalClass};
+use crate::shelf::Flight;
 
 impl Queue {
     /// The server did the action, now or at an earlier attempt. It leaves the queue, its temporary ids are replaced in
@@ -111,7 +112,7 @@ impl Queue {
         if entry.action.state != ActionState::PossiblySent {
             return Outcome::default();
         }
-        entry.in_flight = false;
+        entry.flight = Flight::None;
         let mut changes = Changes::default();
         self.shelf.set_state(number, ActionState::Uncertain);
         changes.written.insert(number);
@@ -146,9 +147,11 @@ impl Queue {
 
     /// The same again, later: the lane waits, and what was sent behind the action is offered again after it.
     fn put_off(&mut self, number: u64, retry_after: Option<Duration>) -> Outcome {
-        let Some(entry) = self.shelf.entry(number).filter(|entry| entry.in_flight) else {
+        let entry = self.shelf.entry_mut(number);
+        let Some(entry) = entry.filter(|entry| entry.is_in_flight()) else {
             return Outcome::default();
         };
+        entry.flight = Flight::None;
         let (name, seq) = (entry.action.lane.clone(), entry.action.seq);
         self.rewind(&name, seq);
         let Some(lane) = self.lanes.get_mut(&name) else {
@@ -168,9 +171,11 @@ impl Queue {
     }
 
     fn pause(&mut self, number: u64) {
-        let Some(entry) = self.shelf.entry_mut(number).filter(|entry| entry.in_flight) else {
+        let entry = self.shelf.entry_mut(number);
+        let Some(entry) = entry.filter(|entry| entry.is_in_flight()) else {
             return;
         };
+        entry.flight = Flight::None;
         let action = Arc::make_mut(&mut entry.action);
         action.attempts = action.attempts.saturating_sub(1);
         let (name, seq) = (action.lane.clone(), action.seq);
@@ -216,7 +221,7 @@ impl Queue {
         let Some(entry) = self.shelf.entry_mut(number) else {
             return;
         };
-        entry.in_flight = false;
+        entry.flight = Flight::None;
         let action = Arc::make_mut(&mut entry.action);
         action.changed = now;
         let (id, name, seq) = (action.id, action.lane.clone(), action.seq);

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use tidewire_model::Lane;
 
-use super::{Connection, Queue};
+use super::{Connection, Pipeline, Queue};
 use crate::action::ActionState;
 use crate::changes::Changes;
 use crate::client::Renewal;
 use crate::lane::LaneState;
 use crate::outcome::{Fate, Outcome, Wait};
+use crate::shelf::Flight;
 
 /// So often in a row a server may call a lane out of order before the lane has to wait.
 const OUT_OF_ORDER_LIMIT: u32 = 3;
@@ -56,22 +57,28 @@ impl Queue {
             lane.marked = lane.sent;
         }
         self.connection = Connection::Ready;
+        self.pipeline = Pipeline::Window;
         Outcome::default()
     }
 
-    /// An executor that keeps no numbers is there. Everything possibly sent is offered again; where that could do an
-    /// action twice, say [`on_answer_lost`](Self::on_answer_lost) for it first.
+    /// An executor that keeps no numbers is there. It is given one action of a lane at a time, since nothing but that
+    /// keeps their effects in order. What it is at already is not offered again before its answer. Everything else
+    /// possibly sent is; where that could do an action twice, say [`on_answer_lost`](Self::on_answer_lost) first for
+    /// those that are [lost](Self::lost).
     pub fn on_executor_ready(&mut self) {
         self.on_disconnected();
         self.connection = Connection::Ready;
+        self.pipeline = Pipeline::OneByOne;
     }
 
-    /// Nobody is there any more. What was under way is offered again at the next connection; a lane that waits goes on
-    /// waiting.
+    /// Nobody is there any more. What was under way on the connection is offered again at the next one; what an
+    /// executor is at stays under way, and its answer counts. A lane that waits goes on waiting.
     pub fn on_disconnected(&mut self) {
         self.connection = Connection::Away;
         for entry in self.shelf.entries_mut() {
-            entry.in_flight = false;
+            if entry.flight == Flight::Sent {
+                entry.flight = Flight::Lost;
+            }
         }
         for lane in self.lanes.values_mut() {
             lane.out_of_order = 0;

@@ -17,7 +17,7 @@ use crate::lane::LaneState;
 use crate::mention;
 use crate::refusal::{Refusal, RefusalClass};
 use crate::settings::Settings;
-use crate::shelf::Entry;
+use crate::shelf::{Entry, Flight};
 use crate::stored::{
     ACTIONS, CLIENT, CLIENT_KEY, LANES, StoredAction, StoredClient, StoredLane, action_number,
 };
@@ -143,9 +143,11 @@ impl Restoring {
         {
             lane.line.insert(action.seq, number);
         }
-        self.queue
-            .shelf
-            .insert(Entry::new(action, key.len() + value.len(), 0, temporaries));
+        let mut entry = Entry::new(action, key.len() + value.len(), 0, temporaries);
+        if entry.action.state == ActionState::PossiblySent {
+            entry.flight = Flight::Lost;
+        }
+        self.queue.shelf.insert(entry);
     }
 
     /// What an action mentions, or why it cannot be one of this queue.

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use tidewire_model::Lane;
+use tidewire_model::{ActionId, Lane};
 
-use super::{Connection, Queue};
+use super::{Connection, Pipeline, Queue};
 use crate::action::{Action, ActionState};
 use crate::changes::Changes;
 use crate::lane::LaneState;
 use crate::outcome::Sending;
+use crate::shelf::Flight;
 
 impl Queue {
     /// The action that [`poll_send`](Self::poll_send) would offer next, to be looked at before it counts as possibly
@@ -27,8 +28,12 @@ impl Queue {
     /// `None` until an answer, a resumed lane, a stored action or a connection changes something.
     pub fn poll_send(&mut self) -> Option<Sending> {
         let number = self.next_to_send()?;
+        let flight = match self.pipeline {
+            Pipeline::Window => Flight::Sent,
+            Pipeline::OneByOne => Flight::Executing,
+        };
         let entry = self.shelf.entry_mut(number)?;
-        entry.in_flight = true;
+        entry.flight = flight;
         let action = Arc::make_mut(&mut entry.action);
         action.attempts = action.attempts.saturating_add(1);
         let (name, seq) = (action.lane.clone(), action.seq);
@@ -48,6 +53,23 @@ impl Queue {
             previous,
             txn,
         })
+    }
+
+    /// An action that was offered for an executor was not given to it after all: it is offered again. Changes nothing
+    /// for any other.
+    pub fn on_withheld(&mut self, id: ActionId) {
+        let number = self.shelf.number(id);
+        if let Some(entry) = number.and_then(|number| self.shelf.entry_mut(number))
+            && entry.flight == Flight::Executing
+        {
+            entry.flight = Flight::None;
+        }
+    }
+
+    /// The possibly sent actions whose answer will never come, in order of submission: their connection was lost, or
+    /// the program that sent them has ended.
+    pub fn lost(&self) -> impl Iterator<Item = &Action> {
+        self.shelf.lost()
     }
 
     /// A lane's waiting time is over: its first action is offered again.
@@ -84,12 +106,16 @@ impl Queue {
         if lane.waits {
             return None;
         }
+        let window = match self.pipeline {
+            Pipeline::Window => self.settings.max_in_flight.max(1),
+            Pipeline::OneByOne => 1,
+        };
         for (place, &number) in lane.line.values().enumerate() {
-            if place >= self.settings.max_in_flight.max(1) {
+            if place >= window {
                 return None;
             }
             let entry = self.shelf.entry(number)?;
-            if entry.in_flight {
+            if entry.is_in_flight() {
                 continue;
             }
             let is_ready = entry.unstored == 0
@@ -103,15 +129,19 @@ impl Queue {
         None
     }
 
-    /// Takes back what is under way in a lane, from a number on, so that it is offered again. Whether there was any.
+    /// Takes back what is under way in a lane, from a number on, so that it is offered again; what an executor is at
+    /// stays under way. Whether there was any.
     pub(super) fn rewind(&mut self, name: &Lane, from: u64) -> bool {
         let Some(lane) = self.lanes.get(name) else {
             return false;
         };
         let mut any = false;
         for &number in lane.line.range(from..).map(|(_, number)| number) {
-            if let Some(entry) = self.shelf.entry_mut(number) {
-                any |= std::mem::take(&mut entry.in_flight);
+            if let Some(entry) = self.shelf.entry_mut(number)
+                && entry.flight == Flight::Sent
+            {
+                entry.flight = Flight::None;
+                any = true;
             }
         }
         any

@@ -292,11 +292,53 @@ fn the_run_rises_with_every_connection_and_is_stored() {
 }
 
 #[test]
-fn an_executor_without_numbers_gets_everything_possibly_sent_again() {
+fn an_executor_without_numbers_gets_everything_possibly_sent_again_one_by_one() {
     let mut queue = two_sent();
     queue.on_disconnected();
     queue.on_executor_ready();
-    assert_eq!(send_all(&mut queue), [id(1), id(2), id(3)]);
+    assert_eq!(send_all(&mut queue), [id(1)]);
     let _ = queue.on_refused(NOW, id(1), 1, refusal(RefusalClass::Retry), None);
     assert_eq!(queue.waiting_lanes().count(), 1);
+    queue.resume(&lane("main"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    for (n, next) in [(1, id(2)), (2, id(3))] {
+        let _ = queue.on_accepted(id(n), u64::from(n), &yes());
+        assert_eq!(send_all(&mut queue), [next]);
+    }
+}
+
+#[test]
+fn what_an_executor_is_at_is_not_offered_again_and_its_answer_counts() {
+    let mut queue = Queue::new(Settings::default(), RANDOM);
+    queue.on_executor_ready();
+    put(&mut queue, 1, update("c1"));
+    put(&mut queue, 2, update("c1"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    queue.on_disconnected();
+    queue.on_executor_ready();
+    assert_eq!(send_all(&mut queue), []);
+    assert_eq!(queue.lost().count(), 0);
+    let outcome = queue.on_accepted(id(1), 1, &yes());
+    assert_eq!(outcome.fates, [(id(1), Fate::Accepted)]);
+    assert_eq!(send_all(&mut queue), [id(2)]);
+    queue.on_withheld(id(2));
+    assert_eq!(send_all(&mut queue), [id(2)], "it was not given after all");
+}
+
+#[test]
+fn an_answer_is_lost_with_the_connection_or_the_program_that_waited_for_it() {
+    let lost = |queue: &Queue| queue.lost().map(|action| action.id).collect::<Vec<_>>();
+    let mut queue = two_sent();
+    assert_eq!(lost(&queue), []);
+    queue.on_disconnected();
+    assert_eq!(lost(&queue), [id(1), id(2)]);
+
+    let mut queue = Queue::new(Settings::default(), RANDOM);
+    let mut disk = Disk::default();
+    queue.on_executor_ready();
+    disk.store(&put(&mut queue, 1, update("c1")));
+    disk.store(&queue.poll_send().unwrap().txn.unwrap());
+    assert_eq!(lost(&disk.restore()), [id(1)]);
+    let _ = queue.on_refused(NOW, id(1), 1, refusal(RefusalClass::Retry), None);
+    assert_eq!(lost(&queue), [], "it is known that it did nothing");
 }

@@ -38,7 +38,7 @@ fn the_window_bounds_what_is_under_way_in_a_lane() {
         },
         RANDOM,
     );
-    queue.on_executor_ready();
+    let _ = queue.on_connected(None);
     for n in 1..=3 {
         put(&mut queue, n, update("c1"));
     }
