@@ -33,6 +33,7 @@ use crate::timers::{TimerReason, Timers};
 mod actions;
 mod commands;
 mod connection;
+mod executes;
 mod fetches;
 mod inbound;
 mod knowledge;

@@ -195,4 +195,43 @@ pub struct Failure {
     pub code: String,
     /// Why, for people.
     pub message: String,
+    /// Whether it is known what became of it.
+    pub outcome: FailureOutcome,
+}
+
+/// Whether it is known what became of something that failed. Of no meaning for a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureOutcome {
+    /// Nothing was done.
+    NotDone,
+    /// It may have been done: the answer was lost, or could not be understood. An action is then
+    /// given again under the same key where the backend honours it, whatever the class; elsewhere
+    /// it becomes uncertain.
+    Unknown,
+}
+
+impl Failure {
+    /// A failure that did nothing.
+    #[must_use]
+    pub fn new(
+        class: tidewire_protocol::Class,
+        code: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            class,
+            code: code.into(),
+            message: message.into(),
+            outcome: FailureOutcome::NotDone,
+        }
+    }
+
+    /// A write of which nobody can say whether it was done: its answer was lost.
+    #[must_use]
+    pub fn outcome_unknown(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            outcome: FailureOutcome::Unknown,
+            ..Self::new(tidewire_protocol::Class::Retry, code, message)
+        }
+    }
 }

@@ -20,7 +20,9 @@ mod timers;
 pub use backoff::BackoffSettings;
 pub use engine::Engine;
 pub use frame::{FrameReader, Incoming};
-pub use input::{Command, Executed, Failure, Fetched, Input, Submission, Switch, Trouble, Write};
+pub use input::{
+    Command, Executed, Failure, FailureOutcome, Fetched, Input, Submission, Switch, Trouble, Write,
+};
 pub use output::{CommandError, Event, Output, Problem, Reply, Stage, Submitted};
 pub use persistence::StoreTicket;
 pub use refetch::FetchNumber;

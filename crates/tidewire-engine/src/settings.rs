@@ -69,6 +69,9 @@ pub struct OwnBackend {
     pub fetch: bool,
     /// Writes by request.
     pub execute: bool,
+    /// Its writes take an action's id as idempotency key: one given again after a lost answer has
+    /// its effect once. Where they do not, a lost answer makes an action uncertain.
+    pub honours_key: bool,
 }
 
 impl Default for Settings {

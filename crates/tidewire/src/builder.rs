@@ -154,6 +154,10 @@ impl ClientBuilder {
         self.settings.own = OwnBackend {
             fetch: self.fetch.is_some(),
             execute: self.execute.is_some(),
+            honours_key: self
+                .execute
+                .as_ref()
+                .is_some_and(|execute| execute.honours_idempotency_key()),
         };
         self.settings.seed =
             getrandom::u64().map_err(|error| StartError::NoRandomness(error.to_string()))?;

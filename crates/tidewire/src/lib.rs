@@ -34,7 +34,7 @@ pub use watch::OnChange;
 
 pub use tidewire_cache::{StaleReason, Trust};
 pub use tidewire_engine::{
-    CommandError, Connection, Dialects, Executed, Failure, Fetched, Problem, Status,
+    CommandError, Connection, Dialects, Executed, Failure, FailureOutcome, Fetched, Problem, Status,
 };
 pub use tidewire_model::{
     ActionId, EntityId, EntityKey, EntityType, Filter, ListDiff, ListStep, Notice, Patch, Query,

@@ -21,11 +21,25 @@ pub trait Fetch: Send + Sync + 'static {
 /// Writes by request, for example over HTTP.
 #[async_trait]
 pub trait Execute: Send + Sync + 'static {
-    /// Does one action. `action.id` is the idempotency key: the same action may be given again
-    /// after a lost answer, and must have its effect once.
+    /// Does one action. `action.id` is the idempotency key, the same at every attempt.
+    ///
+    /// The actions of one lane come one at a time and in order: the next one after this returns. So
+    /// it must end; give requests a time limit. It goes on, and its answer counts, when the
+    /// connection is lost meanwhile.
     ///
     /// # Errors
-    /// The class of the failure says what becomes of the action: refused for good it is parked,
-    /// otherwise it is tried again.
+    /// [`Failure::new`] for what is known not to be done: its class says what becomes of the action,
+    /// which is parked if refused for good, else tried again. [`Failure::outcome_unknown`] where it
+    /// may have been done all the same, such as after a timeout; a panic counts as that.
     async fn execute(&self, action: &Action) -> Result<Executed, Failure>;
+
+    /// Whether the backend takes `action.id` as idempotency key: given again, the action has its
+    /// effect once and the same answer.
+    ///
+    /// Where it does, an action whose answer was lost, by a failure or by the end of the program, is
+    /// given again. Where it does not, which is the default, that action becomes uncertain: its lane
+    /// stops until somebody retries or discards it. Asked once, when the client is started.
+    fn honours_idempotency_key(&self) -> bool {
+        false
+    }
 }

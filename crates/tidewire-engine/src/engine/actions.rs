@@ -14,8 +14,7 @@ use tidewire_store::{Commit, Txn};
 use super::Engine;
 use super::inbound::NORMAL;
 use crate::frame::Speaking;
-use crate::input::{Executed, Failure};
-use crate::output::{Output, Stage};
+use crate::output::Stage;
 use crate::persistence::Then;
 use crate::session::{Event, Generation};
 use crate::timers::TimerReason;
@@ -101,26 +100,15 @@ impl Engine {
 
     pub(super) fn send(&mut self, generation: Generation, action: Action, previous: u64) {
         if generation != self.session.generation() || !self.session.is_ready() {
+            self.queue.on_withheld(action.id);
             return;
         }
         match self.speaking {
             Speaking::V1 => {
                 self.transmit(&ClientMessage::Action(message(action, previous)));
             }
-            Speaking::Basic => {
-                let stood = self.stands_at(action.entity_type.as_ref());
-                self.executing.insert(action.id, stood);
-                self.outputs.push_back(Output::Execute(Box::new(action)));
-            }
+            Speaking::Basic => self.execute(action),
         }
-    }
-
-    /// Where the stream of a type stands now.
-    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Point> {
-        entity_type
-            .and_then(|name| Some((name.clone(), self.cache.received(name)?)))
-            .into_iter()
-            .collect()
     }
 
     /// The commit of an action came before its answer, and named the ids the server made.
@@ -290,40 +278,6 @@ impl Engine {
     fn plan_retry(&mut self) {
         let next: Option<Tick> = self.retries.values().min().copied();
         self.timers.set(TimerReason::Retry, next);
-    }
-
-    /// The application's own backend has answered.
-    pub(super) fn on_executed(&mut self, id: ActionId, result: Result<Executed, Failure>) {
-        let Some(as_of) = self.executing.remove(&id) else {
-            return;
-        };
-        let Some(seq) = self.queue.get(id).map(|action| action.seq) else {
-            return;
-        };
-        match result {
-            Ok(executed) => {
-                let mut rows = Vec::new();
-                for (entity_type, row) in executed.rows {
-                    match self.rows(&entity_type, vec![row]) {
-                        Ok(read) => {
-                            rows.extend(read.into_iter().map(|row| (entity_type.clone(), row)));
-                        }
-                        Err(fault) => self.report(crate::output::Problem::BadFrame(fault)),
-                    }
-                }
-                let replaced = executed.replaced.into_iter().collect();
-                self.on_accepted(seq, id, as_of, rows, replaced);
-            }
-            Err(failure) => self.on_refused(&Reject {
-                id,
-                seq,
-                class: failure.class,
-                code: failure.code,
-                message: failure.message,
-                retry_after_ms: None,
-                rows: Vec::new(),
-            }),
-        }
     }
 }
 

@@ -188,6 +188,7 @@ impl Engine {
             Speaking::Basic => Answers::No,
         };
         if self.speaking == Speaking::Basic {
+            self.give_up_lost_answers();
             self.queue.on_executor_ready();
             self.timers.set(
                 TimerReason::Settle,

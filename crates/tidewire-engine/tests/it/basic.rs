@@ -190,7 +190,7 @@ fn with_a_fetch_of_its_own_the_application_reads_and_pushes_are_not_overwritten(
         dialects: Dialects::Basic,
         own: tidewire_engine::OwnBackend {
             fetch: true,
-            execute: false,
+            ..tidewire_engine::OwnBackend::default()
         },
         ..settings()
     };

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use tidewire_cache::{CollectionSettings, Interest, ListReading, Reading, Target, Trust, WatchId};
 use tidewire_engine::{
-    Command, Engine, Event, Generation, Input, Output, Problem, Reply, Settings, Stage,
-    StoreTicket, Submission, Submitted, Switch, Write,
+    Command, Engine, Event, FetchNumber, Generation, Input, Output, Problem, Reply, Settings,
+    Stage, StoreTicket, Submission, Submitted, Switch, Write,
 };
 use tidewire_model::{
     ActionId, EntityId, EntityKey, EntityType, Epoch, Lane, Now, Offset, Patch, Query, Record,
     RecordBuilder, Tick, Version, WallTime,
 };
 use tidewire_protocol::{
-    ActionMessage, AnnouncedLimits, ClientMessage, Data, Dialect, Encoded, Events, Fetch, Naming,
-    Op, Payload, ServerMessage, Subscribe, SubscribeResult, Subscribed, V1Json, Want, Welcome,
-    WireRow,
+    ActionMessage, AnnouncedLimits, ClientMessage, Data, Dialect, Encoded, Events, Fetch,
+    FetchWhat, Naming, Op, Payload, ServerMessage, Subscribe, SubscribeResult, Subscribed, V1Json,
+    Want, Welcome, WireRow,
 };
+use tidewire_queue::Action;
 use tidewire_store::{Row, Txn};
 
 pub const DIALECT: V1Json = V1Json::DEFAULT;
@@ -36,6 +37,12 @@ pub struct Bench {
     pub wake_at: Option<Tick>,
     /// Answer the store's transactions at once.
     pub store_works: bool,
+    /// What the frames sent are read with.
+    pub dialect: &'static dyn Dialect,
+    /// What the application's own backend was given to write.
+    pub executes: Vec<Action>,
+    /// What the application's own backend was asked for.
+    pub asked: Vec<(FetchNumber, FetchWhat)>,
 }
 
 pub fn customers() -> EntityType {
@@ -120,6 +127,9 @@ impl Bench {
             problems: Vec::new(),
             wake_at: None,
             store_works: true,
+            dialect: &DIALECT,
+            executes: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -188,7 +198,8 @@ impl Bench {
                 frame: Encoded::Text(text),
                 ..
             } => {
-                let message = DIALECT
+                let message = self
+                    .dialect
                     .decode_client(Payload::Text(&text))
                     .expect("a good frame");
                 self.sent.push(message);
@@ -213,7 +224,9 @@ impl Bench {
             Output::Event(Event::Action { id, stage }) => self.stages.push((id, stage)),
             Output::Event(Event::Problem(problem)) => self.problems.push(problem),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),
-            Output::Event(_) | Output::Fetch { .. } | Output::Execute(_) => {}
+            Output::Fetch { number, what, .. } => self.asked.push((number, what)),
+            Output::Execute(action) => self.executes.push(*action),
+            Output::Event(_) => {}
         }
     }
 

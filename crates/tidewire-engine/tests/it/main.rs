@@ -9,6 +9,8 @@
 mod actions;
 mod answers;
 mod basic;
+mod basic_bench;
+mod basic_writes;
 mod bench;
 mod connection;
 mod determinism;

@@ -150,7 +150,9 @@ impl Driver {
                 }
             };
             let result = unharmed(execute).await;
-            let result = result.unwrap_or_else(|panic| Err(failure("panicked", &panic)));
+            // Nobody knows how far it had come.
+            let result =
+                result.unwrap_or_else(|panic| Err(Failure::outcome_unknown("panicked", panic)));
             let _ = happen.send(Happened::Executed(id, result)).await;
         });
     }
@@ -178,9 +180,5 @@ async fn attempt(
 }
 
 fn failure(code: &str, message: &str) -> Failure {
-    Failure {
-        class: Class::Permanent,
-        code: code.into(),
-        message: message.into(),
-    }
+    Failure::new(Class::Permanent, code, message)
 }
