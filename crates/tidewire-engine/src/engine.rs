@@ -19,6 +19,7 @@ use crate::answers::Answers;
 use crate::assembly::Assembly;
 use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
+use crate::hold::Hold;
 use crate::input::Input;
 use crate::output::{Event, Output, Problem, Reply, Stage};
 use crate::persistence::Persistence;
@@ -77,6 +78,7 @@ pub struct Engine {
     answers: Answers,
     /// Actions the application's own backend is at work on, with where their streams stood.
     executing: BTreeMap<ActionId, BTreeMap<EntityType, Point>>,
+    hold: Hold,
     /// Complete streams of which a new snapshot was asked for.
     snapshots: BTreeMap<EntityType, FetchTicket>,
     /// Lanes that wait before they are tried again.
@@ -119,6 +121,7 @@ impl Engine {
             token: None,
             answers: Answers::default(),
             executing: BTreeMap::new(),
+            hold: Hold::new(settings.create_hold, settings.create_hold_max_changes),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
             wants_changed: false,
@@ -266,6 +269,7 @@ impl Engine {
                 TimerReason::Refetch => self.refetch.on_due(self.now.tick),
                 TimerReason::Settle => self.refresh_watched(),
                 TimerReason::Retry => self.on_retry_due(),
+                TimerReason::Hold => self.on_hold_due(),
                 // What these are for is looked at after every input.
                 TimerReason::Batch | TimerReason::Work => {}
             }
@@ -334,6 +338,7 @@ impl Engine {
         self.timers.set(TimerReason::Resubscribe, again);
         self.timers
             .set(TimerReason::Refetch, self.refetch.deadline());
+        self.timers.set(TimerReason::Hold, self.hold.deadline());
         let status = self.session.status();
         if self.told_status.as_ref() != Some(&status) {
             self.told_status = Some(status.clone());
@@ -361,6 +366,9 @@ impl Engine {
     /// What the cache still shows of a stream as live is not live any more; said before anything
     /// later is shown (law 16).
     fn detach(&mut self, entity_type: &EntityType, why: DetachReason) {
+        // What came before the loss counts.
+        let held = self.hold.release(entity_type);
+        self.take_held(held);
         self.assembly.detach(entity_type);
         self.take(Intake::Detached {
             entity_type: entity_type.clone(),

@@ -6,6 +6,7 @@ mod backoff;
 mod batch;
 mod engine;
 mod frame;
+mod hold;
 mod input;
 mod output;
 mod persistence;

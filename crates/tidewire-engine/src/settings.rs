@@ -36,6 +36,13 @@ pub struct Settings {
     /// With a dialect that does not answer `SUBSCRIBE`, what is watched is refreshed a second time
     /// this long after a reconnect.
     pub settle: Duration,
+    /// In the basic dialect, pushes of a type are held back at most this long while an entity of the
+    /// type is being created whose name the backend has yet to give, so that the push and the answer
+    /// are one entity from the first moment on.
+    pub create_hold: Duration,
+    /// Changes held back for one type. With more, all of them are shown at once, in order: a created
+    /// entity may then show twice until its answer comes.
+    pub create_hold_max_changes: usize,
     /// Bytes given to the transport and not yet written, above which nothing more is sent.
     pub transmit_window_bytes: usize,
     /// The largest frame this client takes, told to the server.
@@ -90,6 +97,8 @@ impl Default for Settings {
             max_fetches: 4,
             refetch_wait: Duration::from_millis(500),
             settle: Duration::from_secs(2),
+            create_hold: Duration::from_secs(1),
+            create_hold_max_changes: 1_000,
             transmit_window_bytes: 256 * 1024,
             max_frame_bytes: 1024 * 1024,
             session: SessionSettings::default(),

@@ -27,9 +27,11 @@ pub enum TimerReason {
     Settle,
     /// An action that was put off is to be sent again.
     Retry,
+    /// Pushes were held back for a creation under way as long as they may be.
+    Hold,
 }
 
-const REASONS: [TimerReason; 10] = [
+const REASONS: [TimerReason; 11] = [
     TimerReason::Connect,
     TimerReason::Handshake,
     TimerReason::Silence,
@@ -40,6 +42,7 @@ const REASONS: [TimerReason; 10] = [
     TimerReason::Refetch,
     TimerReason::Settle,
     TimerReason::Retry,
+    TimerReason::Hold,
 ];
 
 /// One deadline for each reason.

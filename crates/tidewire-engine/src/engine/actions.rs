@@ -49,7 +49,7 @@ impl Engine {
         if !able || self.persistence.failure().is_some() {
             return;
         }
-        while self.may_transmit() {
+        while self.may_transmit() && !self.next_waits_for_pushes() {
             if self.park_too_large() {
                 continue;
             }

@@ -4,9 +4,10 @@
 //! is under way: it is not given again, and its answer counts whenever it comes. What is begun is
 //! begun only while there is a connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tidewire_model::{ActionId, EntityType, Offset};
+use tidewire_cache::Presence;
+use tidewire_model::{ActionId, EffectBody, EntityId, EntityKey, EntityType, Point, Row};
 use tidewire_protocol::{Class, Reject};
 use tidewire_queue::Action;
 
@@ -23,13 +24,14 @@ impl Engine {
         );
         let stood = self.stands_at(action.entity_type.as_ref());
         self.executing.insert(action.id, stood);
+        self.hold.begin(action.id, types_created(&action));
         self.outputs.push_back(Output::Execute(Box::new(action)));
     }
 
     /// Where the stream of a type stands now.
-    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Offset> {
+    fn stands_at(&self, entity_type: Option<&EntityType>) -> BTreeMap<EntityType, Point> {
         entity_type
-            .and_then(|name| Some((name.clone(), self.cache.received(name)?.offset)))
+            .and_then(|name| Some((name.clone(), self.cache.received(name)?)))
             .into_iter()
             .collect()
     }
@@ -56,20 +58,33 @@ impl Engine {
         let Some(as_of) = self.executing.remove(&id) else {
             return;
         };
-        let Some(seq) = self.queue.get(id).map(|action| action.seq) else {
-            return;
-        };
-        match result {
-            Ok(executed) => self.on_done(id, seq, as_of, executed),
-            Err(failure) => self.on_not_done(id, seq, failure),
+        let seq = self.queue.get(id).map(|action| action.seq);
+        match (seq, result) {
+            (Some(seq), Ok(executed)) => self.on_done(id, seq, as_of, executed),
+            (Some(seq), Err(failure)) => self.on_not_done(id, seq, failure),
+            // Somebody gave it up meanwhile.
+            (None, _) => {}
         }
+        // Behind the answer, so that an echo finds its entity by the name that the answer gave.
+        let held = self.hold.end(id);
+        self.take_held(held);
+    }
+
+    /// Whether the next write must wait for pushes that are held back: it would count as begun
+    /// before them, and its answer as older.
+    pub(super) fn next_waits_for_pushes(&self) -> bool {
+        let next = self.queue.peek_send();
+        next.is_some_and(|action| {
+            let mut keys = action.effects.iter().map(|effect| &effect.key);
+            keys.any(|key| self.hold.holds_back(&key.entity_type))
+        })
     }
 
     fn on_done(
         &mut self,
         id: ActionId,
         seq: u64,
-        as_of: BTreeMap<EntityType, Offset>,
+        as_of: BTreeMap<EntityType, Point>,
         executed: Executed,
     ) {
         let mut rows = Vec::new();
@@ -79,8 +94,34 @@ impl Engine {
                 Err(fault) => self.report(Problem::BadFrame(fault)),
             }
         }
-        let replaced = executed.replaced.into_iter().collect();
+        let replaced: BTreeMap<EntityId, EntityId> = executed.replaced.into_iter().collect();
+        let as_of = self.as_of(as_of, &rows, &replaced);
         self.on_accepted(seq, id, as_of, rows, replaced);
+    }
+
+    /// The points an answer speaks for: where its streams stood when the write began. An entity that
+    /// the write created and of which nothing else is known was made after that, though, so its
+    /// answer counts as got now; a page asked for meanwhile says nothing against it.
+    fn as_of(
+        &self,
+        mut stood: BTreeMap<EntityType, Point>,
+        rows: &[(EntityType, Row)],
+        replaced: &BTreeMap<EntityId, EntityId>,
+    ) -> BTreeMap<EntityType, Point> {
+        let reader = self.cache.reader();
+        stood.retain(|entity_type, _| {
+            let mut rows = rows
+                .iter()
+                .filter(|(name, _)| name == entity_type)
+                .peekable();
+            rows.peek().is_none()
+                || !rows.all(|(name, row)| {
+                    let key = EntityKey::new(name.clone(), row.id.clone());
+                    let held = reader.get(self.now.tick, &key).presence;
+                    held == Presence::Unknown && replaced.values().any(|real| *real == row.id)
+                })
+        });
+        stood
     }
 
     fn on_not_done(&mut self, id: ActionId, seq: u64, failure: Failure) {
@@ -103,4 +144,15 @@ impl Engine {
             rows: Vec::new(),
         });
     }
+}
+
+/// The types of the entities that an action creates under a temporary id.
+fn types_created(action: &Action) -> BTreeSet<EntityType> {
+    let creations = action
+        .effects
+        .iter()
+        .filter(|effect| effect.key.id.is_temporary() && matches!(effect.body, EffectBody::Put(_)));
+    creations
+        .map(|effect| effect.key.entity_type.clone())
+        .collect()
 }

@@ -32,6 +32,8 @@ impl Engine {
         let entity_type = wanted.entity_type();
         self.subscriptions.is_settled(entity_type)
             && self.may_fetch(entity_type)
+            // Its point would lie before what came before it.
+            && !self.hold.holds_back(entity_type)
             && !self.refetch.is_refused(wanted)
     }
 

@@ -15,6 +15,7 @@ use tidewire_protocol::{
 use super::Engine;
 use crate::assembly::{Admitted, Start};
 use crate::frame::{Incoming, Speaking};
+use crate::hold::{Held, Released};
 use crate::output::{Output, Problem};
 use crate::session::{Event, Loss};
 
@@ -156,11 +157,37 @@ impl Engine {
             self.report(Problem::BadFrame(fault.to_string()));
         }
         let stale_all = ops.stale_all.is_some();
-        self.take(Intake::Pushed {
-            entity_type,
+        let push = Held {
             changes: ops.changes,
             stale_all,
-        });
+        };
+        let pushes = self.hold.push(self.now.tick, entity_type, push);
+        self.take_pushes(pushes);
+    }
+
+    /// Pushes that were held back are shown.
+    pub(super) fn take_held(&mut self, pushes: Released) {
+        if !pushes.is_empty() {
+            // They have waited already.
+            self.batch.hurry();
+            self.wants_changed = true;
+        }
+        self.take_pushes(pushes);
+    }
+
+    pub(super) fn on_hold_due(&mut self) {
+        let held = self.hold.on_due(self.now.tick);
+        self.take_held(held);
+    }
+
+    fn take_pushes(&mut self, pushes: Released) {
+        for (entity_type, push) in pushes {
+            self.take(Intake::Pushed {
+                entity_type,
+                changes: push.changes,
+                stale_all: push.stale_all,
+            });
+        }
     }
 
     /// Takes everything from the assembly that is whole.

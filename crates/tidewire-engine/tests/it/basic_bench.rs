@@ -2,9 +2,9 @@
 
 use tidewire_cache::{CollectionSettings, Interest, Points};
 use tidewire_engine::{
-    Command, Dialects, Executed, Failure, Input, OwnBackend, Settings, Submission, Write,
+    Command, Dialects, Executed, Failure, Fetched, Input, OwnBackend, Settings, Submission, Write,
 };
-use tidewire_model::{ActionId, EntityType, Lane, Record, RecordBuilder};
+use tidewire_model::{ActionId, EntityId, EntityType, Lane, Record, RecordBuilder};
 use tidewire_protocol::{Basic, Class, Naming, WireRow};
 use tidewire_queue::{Action, ActionState};
 use tidewire_store::{Op, Row};
@@ -101,6 +101,14 @@ pub fn wrote(rows: Vec<WireRow>) -> Executed {
     }
 }
 
+/// An answer to a creation.
+pub fn named(temporary: &EntityId, id: &str, row: WireRow) -> Executed {
+    Executed {
+        replaced: Some((temporary.clone(), EntityId::text(id).expect("a good id"))),
+        ..wrote(vec![row])
+    }
+}
+
 impl Bench {
     /// Connects without a subprotocol.
     pub fn basic_up(&mut self) {
@@ -116,8 +124,43 @@ impl Bench {
         });
     }
 
+    pub fn push_created(&mut self, id: &str, name: &str, version: u64) {
+        self.push_created_of("customers", id, name, version);
+    }
+
+    pub fn push_created_of(&mut self, entity_type: &str, id: &str, name: &str, version: u64) {
+        self.tell_text(&format!(
+            r#"{{"type":"ENTITY_CREATED","data":{{"entityType":"{entity_type}","entity":{{"id":"{id}","name":"{name}","version":{version}}}}}}}"#
+        ));
+    }
+
+    pub fn push_updated(&mut self, id: &str, name: &str, version: Option<u64>) {
+        let version = version.map_or(String::new(), |version| format!(r#","version":{version}"#));
+        self.tell_text(&format!(
+            r#"{{"type":"ENTITY_UPDATED","data":{{"entityType":"customers","entityId":"{id}","changes":{{"name":"{name}"}}{version}}}}}"#
+        ));
+    }
+
     pub fn answer(&mut self, action: ActionId, result: Result<Executed, Failure>) {
         self.handle(Input::Executed { action, result });
+    }
+
+    /// Answers the latest request for reading.
+    pub fn fetched(&mut self, rows: Vec<WireRow>) {
+        let number = self.asked.last().expect("something was asked for").0;
+        let result = Ok(Fetched {
+            rows,
+            missing: Vec::new(),
+            total_count: None,
+            end: true,
+        });
+        self.handle(Input::Fetched { number, result });
+    }
+
+    pub fn name(&self, id: &str) -> Option<String> {
+        let reading = self.get(id);
+        let name = reading.presence.record()?.get("name")?.to_value();
+        name.as_text().map(ToOwned::to_owned)
     }
 
     /// The ids given to the application's own backend to write, in order.
@@ -128,6 +171,14 @@ impl Bench {
     pub fn state(&self, id: ActionId) -> Option<ActionState> {
         let action: Option<&Action> = self.engine.queue().get(id);
         action.map(|action| action.state.clone())
+    }
+
+    pub fn create(&mut self, entity_type: &EntityType, name: &str) -> (ActionId, EntityId) {
+        let submitted = self.submit(Write::Create {
+            entity_type: entity_type.clone(),
+            record: RecordBuilder::new().field("name", name).build(),
+        });
+        (submitted.id, submitted.keys[0].id.clone())
     }
 
     pub fn submit_in(&mut self, lane: Lane, write: Write) -> ActionId {

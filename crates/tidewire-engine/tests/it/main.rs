@@ -10,6 +10,7 @@ mod actions;
 mod answers;
 mod basic;
 mod basic_bench;
+mod basic_holds;
 mod basic_writes;
 mod bench;
 mod connection;
