@@ -252,6 +252,16 @@ impl Engine {
             Input::Stored { ticket, result } => self.on_stored(ticket, result),
             Input::Fetched { number, result } => self.on_fetched(number, result),
             Input::Executed { action, result } => self.on_executed(action, result),
+            Input::Pong { generation } => {
+                if generation == self.session.generation() {
+                    self.session_event(crate::session::Event::Heard);
+                }
+            }
+            Input::PingUnsupported { generation } => {
+                if generation == self.session.generation() {
+                    self.session_event(crate::session::Event::NoPing);
+                }
+            }
             // Whatever was asked for is over; what is still to come is asked for again.
             Input::Time => self.told_wake = None,
         }
@@ -262,7 +272,10 @@ impl Engine {
     fn on_time(&mut self) {
         for reason in self.timers.take_due(self.now.tick) {
             match reason {
-                TimerReason::Connect | TimerReason::Handshake | TimerReason::Silence => {
+                TimerReason::Connect
+                | TimerReason::Handshake
+                | TimerReason::Silence
+                | TimerReason::Probe => {
                     self.session_event(crate::session::Event::Due);
                 }
                 TimerReason::Linger | TimerReason::Resubscribe => self.on_streams_due(),
@@ -333,6 +346,7 @@ impl Engine {
         self.timers.set(TimerReason::Connect, deadlines.connect);
         self.timers.set(TimerReason::Handshake, deadlines.handshake);
         self.timers.set(TimerReason::Silence, deadlines.silence);
+        self.timers.set(TimerReason::Probe, deadlines.probe);
         let (linger, again) = self.subscriptions.deadlines();
         self.timers.set(TimerReason::Linger, linger);
         self.timers.set(TimerReason::Resubscribe, again);

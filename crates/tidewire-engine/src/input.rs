@@ -43,6 +43,16 @@ pub enum Input {
         /// Why, in words for people.
         reason: String,
     },
+    /// The peer has answered a ping.
+    Pong {
+        /// The connection.
+        generation: Generation,
+    },
+    /// The transport cannot ping.
+    PingUnsupported {
+        /// The connection.
+        generation: Generation,
+    },
     /// The transport has written this much of what it was given.
     Written {
         /// The connection.

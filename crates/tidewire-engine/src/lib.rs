@@ -8,6 +8,7 @@ mod engine;
 mod frame;
 mod hold;
 mod input;
+mod liveness;
 mod output;
 mod persistence;
 mod random;

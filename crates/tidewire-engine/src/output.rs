@@ -38,6 +38,12 @@ pub enum Output {
         /// The frame.
         frame: Encoded,
     },
+    /// Ask the peer for a sign of life, by whatever the transport has for it; answer with `Pong` once
+    /// it comes, or with `PingUnsupported`.
+    Ping {
+        /// The connection.
+        generation: Generation,
+    },
     /// Store all of this as one transaction; answer with `Stored`.
     Store {
         /// Names the transaction.

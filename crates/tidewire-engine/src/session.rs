@@ -9,6 +9,7 @@ use tidewire_model::Tick;
 use tidewire_protocol::{CloseClass, close_class};
 
 use crate::backoff::{Backoff, BackoffSettings};
+use crate::liveness::{Liveness, Patience, Verdict};
 use crate::random::Random;
 use crate::status::{Connection, Status};
 
@@ -21,6 +22,12 @@ pub struct Generation(pub u64);
 pub struct SessionSettings {
     /// From the start of an attempt to the server's greeting.
     pub handshake_timeout: Duration,
+    /// Where the dialect has no heartbeats: after this long without a word the server is asked for
+    /// a sign of life. By a ping where the transport can, else what is held is subscribed again and
+    /// what is watched refreshed.
+    pub idle_ping: Duration,
+    /// How long the answer to a ping may take; silence beyond it ends the connection.
+    pub pong_timeout: Duration,
     /// Bounds of the wait between attempts.
     pub backoff: BackoffSettings,
 }
@@ -29,6 +36,8 @@ impl Default for SessionSettings {
     fn default() -> Self {
         Self {
             handshake_timeout: Duration::from_secs(10),
+            idle_ping: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
             backoff: BackoffSettings::default(),
         }
     }
@@ -76,11 +85,7 @@ enum State {
     /// `HELLO` is out.
     Greeting { since: Tick },
     /// Messages flow.
-    Ready {
-        since: Tick,
-        heard: Tick,
-        manners: Option<Manners>,
-    },
+    Ready { since: Tick, liveness: Liveness },
     /// The application must act.
     Stopped { reason: String },
 }
@@ -100,8 +105,10 @@ pub(crate) enum Event {
     Connected(Opening),
     /// The server greeted this client.
     Welcomed(Manners),
-    /// A frame came.
+    /// A frame came, or the answer to a ping.
     Heard,
+    /// The transport cannot ping.
+    NoPing,
     /// The transport has none any more, or could not make one.
     Lost(Loss),
     /// This side found fault: the close code, and why.
@@ -119,6 +126,10 @@ pub(crate) enum Step {
     Connect,
     /// Send `HELLO`.
     Greet,
+    /// Ask the peer for a sign of life, by the transport.
+    Ping,
+    /// Ask the peer for a sign of life, by what the dialect has.
+    Probe,
     /// Close the transport.
     Disconnect(u16, String),
     /// Messages flow from now on.
@@ -183,7 +194,8 @@ impl Session {
         }
     }
 
-    /// When a deadline of the present state passes: for the next attempt, the handshake, silence.
+    /// When a deadline of the present state passes: for the next attempt, the handshake, asking for
+    /// a sign of life, silence.
     pub(crate) fn deadlines(&self) -> Deadlines {
         let mut deadlines = Deadlines::default();
         match &self.state {
@@ -192,8 +204,9 @@ impl Session {
             State::Connecting { since } | State::Greeting { since } => {
                 deadlines.handshake = Some(*since + self.settings.handshake_timeout);
             }
-            State::Ready { heard, manners, .. } => {
-                deadlines.silence = manners.map(|manners| *heard + manners.silence);
+            State::Ready { liveness, .. } => {
+                deadlines.probe = liveness.ask_at();
+                deadlines.silence = liveness.dead_at();
             }
         }
         deadlines
@@ -209,6 +222,7 @@ impl Session {
             Event::Connected(opening) => self.on_connected(now, opening),
             Event::Welcomed(manners) => self.on_welcomed(now, manners),
             Event::Heard => self.on_heard(now),
+            Event::NoPing => self.on_no_ping(now),
             Event::Lost(loss) => self.on_lost(now, &loss, random),
             Event::Broken(code, reason) => self.on_broken(now, code, &reason, random),
             Event::Fatal(reason) => self.leave(
@@ -235,7 +249,7 @@ impl Session {
     }
 
     fn on_due(&mut self, now: Tick, random: &mut Random) -> Vec<Step> {
-        match &self.state {
+        match &mut self.state {
             State::Offline | State::Preparing | State::Stopped { .. } => Vec::new(),
             State::Waiting { until, .. } if *until <= now => self.attempt(now),
             State::Connecting { since } | State::Greeting { since }
@@ -243,17 +257,11 @@ impl Session {
             {
                 self.on_broken(now, NORMAL, "the server did not answer in time", random)
             }
-            State::Ready {
-                heard,
-                manners: Some(manners),
-                ..
-            } if *heard + manners.silence <= now => {
-                self.on_broken(now, NORMAL, "the server fell silent", random)
-            }
-            State::Waiting { .. }
-            | State::Connecting { .. }
-            | State::Greeting { .. }
-            | State::Ready { .. } => Vec::new(),
+            State::Ready { liveness, .. } => match liveness.on_due(now) {
+                Verdict::Dead => self.on_broken(now, NORMAL, "the server fell silent", random),
+                verdict => asked(verdict),
+            },
+            State::Waiting { .. } | State::Connecting { .. } | State::Greeting { .. } => Vec::new(),
         }
     }
 
@@ -279,10 +287,13 @@ impl Session {
                 vec![Step::Greet]
             }
             (State::Connecting { .. }, Opening::None) => {
+                let patience = Patience {
+                    idle: self.settings.idle_ping,
+                    answer: self.settings.pong_timeout,
+                };
                 self.state = State::Ready {
                     since: now,
-                    heard: now,
-                    manners: None,
+                    liveness: Liveness::asking(now, patience),
                 };
                 vec![Step::Up]
             }
@@ -304,8 +315,7 @@ impl Session {
                 self.jitter = manners.jitter;
                 self.state = State::Ready {
                     since: now,
-                    heard: now,
-                    manners: Some(manners),
+                    liveness: Liveness::heartbeats(now, manners.silence),
                 };
                 vec![Step::Up]
             }
@@ -321,7 +331,7 @@ impl Session {
 
     fn on_heard(&mut self, now: Tick) -> Vec<Step> {
         match &mut self.state {
-            State::Ready { heard, .. } => *heard = now,
+            State::Ready { liveness, .. } => liveness.on_heard(now),
             State::Offline
             | State::Waiting { .. }
             | State::Preparing
@@ -330,6 +340,18 @@ impl Session {
             | State::Stopped { .. } => {}
         }
         Vec::new()
+    }
+
+    fn on_no_ping(&mut self, now: Tick) -> Vec<Step> {
+        match &mut self.state {
+            State::Ready { liveness, .. } => asked(liveness.on_no_ping(now)),
+            State::Offline
+            | State::Waiting { .. }
+            | State::Preparing
+            | State::Connecting { .. }
+            | State::Greeting { .. }
+            | State::Stopped { .. } => Vec::new(),
+        }
     }
 
     fn on_lost(&mut self, now: Tick, loss: &Loss, random: &mut Random) -> Vec<Step> {
@@ -432,7 +454,17 @@ impl Session {
 pub(crate) struct Deadlines {
     pub(crate) connect: Option<Tick>,
     pub(crate) handshake: Option<Tick>,
+    pub(crate) probe: Option<Tick>,
     pub(crate) silence: Option<Tick>,
+}
+
+/// How the peer is asked for a sign of life, if it is.
+fn asked(verdict: Verdict) -> Vec<Step> {
+    match verdict {
+        Verdict::Rest | Verdict::Dead => Vec::new(),
+        Verdict::Ping => vec![Step::Ping],
+        Verdict::Probe => vec![Step::Probe],
+    }
 }
 
 #[cfg(test)]

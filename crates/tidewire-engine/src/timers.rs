@@ -13,6 +13,8 @@ pub enum TimerReason {
     Handshake,
     /// Nothing was heard from the peer for too long.
     Silence,
+    /// Nothing was heard from the peer for a while: it is asked for a sign of life.
+    Probe,
     /// The window of the batch under way ends.
     Batch,
     /// A batch is longer than one slice.
@@ -31,10 +33,11 @@ pub enum TimerReason {
     Hold,
 }
 
-const REASONS: [TimerReason; 11] = [
+const REASONS: [TimerReason; 12] = [
     TimerReason::Connect,
     TimerReason::Handshake,
     TimerReason::Silence,
+    TimerReason::Probe,
     TimerReason::Batch,
     TimerReason::Work,
     TimerReason::Linger,

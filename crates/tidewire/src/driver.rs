@@ -181,7 +181,7 @@ impl Driver {
                 };
                 self.hand_in(Input::Frame(incoming));
             }
-            Received::Pong => {}
+            Received::Pong => self.hand_in(Input::Pong { generation }),
             Received::Closed(close) => {
                 if let Some(socket) = &mut self.socket {
                     socket.end();
@@ -241,6 +241,11 @@ impl Driver {
             Output::Transmit { generation, frame } => {
                 if let Some(socket) = self.socket_of(generation) {
                     socket.send(frame);
+                }
+            }
+            Output::Ping { generation } => {
+                if let Some(socket) = self.socket_of(generation) {
+                    socket.ping();
                 }
             }
             Output::Store { ticket, group } => self.spawn_store(ticket, group),

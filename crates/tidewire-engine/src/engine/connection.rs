@@ -26,6 +26,11 @@ impl Engine {
                 Step::Prepare => self.prepare(),
                 Step::Connect => self.connect(),
                 Step::Greet => self.greet(),
+                Step::Ping => {
+                    let generation = self.session.generation();
+                    self.outputs.push_back(Output::Ping { generation });
+                }
+                Step::Probe => self.probe(),
                 Step::Disconnect(code, reason) => {
                     let generation = self.session.generation();
                     self.outputs.push_back(Output::Disconnect {

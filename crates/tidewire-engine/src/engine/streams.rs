@@ -127,6 +127,22 @@ impl Engine {
         self.batch.hurry();
     }
 
+    /// Nothing was heard for a while, on a connection that may be dead and cannot be asked: what is
+    /// held is subscribed again, in case the server forgot it, and what is watched is refreshed.
+    pub(super) fn probe(&mut self) {
+        for entity_type in self.subscriptions.held().cloned().collect::<Vec<_>>() {
+            let id = self.ids.next();
+            let want = self.want_of(&entity_type);
+            self.transmit(&ClientMessage::Subscribe(Subscribe {
+                id,
+                entity_type,
+                want,
+                resume: None,
+            }));
+        }
+        self.refresh_watched();
+    }
+
     /// Something of the stream is missing.
     pub(super) fn on_gap(&mut self, entity_type: &EntityType) {
         let again_at = self.now.tick + GAP_WAIT + self.jitter();

@@ -68,10 +68,29 @@ fn a_connection_is_made_greeted_and_up() {
 }
 
 #[test]
-fn without_a_greeting_it_is_up_at_once_and_silence_is_no_death() {
+fn without_a_greeting_it_is_up_at_once_and_silence_is_asked_about() {
     let mut bench = Bench::connecting();
     assert_eq!(bench.on(Event::Connected(Opening::None)), [Step::Up]);
     assert_eq!(bench.session.deadlines().silence, None);
+    bench.now += Duration::from_secs(25);
+    assert_eq!(bench.on(Event::Due), [Step::Ping]);
+    bench.now += Duration::from_secs(10);
+    assert!(matches!(
+        bench.on(Event::Due)[..],
+        [Step::Disconnect(..), Step::Down]
+    ));
+}
+
+#[test]
+fn a_transport_that_cannot_ping_is_probed_for_ever() {
+    let mut bench = Bench::connecting();
+    bench.on(Event::Connected(Opening::None));
+    assert_eq!(bench.on(Event::NoPing), [Step::Probe]);
+    for _ in 0..10 {
+        bench.now += Duration::from_secs(25);
+        assert_eq!(bench.on(Event::Due), [Step::Probe]);
+    }
+    assert_eq!(bench.connection(), Connection::Connected);
 }
 
 #[test]
@@ -174,6 +193,7 @@ fn events_that_mean_nothing_in_a_state_change_nothing() {
         Event::Connected(Opening::None),
         Event::Welcomed(MANNERS),
         Event::Heard,
+        Event::NoPing,
     ] {
         assert_eq!(bench.on(event), []);
     }
@@ -185,6 +205,7 @@ fn events_that_mean_nothing_in_a_state_change_nothing() {
         Event::Prepared,
         Event::Connected(Opening::None),
         Event::Welcomed(MANNERS),
+        Event::NoPing,
     ] {
         assert_eq!(bench.on(event), []);
     }

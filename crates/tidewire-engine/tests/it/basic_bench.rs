@@ -5,7 +5,7 @@ use tidewire_engine::{
     Command, Dialects, Executed, Failure, Fetched, Input, OwnBackend, Settings, Submission, Write,
 };
 use tidewire_model::{ActionId, EntityId, EntityType, Lane, Record, RecordBuilder};
-use tidewire_protocol::{Basic, Class, Naming, WireRow};
+use tidewire_protocol::{Basic, Class, ClientMessage, Naming, WireRow};
 use tidewire_queue::{Action, ActionState};
 use tidewire_store::{Op, Row};
 
@@ -200,6 +200,10 @@ impl Bench {
             naming: Naming::default(),
         };
         assert_eq!(self.command(define), tidewire_engine::Reply::Done);
+    }
+
+    pub fn subscribes_sent(&self) -> usize {
+        self.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)))
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Bench {
     pub store_works: bool,
     /// What the frames sent are read with.
     pub dialect: &'static dyn Dialect,
+    /// How often a sign of life was asked for by the transport.
+    pub pings: usize,
     /// What the application's own backend was given to write.
     pub executes: Vec<Action>,
     /// What the application's own backend was asked for.
@@ -128,6 +130,7 @@ impl Bench {
             wake_at: None,
             store_works: true,
             dialect: &DIALECT,
+            pings: 0,
             executes: Vec::new(),
             asked: Vec::new(),
         }
@@ -224,6 +227,7 @@ impl Bench {
             Output::Event(Event::Action { id, stage }) => self.stages.push((id, stage)),
             Output::Event(Event::Problem(problem)) => self.problems.push(problem),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),
+            Output::Ping { .. } => self.pings += 1,
             Output::Fetch { number, what, .. } => self.asked.push((number, what)),
             Output::Execute(action) => self.executes.push(*action),
             Output::Event(_) => {}

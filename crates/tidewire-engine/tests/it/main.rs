@@ -11,6 +11,7 @@ mod answers;
 mod basic;
 mod basic_bench;
 mod basic_holds;
+mod basic_life;
 mod basic_writes;
 mod bench;
 mod connection;

@@ -19,6 +19,7 @@ pub(super) enum Happened {
     Connected(Generation, Connection, Option<String>),
     ConnectFailed(Generation, String, Trouble),
     Written(Generation, usize),
+    PingUnsupported(Generation),
     Stored(StoreTicket, Result<(), String>),
     Fetched(FetchNumber, Result<Fetched, Failure>),
     Executed(ActionId, Result<Executed, Failure>),
@@ -53,6 +54,9 @@ impl Driver {
             }
             Happened::Written(generation, bytes) => {
                 self.hand_in(Input::Written { generation, bytes });
+            }
+            Happened::PingUnsupported(generation) => {
+                self.hand_in(Input::PingUnsupported { generation });
             }
             Happened::Stored(ticket, result) => self.hand_in(Input::Stored { ticket, result }),
             Happened::Fetched(number, result) => self.hand_in(Input::Fetched { number, result }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidewire_engine::{FrameReader, Generation};
 use tidewire_protocol::Encoded;
-use tidewire_transport::{Close, Connection, Frame, FrameReceiver, FrameSender};
+use tidewire_transport::{Close, Connection, Frame, FrameReceiver, FrameSender, SendError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -20,6 +20,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// window beyond what was written.
 enum Job {
     Send(Frame),
+    Ping,
     Close(Close),
 }
 
@@ -62,6 +63,10 @@ impl Socket {
         let _ = self.jobs.send(Job::Send(frame));
     }
 
+    pub(super) fn ping(&self) {
+        let _ = self.jobs.send(Job::Ping);
+    }
+
     pub(super) fn close(&mut self, code: u16, reason: String) {
         let _ = self.jobs.send(Job::Close(Close::new(code, reason)));
         self.ended = true;
@@ -100,15 +105,22 @@ async fn send_all(
     let mut jobs = Vec::new();
     while waiting.recv_many(&mut jobs, FRAMES_PER_FLUSH).await > 0 {
         let mut frames = Vec::with_capacity(jobs.len());
-        let mut close = None;
+        let (mut ping, mut close) = (false, None);
         for job in jobs.drain(..) {
             match job {
                 Job::Send(frame) => frames.push(frame),
+                Job::Ping => ping = true,
                 Job::Close(with) => close = Some(with),
             }
         }
         let bytes = frames.iter().map(Frame::len).sum();
         if !frames.is_empty() && sender.send(frames).await.is_err() {
+            return;
+        }
+        if ping
+            && let Some(unsupported) = ping_by(&mut *sender, generation).await
+            && happen.send(unsupported).await.is_err()
+        {
             return;
         }
         if let Some(close) = close {
@@ -125,4 +137,11 @@ async fn send_all(
             return;
         }
     }
+}
+
+/// Pings, or says that there is no way to.
+async fn ping_by(sender: &mut dyn FrameSender, generation: Generation) -> Option<Happened> {
+    // A connection that has ended says so through the receiving half.
+    let unsupported = matches!(sender.ping().await, Err(SendError::Unsupported));
+    unsupported.then_some(Happened::PingUnsupported(generation))
 }
