@@ -492,7 +492,11 @@ impl Cache {
         })
     }
 
-    fn empty_publication(&mut self) -> Publication {
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    pub(crate) fn empty_publication(&mut self) -> Publication {
         let change_set = ChangeSet {
             revision: self.revision(),
             ..ChangeSet::default()

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ageing;
 mod ask;
 mod base;
 mod cache;

@@ -160,10 +160,7 @@ impl Standing {
         evidence: &Evidence,
     ) -> (Trust, Option<Duration>) {
         let covered = self.covers(evidence.at);
-        let age = match (settings.points, self.live_until) {
-            (Points::Server, Some(until)) if covered => now - until.max(evidence.learnt),
-            _ => now - evidence.learnt,
-        };
+        let age = now - self.held_until(settings, evidence);
         if let Some(reason) = self.objection(evidence) {
             return (Trust::Stale(reason), Some(age));
         }
@@ -179,6 +176,39 @@ impl Standing {
             return (Trust::Fresh, Some(age));
         }
         (Trust::Stale(self.failing(settings, covered)), Some(age))
+    }
+
+    /// When the evidence was last known to hold, while nothing vouches for it.
+    fn held_until(&self, settings: &CollectionSettings, evidence: &Evidence) -> Tick {
+        match (settings.points, self.live_until) {
+            (Points::Server, Some(until)) if self.covers(evidence.at) => until.max(evidence.learnt),
+            _ => evidence.learnt,
+        }
+    }
+
+    /// When time alone makes the evidence stale: never, if it is already, or something vouches for
+    /// it.
+    pub(crate) fn ages_at(
+        &self,
+        settings: &CollectionSettings,
+        evidence: &Evidence,
+    ) -> Option<Tick> {
+        let limit = settings.stale_after?;
+        let live = self.covers(evidence.at) && self.is_live(settings.points);
+        let ages = !live && self.objection(evidence).is_none();
+        ages.then(|| self.held_until(settings, evidence) + limit)
+    }
+
+    /// What everything of a complete stream rests on.
+    pub(crate) fn snapshot_evidence(&self) -> Option<Evidence> {
+        let snapped = self.complete?;
+        Some(Evidence {
+            at: Some(snapped.at),
+            stale_at: None,
+            mark: None,
+            confirmed: snapped.confirmed,
+            learnt: snapped.learnt,
+        })
     }
 
     /// How far a list of what was pushed can be trusted: nobody tells what was never pushed.

@@ -15,6 +15,7 @@ use tidewire_protocol::Naming;
 use tidewire_queue::Queue;
 use tidewire_store::Row;
 
+use crate::ageing::Ageing;
 use crate::answers::Answers;
 use crate::assembly::Assembly;
 use crate::batch::{Batch, Begun, Verdict};
@@ -84,6 +85,7 @@ pub struct Engine {
     /// Lanes that wait before they are tried again.
     retries: BTreeMap<Lane, Tick>,
     wants_changed: bool,
+    ageing: Ageing,
     told_status: Option<Status>,
     told_wake: Option<(Tick, TimerReason)>,
     outputs: VecDeque<Output>,
@@ -125,6 +127,7 @@ impl Engine {
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
             wants_changed: false,
+            ageing: Ageing::new(now.tick),
             told_status: None,
             told_wake: None,
             outputs: VecDeque::new(),
@@ -283,6 +286,7 @@ impl Engine {
                 TimerReason::Settle => self.refresh_watched(),
                 TimerReason::Retry => self.on_retry_due(),
                 TimerReason::Hold => self.on_hold_due(),
+                TimerReason::Ageing => self.on_aged(),
                 // What these are for is looked at after every input.
                 TimerReason::Batch | TimerReason::Work => {}
             }
@@ -327,10 +331,19 @@ impl Engine {
         self.cache.has_staged().then(|| self.cache.staged_rows())
     }
 
+    /// What is watched and became too old reads otherwise now, and is worth asking for.
+    fn on_aged(&mut self) {
+        let since = self.ageing.on_due(self.now.tick);
+        if let Some(publication) = self.cache.age(since, self.now.tick) {
+            self.publish(publication);
+        }
+    }
+
     /// Hands a publication out.
     fn publish(&mut self, publication: Publication) {
         self.outputs.push_back(Output::Published(publication));
         self.wants_changed = true;
+        self.ageing.on_changed();
     }
 
     /// Says which accepted actions have left the overlay: their results are in the base.
@@ -353,6 +366,10 @@ impl Engine {
         self.timers
             .set(TimerReason::Refetch, self.refetch.deadline());
         self.timers.set(TimerReason::Hold, self.hold.deadline());
+        if let Some(since) = self.ageing.take_changed() {
+            let next = self.cache.next_ageing(since);
+            self.timers.set(TimerReason::Ageing, next);
+        }
         let status = self.session.status();
         if self.told_status.as_ref() != Some(&status) {
             self.told_status = Some(status.clone());

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ageing;
 mod answers;
 mod assembly;
 mod backoff;

@@ -29,11 +29,13 @@ pub enum TimerReason {
     Settle,
     /// An action that was put off is to be sent again.
     Retry,
+    /// Something watched becomes too old to be trusted.
+    Ageing,
     /// Pushes were held back for a creation under way as long as they may be.
     Hold,
 }
 
-const REASONS: [TimerReason; 12] = [
+const REASONS: [TimerReason; 13] = [
     TimerReason::Connect,
     TimerReason::Handshake,
     TimerReason::Silence,
@@ -45,6 +47,7 @@ const REASONS: [TimerReason; 12] = [
     TimerReason::Refetch,
     TimerReason::Settle,
     TimerReason::Retry,
+    TimerReason::Ageing,
     TimerReason::Hold,
 ];
 

@@ -288,10 +288,13 @@ fn readings_age_and_are_asked_again_when_too_old() {
         stale_after: Some(Duration::from_secs(1)),
         ..by_client()
     });
-    rig.cache.watch(Target::Entity(key("a")));
+    let watch = rig.cache.watch(Target::Entity(key("a")));
     rig.push(vec![push_put("a", 1, Some(1))]);
     rig.flush();
+    let (start, limit) = (rig.now, Duration::from_secs(1));
+    assert_eq!(rig.cache.next_ageing(start), Some(start + limit));
     rig.pass(900);
+    assert!(rig.cache.age(start, rig.now).is_none());
     assert_eq!(
         (rig.trust("a"), rig.get("a").age),
         (Trust::Fresh, Some(Duration::from_millis(900)))
@@ -300,6 +303,10 @@ fn readings_age_and_are_asked_again_when_too_old() {
     rig.pass(100);
     assert_eq!(rig.trust("a"), Trust::Stale(StaleReason::Aged));
     assert_eq!(rig.wants().len(), 1);
+    let publication = rig.cache.age(start, rig.now).expect("somebody is woken");
+    assert_eq!(publication.woken, [watch]);
+    assert!(rig.cache.age(rig.now, rig.now + limit).is_none(), "once");
+    assert_eq!(rig.cache.next_ageing(rig.now), None);
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Engine {
         }
         let id = self.cache.watch(target);
         self.watches.insert(id, entity_type.clone());
+        self.ageing.on_changed();
         self.want_stream(&entity_type);
         Reply::Watching(id)
     }
