@@ -202,6 +202,7 @@ impl Cache {
             mut world,
             entities,
             mut woken,
+            disputed,
             ..
         } = self.batch.take()?;
         world.revision = self.shown.revision.next();
@@ -225,6 +226,7 @@ impl Cache {
         Some(Publication {
             change_set,
             woken: woken.into_iter().collect(),
+            disputed: disputed.iter().map(|run| run.query().clone()).collect(),
             retired,
         })
     }
@@ -488,6 +490,7 @@ impl Cache {
         Some(Publication {
             change_set,
             woken: woken.into_iter().collect(),
+            disputed: Vec::new(),
             retired,
         })
     }
@@ -504,6 +507,7 @@ impl Cache {
         Publication {
             change_set,
             woken: Vec::new(),
+            disputed: Vec::new(),
             retired: self.take_retired(),
         }
     }

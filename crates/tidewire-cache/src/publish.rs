@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use tidewire_model::{ChangeSet, EntityKey, EntityType, Notice};
+use tidewire_model::{ChangeSet, EntityKey, EntityType, Notice, Query};
 
 use crate::base::Image;
 use crate::watch::{WatchId, Watches};
@@ -17,6 +17,9 @@ pub struct Publication {
     pub change_set: ChangeSet,
     /// The watchers whose reading may have changed, in order.
     pub woken: Vec<WatchId>,
+    /// The lists, without limit, of which a page came that the server filters or sorts otherwise
+    /// than is done here; each once, until a page of it agrees again.
+    pub disputed: Vec<Query>,
     /// What readers no longer need.
     pub retired: Retired,
 }

@@ -61,6 +61,8 @@ pub(crate) struct Touches {
     pub(crate) logged: Vec<Logged>,
     /// Runs that go on under another name.
     pub(crate) renamed: Vec<(RunKey, RunKey)>,
+    /// Runs that the server turned out to filter or sort otherwise.
+    pub(crate) disputed: Vec<RunKey>,
 }
 
 /// A change that moved, or may have moved, the total of a run.

@@ -69,6 +69,7 @@ pub(crate) struct Batch {
     gathered: BTreeSet<EntityKey>,
     pub(crate) entities: Vec<EntityKey>,
     pub(crate) woken: BTreeSet<WatchId>,
+    pub(crate) disputed: BTreeSet<RunKey>,
     pub(crate) ready: bool,
 }
 
@@ -111,6 +112,7 @@ impl Batch {
             gathered: BTreeSet::new(),
             entities: Vec::new(),
             woken: BTreeSet::new(),
+            disputed: BTreeSet::new(),
             ready: false,
         }
     }
@@ -154,6 +156,8 @@ impl Batch {
                 break;
             }
             let step = item.step(&mut desk);
+            self.disputed
+                .append(&mut desk.touches.disputed.drain(..).collect());
             desk.absorb(&mut self.gathered, &mut self.woken);
             if step == Step::Paused {
                 break;

@@ -28,7 +28,7 @@ use crate::random::Random;
 use crate::refetch::Refetch;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::status::Status;
+use crate::status::{Skipped, Status};
 use crate::subscriptions::{RequestIds, Subscriptions};
 use crate::timers::{TimerReason, Timers};
 
@@ -86,6 +86,7 @@ pub struct Engine {
     retries: BTreeMap<Lane, Tick>,
     wants_changed: bool,
     ageing: Ageing,
+    skipped: Skipped,
     told_status: Option<Status>,
     told_wake: Option<(Tick, TimerReason)>,
     outputs: VecDeque<Output>,
@@ -128,6 +129,7 @@ impl Engine {
             retries: BTreeMap::new(),
             wants_changed: false,
             ageing: Ageing::new(now.tick),
+            skipped: Skipped::default(),
             told_status: None,
             told_wake: None,
             outputs: VecDeque::new(),
@@ -157,6 +159,12 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> Status {
         self.session.status()
+    }
+
+    /// What the server said that was skipped, since this engine was made.
+    #[must_use]
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
     }
 
     /// Reads the frames of the present connection; to be asked for anew with each.
@@ -340,7 +348,11 @@ impl Engine {
     }
 
     /// Hands a publication out.
-    fn publish(&mut self, publication: Publication) {
+    fn publish(&mut self, mut publication: Publication) {
+        for query in std::mem::take(&mut publication.disputed) {
+            let query = query.cache_key();
+            self.report(Problem::OtherOrder { query });
+        }
         self.outputs.push_back(Output::Published(publication));
         self.wants_changed = true;
         self.ageing.on_changed();

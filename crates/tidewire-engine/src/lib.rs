@@ -31,5 +31,5 @@ pub use persistence::StoreTicket;
 pub use refetch::FetchNumber;
 pub use session::{Generation, SessionSettings};
 pub use settings::{Dialects, OwnBackend, Settings};
-pub use status::{Connection, Status};
+pub use status::{Connection, Skipped, Status};
 pub use timers::TimerReason;

@@ -139,6 +139,15 @@ pub enum Problem {
         /// Why.
         code: String,
     },
+    /// A page of a list came that is not filtered and sorted as this client does it. The list is
+    /// stale until a page of it agrees, and its total is not exact. Told once.
+    #[error(
+        "the server filters or sorts {query} otherwise than its text says; make both agree, or ask with parameters"
+    )]
+    OtherOrder {
+        /// The list.
+        query: String,
+    },
     /// The store failed; nothing more is sent or stored until the application opens it again.
     #[error("the store failed: {0}")]
     Store(String),

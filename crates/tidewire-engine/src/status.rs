@@ -15,6 +15,15 @@ pub struct Status {
     pub next_attempt: Option<Tick>,
 }
 
+/// What the server said that was skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Messages of a type this client does not know.
+    pub unknown: u64,
+    /// Frames, and changes inside of pushes, that made no sense.
+    pub malformed: u64,
+}
+
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -241,6 +241,7 @@ impl InstallPage {
             }
             None => run.total.filter(|_| stretch.after.is_some()),
         };
+        let was_disputed = run.disputed;
         if stretch.after.is_none() {
             run.as_of = stretch.at;
             run.confirmed = stretch.begun;
@@ -249,6 +250,9 @@ impl InstallPage {
             run.disputed = stretch.disputed;
         } else {
             run.disputed |= stretch.disputed;
+        }
+        if run.disputed && !was_disputed {
+            desk.touches.disputed.push(stretch.run.clone());
         }
         if !exact {
             // Asked for once more.

@@ -38,7 +38,7 @@ impl Engine {
                 };
                 self.break_off(code, Problem::BadFrame(error.to_string()));
             }
-            (Err(error), Speaking::Basic) => self.report(Problem::BadFrame(error.to_string())),
+            (Err(error), Speaking::Basic) => self.skip_malformed(&error),
         }
     }
 
@@ -52,6 +52,11 @@ impl Engine {
             | ServerMessage::Unknown { .. } => true,
             _ => self.session.is_ready(),
         }
+    }
+
+    fn skip_malformed(&mut self, fault: &impl std::fmt::Display) {
+        self.skipped.malformed += 1;
+        self.report(Problem::BadFrame(fault.to_string()));
     }
 
     fn on_message(&mut self, message: ServerMessage) {
@@ -76,8 +81,9 @@ impl Engine {
             | ServerMessage::Ack(_)
             | ServerMessage::Reject(_)
             | ServerMessage::ActionSync(_)) => self.wait_in_turn(message),
+            ServerMessage::Unknown { .. } => self.skipped.unknown += 1,
             // A close follows; nothing is to be done before it.
-            ServerMessage::Drain(_) | ServerMessage::Pong(_) | ServerMessage::Unknown { .. } => {}
+            ServerMessage::Drain(_) | ServerMessage::Pong(_) => {}
         }
     }
 
@@ -154,7 +160,7 @@ impl Engine {
         let naming = self.naming(&entity_type);
         let ops = changes(ops, &entity_type, &naming, Points::Client(Offset::ZERO));
         for (_, fault) in &ops.bad {
-            self.report(Problem::BadFrame(fault.to_string()));
+            self.skip_malformed(fault);
         }
         let stale_all = ops.stale_all.is_some();
         let push = Held {

@@ -141,6 +141,12 @@ impl Bench {
         ));
     }
 
+    pub fn push_deleted(&mut self, id: &str) {
+        self.tell_text(&format!(
+            r#"{{"type":"ENTITY_DELETED","data":{{"entityType":"customers","entityId":"{id}"}}}}"#
+        ));
+    }
+
     pub fn answer(&mut self, action: ActionId, result: Result<Executed, Failure>) {
         self.handle(Input::Executed { action, result });
     }

@@ -12,6 +12,7 @@ mod basic;
 mod basic_bench;
 mod basic_holds;
 mod basic_life;
+mod basic_reads;
 mod basic_writes;
 mod bench;
 mod connection;
