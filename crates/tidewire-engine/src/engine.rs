@@ -23,6 +23,7 @@ use crate::frame::{FrameReader, Speaking};
 use crate::hold::Hold;
 use crate::input::Input;
 use crate::output::{Event, Output, Problem, Reply, Stage};
+use crate::pace::Pace;
 use crate::persistence::Persistence;
 use crate::random::Random;
 use crate::refetch::Refetch;
@@ -74,6 +75,7 @@ pub struct Engine {
     unwritten_bytes: usize,
     /// The number of the latest ping that was not answered yet.
     unanswered_ping: Option<u64>,
+    pace: Pace,
     server_max_frame_bytes: usize,
     token: Option<String>,
     answers: Answers,
@@ -120,6 +122,7 @@ impl Engine {
             ids: RequestIds::default(),
             unwritten_bytes: 0,
             unanswered_ping: None,
+            pace: Pace::default(),
             server_max_frame_bytes: usize::MAX,
             token: None,
             answers: Answers::default(),
@@ -202,15 +205,20 @@ impl Engine {
         let command = matches!(input, Input::Command(_));
         let reply = self.dispatch(input);
         self.release();
+        // A caller does not pay for what came in from the network, nor for looking over everything
+        // that is watched; the driver does.
         if command {
-            // A caller does not pay for what came in from the network; the driver does.
             self.plan_batch();
         } else {
             self.run_batch();
         }
         self.tell_visible();
         self.answer_ping();
-        self.ask();
+        if command {
+            self.plan_ask();
+        } else {
+            self.ask();
+        }
         self.send_actions();
         self.store();
         self.tell();
@@ -290,13 +298,16 @@ impl Engine {
                     self.session_event(crate::session::Event::Due);
                 }
                 TimerReason::Linger | TimerReason::Resubscribe => self.on_streams_due(),
-                TimerReason::Refetch => self.refetch.on_due(self.now.tick),
                 TimerReason::Settle => self.refresh_watched(),
                 TimerReason::Retry => self.on_retry_due(),
                 TimerReason::Hold => self.on_hold_due(),
                 TimerReason::Ageing => self.on_aged(),
                 // What these are for is looked at after every input.
-                TimerReason::Batch | TimerReason::Work => {}
+                TimerReason::Batch
+                | TimerReason::Work
+                | TimerReason::Refetch
+                | TimerReason::Ask
+                | TimerReason::Pace => {}
             }
             self.wants_changed = true;
         }
@@ -376,8 +387,13 @@ impl Engine {
         self.timers.set(TimerReason::Linger, linger);
         self.timers.set(TimerReason::Resubscribe, again);
         self.timers
-            .set(TimerReason::Refetch, self.refetch.deadline());
+            .set(TimerReason::Refetch, self.refetch.deadline(self.now.tick));
         self.timers.set(TimerReason::Hold, self.hold.deadline());
+        let pace = self.session.is_ready().then_some(&self.pace);
+        self.timers.set(
+            TimerReason::Pace,
+            pace.and_then(|pace| pace.next(self.now.tick)),
+        );
         if let Some(since) = self.ageing.take_changed() {
             let next = self.cache.next_ageing(since);
             self.timers.set(TimerReason::Ageing, next);

@@ -11,6 +11,7 @@ mod hold;
 mod input;
 mod liveness;
 mod output;
+mod pace;
 mod persistence;
 mod random;
 mod refetch;

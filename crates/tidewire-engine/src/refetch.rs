@@ -1,14 +1,20 @@
 //! Requests under way: what was asked for, and what came so far.
 //!
-//! It bounds how many are under way, waits after failures, and never asks again on the same
-//! connection for what was refused for good. What is worth asking for is the cache's knowledge.
+//! It bounds how many are under way, waits after failures, each type for itself, and never asks
+//! again on the same connection for what was refused for good. What is worth asking for is the
+//! cache's knowledge.
+
+mod refused;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidewire_cache::{FetchTicket, Wanted};
-use tidewire_model::{EntityId, Point, Tick};
+use tidewire_model::{EntityId, EntityType, Point, Tick};
 use tidewire_protocol::{Data, RequestId, WireRow};
+
+pub(crate) use refused::Refusal;
+use refused::Refused;
 
 /// The longest wait between two attempts.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -39,42 +45,53 @@ pub(crate) struct Answered {
     pub(crate) end: bool,
 }
 
+/// A type of which a request failed.
+#[derive(Debug)]
+struct Wait {
+    failures: u32,
+    not_before: Tick,
+}
+
 /// The requests.
 #[derive(Debug)]
 pub(crate) struct Refetch {
     under_way: BTreeMap<RequestId, Request>,
-    refused: Vec<Wanted>,
+    refused: Refused,
+    waits: BTreeMap<EntityType, Wait>,
     max: usize,
     wait: Duration,
-    failures: u32,
-    not_before: Option<Tick>,
 }
 
 impl Refetch {
     pub(crate) fn new(max: usize, wait: Duration) -> Self {
         Self {
             under_way: BTreeMap::new(),
-            refused: Vec::new(),
+            refused: Refused::default(),
+            waits: BTreeMap::new(),
             max: max.max(1),
             wait,
-            failures: 0,
-            not_before: None,
         }
     }
 
-    /// Whether another request may go out now.
-    pub(crate) fn has_room(&self, now: Tick) -> bool {
-        self.under_way.len() < self.max && self.not_before.is_none_or(|at| at <= now)
+    /// Whether another request may be under way.
+    pub(crate) fn has_room(&self) -> bool {
+        self.under_way.len() < self.max
     }
 
-    /// When the wait after a failure ends.
-    pub(crate) fn deadline(&self) -> Option<Tick> {
-        self.not_before
+    /// What of this may be asked for now: not what was refused for good, and nothing of a type that
+    /// waits after a failure.
+    pub(crate) fn allowed(&self, now: Tick, wanted: Wanted) -> Option<Wanted> {
+        let wait = self.waits.get(wanted.entity_type());
+        if wait.is_some_and(|wait| wait.not_before > now) {
+            return None;
+        }
+        self.refused.allowed(wanted)
     }
 
-    /// Whether the server refused this for good.
-    pub(crate) fn is_refused(&self, wanted: &Wanted) -> bool {
-        self.refused.contains(wanted)
+    /// When the earliest wait after a failure ends.
+    pub(crate) fn deadline(&self, now: Tick) -> Option<Tick> {
+        let ends = self.waits.values().map(|wait| wait.not_before);
+        ends.filter(|end| *end > now).min()
     }
 
     pub(crate) fn begin(&mut self, id: RequestId, wanted: Wanted, ticket: FetchTicket) {
@@ -117,7 +134,9 @@ impl Refetch {
             total_count: data.total_count,
             end: data.end,
         });
-        self.failures = 0;
+        if let Some(answered) = &answered {
+            self.waits.remove(answered.wanted.entity_type());
+        }
         Ok(answered)
     }
 
@@ -126,36 +145,39 @@ impl Refetch {
         self.under_way.remove(&id)
     }
 
-    /// A request failed and may succeed later.
-    pub(crate) fn on_failed(&mut self, now: Tick, retry_after: Option<Duration>) {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_add(1);
-        let wait = self.wait.saturating_mul(factor).min(WAIT_MAX);
-        self.not_before = Some(now + wait.max(retry_after.unwrap_or(Duration::ZERO)));
+    /// A request for this type failed and may succeed later: it waits twice as long as the last
+    /// time, with `jitter` on top.
+    pub(crate) fn on_failed(
+        &mut self,
+        now: Tick,
+        entity_type: &EntityType,
+        retry_after: Option<Duration>,
+        jitter: Duration,
+    ) {
+        let failures = self.waits.get(entity_type).map_or(0, |wait| wait.failures);
+        let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+        let wait = self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter;
+        let wait = Wait {
+            failures: failures.saturating_add(1),
+            not_before: now + wait.max(retry_after.unwrap_or(Duration::ZERO)),
+        };
+        self.waits.insert(entity_type.clone(), wait);
     }
 
-    /// A request succeeded.
-    pub(crate) fn on_succeeded(&mut self) {
-        self.failures = 0;
+    /// A request for this type succeeded.
+    pub(crate) fn on_succeeded(&mut self, entity_type: &EntityType) {
+        self.waits.remove(entity_type);
     }
 
     /// A request was refused for good.
-    pub(crate) fn on_refused(&mut self, wanted: Wanted) {
-        self.refused.push(wanted);
-    }
-
-    /// The wait is over.
-    pub(crate) fn on_due(&mut self, now: Tick) {
-        if self.not_before.is_some_and(|at| at <= now) {
-            self.not_before = None;
-        }
+    pub(crate) fn on_refused(&mut self, wanted: Wanted) -> Refusal {
+        self.refused.add(wanted)
     }
 
     /// Messages flow no more: what was under way was not answered.
     pub(crate) fn on_down(&mut self) -> Vec<FetchTicket> {
-        self.refused.clear();
-        self.failures = 0;
-        self.not_before = None;
+        self.refused = Refused::default();
+        self.waits.clear();
         std::mem::take(&mut self.under_way)
             .into_values()
             .map(|request| request.ticket)

@@ -25,6 +25,10 @@ pub enum TimerReason {
     Resubscribe,
     /// What could not be fetched is to be asked for again.
     Refetch,
+    /// Something may have to be asked for, and a caller should not wait for the looking.
+    Ask,
+    /// The server allows the next command.
+    Pace,
     /// What is watched is refreshed a second time after a reconnect without answers.
     Settle,
     /// An action that was put off is to be sent again.
@@ -35,7 +39,7 @@ pub enum TimerReason {
     Hold,
 }
 
-const REASONS: [TimerReason; 13] = [
+const REASONS: [TimerReason; 15] = [
     TimerReason::Connect,
     TimerReason::Handshake,
     TimerReason::Silence,
@@ -45,6 +49,8 @@ const REASONS: [TimerReason; 13] = [
     TimerReason::Linger,
     TimerReason::Resubscribe,
     TimerReason::Refetch,
+    TimerReason::Ask,
+    TimerReason::Pace,
     TimerReason::Settle,
     TimerReason::Retry,
     TimerReason::Ageing,

@@ -49,13 +49,14 @@ impl Engine {
         if !able || self.persistence.failure().is_some() {
             return;
         }
-        while self.may_transmit() && !self.next_waits_for_pushes() {
+        while self.may_speak() && !self.next_waits_for_pushes() {
             if self.park_too_large() {
                 continue;
             }
             let Some(sending) = self.queue.poll_send() else {
                 return;
             };
+            self.pace.on_sent(self.now.tick);
             let txn = sending.txn.unwrap_or(Txn {
                 ops: Vec::new(),
                 commit: Commit::Synced,

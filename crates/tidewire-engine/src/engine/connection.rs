@@ -12,6 +12,7 @@ use super::Engine;
 use crate::frame::Speaking;
 use crate::input::Trouble;
 use crate::output::{Output, Problem, Stage};
+use crate::pace::Pace;
 use crate::persistence::{Next, StoreTicket, Then};
 use crate::session::{Event, Generation, Loss, Manners, Opening, Step};
 use crate::settings::Dialects;
@@ -59,6 +60,7 @@ impl Engine {
             Dialects::Basic => Vec::new(),
         };
         self.unwritten_bytes = 0;
+        self.pace = Pace::default();
         let generation = self.session.generation();
         self.outputs.push_back(Output::Connect {
             generation,
@@ -178,6 +180,11 @@ impl Engine {
         }
         self.server_max_frame_bytes =
             usize::try_from(welcome.limits.max_frame_bytes).unwrap_or(usize::MAX);
+        self.pace = Pace::new(
+            self.now.tick,
+            welcome.limits.commands_per_second,
+            welcome.limits.command_burst,
+        );
         self.queue.on_authorized();
         self.session_event(Event::Welcomed(Manners {
             silence: Duration::from_millis(welcome.heartbeat_ms.saturating_add(welcome.grace_ms)),
@@ -224,6 +231,13 @@ impl Engine {
     pub(super) fn transmit(&mut self, message: &ClientMessage) {
         if let Some(frame) = self.speaking.dialect().encode_client(message) {
             self.unwritten_bytes += frame.byte_len();
+            match message {
+                ClientMessage::Subscribe(_)
+                | ClientMessage::Unsubscribe(_)
+                | ClientMessage::Fetch(_) => self.pace.on_sent(self.now.tick),
+                // An action is counted when it is taken from the queue; the others are free.
+                _ => {}
+            }
             let generation = self.session.generation();
             self.outputs
                 .push_back(Output::Transmit { generation, frame });
@@ -238,6 +252,11 @@ impl Engine {
         {
             self.transmit(&ClientMessage::Pong(n));
         }
+    }
+
+    /// Whether a command may go out now: the transport takes it, and the server too.
+    pub(super) fn may_speak(&self) -> bool {
+        self.may_transmit() && self.pace.next(self.now.tick).is_none()
     }
 
     /// Whether the transport takes more than what must go out.

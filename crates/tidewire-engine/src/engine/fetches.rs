@@ -1,5 +1,7 @@
 //! The engine and its requests: asking for what the cache wants, and taking the answers.
 
+use std::time::Duration;
+
 use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
 use tidewire_model::EntityType;
 use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError};
@@ -8,24 +10,41 @@ use super::Engine;
 use crate::frame::Speaking;
 use crate::input::{Failure, Fetched};
 use crate::output::{Output, Problem};
-use crate::refetch::{Answered, FetchNumber};
+use crate::refetch::{Answered, FetchNumber, Refusal};
+use crate::timers::TimerReason;
+
+/// What failed for many at once is asked for again within this many microseconds.
+const JITTER_MICROS: u64 = 250_000;
 
 impl Engine {
     /// Asks for what is watched and not known well enough, as far as there is room.
     pub(super) fn ask(&mut self) {
-        if !self.wants_changed || !self.may_transmit() {
+        self.timers.set(TimerReason::Ask, None);
+        if !self.has_to_ask() {
             return;
         }
         self.wants_changed = false;
         for wanted in self.cache.wants(self.now.tick) {
-            if !self.refetch.has_room(self.now.tick) {
+            if !self.refetch.has_room() || !self.may_speak() {
                 self.wants_changed = true;
                 return;
             }
-            if self.may_ask(&wanted) {
+            if self.may_ask(&wanted)
+                && let Some(wanted) = self.refetch.allowed(self.now.tick, wanted)
+            {
                 self.request(wanted);
             }
         }
+    }
+
+    /// Plans to look for what to ask for: that takes longer than a caller should wait.
+    pub(super) fn plan_ask(&mut self) {
+        let at = self.has_to_ask().then_some(self.now.tick);
+        self.timers.set(TimerReason::Ask, at);
+    }
+
+    fn has_to_ask(&self) -> bool {
+        self.wants_changed && self.may_speak() && self.refetch.has_room()
     }
 
     fn may_ask(&self, wanted: &Wanted) -> bool {
@@ -34,7 +53,6 @@ impl Engine {
             && self.may_fetch(entity_type)
             // Its point would lie before what came before it.
             && !self.hold.holds_back(entity_type)
-            && !self.refetch.is_refused(wanted)
     }
 
     /// Whether there is anybody to ask about this type.
@@ -102,7 +120,7 @@ impl Engine {
             Ok(rows) => rows,
             Err(fault) => {
                 self.cache.fail_fetch(self.now.tick, answered.ticket);
-                self.refetch.on_failed(self.now.tick, None);
+                self.request_failed(&entity_type, None);
                 return self.broken_peer(&fault);
             }
         };
@@ -129,7 +147,7 @@ impl Engine {
     }
 
     pub(super) fn on_fetch_error(&mut self, error: &RequestError) {
-        let retry_after = error.retry_after_ms.map(std::time::Duration::from_millis);
+        let retry_after = error.retry_after_ms.map(Duration::from_millis);
         self.on_fetch_failed(error.id, error.class, &error.code, retry_after);
     }
 
@@ -138,7 +156,7 @@ impl Engine {
         id: tidewire_protocol::RequestId,
         class: Class,
         code: &str,
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     ) {
         let Some(request) = self.refetch.take(id) else {
             return;
@@ -147,12 +165,16 @@ impl Engine {
         match class {
             Class::Retry => {
                 self.cache.fail_fetch(self.now.tick, ticket);
-                self.refetch.on_failed(self.now.tick, retry_after);
+                self.request_failed(&entity_type, retry_after);
             }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
-                self.refetch.on_refused(request.wanted);
-                self.take(Intake::Refused { ticket });
-                self.batch.hurry();
+                match self.refetch.on_refused(request.wanted) {
+                    Refusal::OneByOne => self.cache.fail_fetch(self.now.tick, ticket),
+                    Refusal::Final => {
+                        self.take(Intake::Refused { ticket });
+                        self.batch.hurry();
+                    }
+                }
             }
         }
         self.report(Problem::FetchRefused {
@@ -162,6 +184,12 @@ impl Engine {
         self.wants_changed = true;
     }
 
+    fn request_failed(&mut self, entity_type: &EntityType, retry_after: Option<Duration>) {
+        let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
+        self.refetch
+            .on_failed(self.now.tick, entity_type, retry_after, jitter);
+    }
+
     pub(super) fn on_fetched(&mut self, number: FetchNumber, result: Result<Fetched, Failure>) {
         let id = tidewire_protocol::RequestId(number.0);
         match result {
@@ -169,7 +197,7 @@ impl Engine {
                 let Some(request) = self.refetch.take(id) else {
                     return;
                 };
-                self.refetch.on_succeeded();
+                self.refetch.on_succeeded(request.wanted.entity_type());
                 self.on_answered(Answered {
                     wanted: request.wanted,
                     ticket: request.ticket,

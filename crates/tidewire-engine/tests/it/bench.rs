@@ -180,8 +180,13 @@ impl Bench {
         reply
     }
 
+    /// A command, and what the driver does for it at once.
     pub fn command(&mut self, command: Command) -> Reply {
-        self.handle(Input::Command(command))
+        let reply = self.handle(Input::Command(command));
+        if self.wake_at.is_some_and(|at| at <= self.now.tick) {
+            self.handle(Input::Time);
+        }
+        reply
     }
 
     fn drain(&mut self) {

@@ -303,3 +303,39 @@ fn after_the_store_failed_nothing_waits_for_it() {
         "a program that ends is not kept waiting"
     );
 }
+
+#[test]
+fn many_writes_made_offline_are_sent_no_faster_than_the_server_allows() {
+    let mut bench = Bench::windowed();
+    for n in 0..300 {
+        bench.update("c1", n);
+    }
+    bench.go_up();
+    let mut sent = bench.actions_sent().len();
+    let per_lane = settings().queue.max_in_flight;
+    assert_eq!(sent, per_lane, "a lane has so many under way");
+    // Answers come at once, so that nothing but the pace holds the client back.
+    let begun = bench.now.tick;
+    for n in 0..300 {
+        while bench.actions_sent().len() <= n {
+            bench.run_for(std::time::Duration::from_millis(1));
+        }
+        let action = bench.actions_sent()[n].clone();
+        bench.tell(ServerMessage::Ack(tidewire_protocol::Ack {
+            id: action.id,
+            seq: action.seq,
+            result: tidewire_protocol::AckResult::Applied,
+            as_of: [(customers(), Point::new(epoch(), offset(1)))].into(),
+            rows: Vec::new(),
+            replaced: Default::default(),
+        }));
+        sent = sent.max(bench.actions_sent().len());
+        // The bench allows 200 at once and 100 each second.
+        let allowed = 200 + (bench.now.tick - begun).as_millis() / 10;
+        let commands = bench.count_sent(|message| {
+            matches!(message, ClientMessage::Action(_) | ClientMessage::Fetch(_))
+        });
+        assert!(commands as u128 <= allowed, "{commands} of {allowed}");
+    }
+    assert_eq!(sent, 300);
+}

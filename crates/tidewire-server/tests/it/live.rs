@@ -87,10 +87,7 @@ async fn a_write_of_one_client_is_answered_and_seen_by_the_other() {
         ))
         .await;
     let ack = writer.expect("ACK").await;
-    assert_eq!(
-        (&ack["result"], &ack["as_of"]),
-        (&json!("applied"), &as_of)
-    );
+    assert_eq!((&ack["result"], &ack["as_of"]), (&json!("applied"), &as_of));
     let made = ack["replaced"]["tmp_x"].as_str().unwrap();
     let events = reader.expect("EVENTS").await;
     assert_eq!(events["ops"][0]["entity"], json!({"name": "A", "id": made}));
