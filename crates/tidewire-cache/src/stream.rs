@@ -30,7 +30,8 @@ pub(crate) struct Stream {
     pub(crate) base: SortedMap<EntityId, Entry>,
     /// What readers see of the entities that pending actions touch.
     pub(crate) seen: SortedMap<EntityId, Image>,
-    /// Those of them that rest on something the server confirmed, the oldest knowledge first.
+    /// Those of them that rest on something the server confirmed, the oldest knowledge first. What
+    /// is doubtful comes before all eras.
     rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
     pub(crate) runs: SortedMap<RunKey, Arc<Run>>,
     /// The entities that something speaks against.
@@ -248,21 +249,9 @@ impl Stream {
             .rests
             .first()
             .map(|((era, offset, _), ())| (*era, *offset));
-        let covered = oldest.is_none_or(|(era, offset)| {
+        oldest.is_none_or(|(era, offset)| {
             era == self.standing.era && (self.has_client_points() || offset >= self.standing.since)
-        });
-        covered
-            && if self.seen.len() < self.doubtful.len() {
-                !self
-                    .seen
-                    .iter()
-                    .any(|(id, _)| self.doubtful.contains_key(id))
-            } else {
-                !self
-                    .doubtful
-                    .iter()
-                    .any(|(id, ())| self.seen.contains_key(id))
-            }
+        })
     }
 
     /// What single entities do to the readings of every list.
@@ -291,6 +280,9 @@ impl Stream {
     fn rest_of(&self, id: &EntityId) -> Option<(u32, Option<Offset>, EntityId)> {
         if self.seen.is_empty() || !self.seen.contains_key(id) {
             return None;
+        }
+        if self.doubtful.contains_key(id) {
+            return Some((0, None, id.clone()));
         }
         let entry = self
             .base
