@@ -209,7 +209,8 @@ pub enum Taken {
         /// Up to where each of them has come in. More than one only for a commit over several.
         received: BTreeMap<EntityType, Point>,
     },
-    /// Nothing here waits for it: the stream is not attached, or the request is not known.
+    /// Nothing here waits for it: the stream is not attached, the request is not known or was
+    /// answered, or nobody uses the type.
     NotHeld,
     /// The snapshot has more rows than the collection may hold. The collection is windowed from
     /// now on; it has to be subscribed again accordingly.

@@ -69,7 +69,9 @@ impl Cache {
             | Intake::Answer { .. }
             | Intake::Rows { .. } => self.take_answer(intake),
             Intake::Detached { entity_type, why } => {
-                self.ensure(&entity_type);
+                if !self.inflow.contains_key(&entity_type) {
+                    return Taken::NotHeld;
+                }
                 self.detach(&entity_type, why);
                 Taken::Staged
             }
@@ -269,7 +271,10 @@ impl Cache {
                 rows,
                 missing,
             } => {
-                self.ensure(&entity_type);
+                if !self.inflow.contains_key(&entity_type) {
+                    self.retired.push((rows, missing));
+                    return Taken::NotHeld;
+                }
                 let begun = self.moment;
                 self.stage(Item::Loose(LooseRows::new(
                     entity_type,
@@ -291,12 +296,7 @@ impl Cache {
         (rows, missing): (Vec<(EntityType, Row)>, Vec<EntityKey>),
         replaced: BTreeMap<EntityId, EntityId>,
     ) -> Taken {
-        let written = rows.iter().map(|(name, _)| name);
-        let gone = missing.iter().map(|key| &key.entity_type);
-        let types = written.chain(gone).chain(as_of.keys());
-        for entity_type in types.cloned().collect::<Vec<EntityType>>() {
-            self.ensure(&entity_type);
-        }
+        // What it says of types that nobody here uses finds no stream, and is dropped.
         let moment = self.next_moment();
         let rows = (rows, missing);
         self.stage(Item::Answer(AnswerRows::new(

@@ -579,3 +579,30 @@ fn what_is_not_attached_takes_no_commits() {
     assert_eq!(rig.snapshot_rows(vec![row("a", 1, 1)], 1), Taken::NotHeld);
     assert_eq!(rig.push(vec![put("a", 1, 1)]), Taken::NotHeld);
 }
+
+#[test]
+fn law_17_a_peer_makes_no_streams_of_types_that_nobody_uses() {
+    let mut rig = Rig::attached(4);
+    let never = crate::support::kind("never");
+    let rows = Intake::Rows {
+        entity_type: never.clone(),
+        as_of: point(4),
+        rows: vec![row("a", 1, 4)],
+        missing: Vec::new(),
+    };
+    let over = Intake::Detached {
+        entity_type: never.clone(),
+        why: DetachReason::Ended,
+    };
+    assert_eq!(rig.take(rows), Taken::NotHeld);
+    assert_eq!(rig.take(over), Taken::NotHeld);
+    rig.take(Intake::Answer {
+        action: crate::support::action(1),
+        as_of: [(never.clone(), at(4))].into(),
+        rows: vec![(never, row("a", 1, 4))],
+        missing: Vec::new(),
+        replaced: [].into(),
+    });
+    rig.flush();
+    assert_eq!(rig.cache.stats().entities, 0);
+}
