@@ -46,6 +46,20 @@ pub enum CloseError {
     Deadline,
 }
 
+/// What a client holds, for whoever looks after leaks and growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// Live lists, live entities and listeners to a type.
+    pub watches: usize,
+    /// Actions of which somebody holds a handle.
+    pub actions: usize,
+    /// Frames given to the connection that the server has not taken yet.
+    pub unsent_frames: usize,
+    /// Their bytes.
+    pub unsent_bytes: usize,
+}
+
 impl Client {
     /// Begins a client of the server at `url`.
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
@@ -99,9 +113,10 @@ impl Client {
         Actions::new(Arc::clone(&self.handles.shared))
     }
 
-    /// How many watches and action handles are held. Zero when everything was given back.
+    /// What is held for the application and for the connection. All zero when everything was given
+    /// back and nothing is under way.
     #[must_use]
-    pub fn held(&self) -> (usize, usize) {
+    pub fn held(&self) -> Held {
         self.handles.shared.held()
     }
 

@@ -23,7 +23,8 @@ mod outside;
 mod socket;
 
 use outside::Happened;
-use socket::Socket;
+pub(crate) use socket::Unsent;
+use socket::{News, Socket};
 
 /// What happened outside and waits to be handed in, at most; who is over it waits.
 const HAPPENED_MAX: usize = 256;
@@ -55,7 +56,7 @@ enum Next {
     Nudge,
     Happened(Happened),
     Timer,
-    Received(Generation, Received),
+    Socket(News),
 }
 
 /// The pump.
@@ -111,7 +112,7 @@ impl Driver {
 
     fn is_done(&self) -> bool {
         let stored = self.shared.lock().is_stored();
-        stored && self.socket.as_ref().is_none_or(Socket::is_closed)
+        stored && self.socket.is_none()
     }
 
     fn finish(self) {
@@ -125,12 +126,11 @@ impl Driver {
     async fn wait(&mut self) {
         let wants_frames = self.shared.lock().wants_frames();
         let timer = sleep_until(&self.shared, self.wake_at);
-        let (socket, stopping) = (self.socket.as_mut(), self.stopping);
         let next = tokio::select! {
             () = self.shared.nudge.notified() => Next::Nudge,
             Some(happened) = self.happened.recv() => Next::Happened(happened),
             () = timer => Next::Timer,
-            next = socket_news(socket, wants_frames, stopping) => next,
+            news = socket_news(self.socket.as_mut(), wants_frames) => Next::Socket(news),
             _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Next::Nudge,
         };
         match next {
@@ -142,37 +142,47 @@ impl Driver {
                 // A batch is worked in slices; others get their turn between them.
                 tokio::task::yield_now().await;
             }
-            Next::Received(generation, received) => self.on_received(generation, received).await,
+            Next::Socket(news) => self.on_news(news).await,
+        }
+    }
+
+    async fn on_news(&mut self, news: News) {
+        match news {
+            News::Received(received) => self.on_received(received).await,
+            News::Written(bytes) => {
+                if let Some(socket) = &self.socket {
+                    let generation = socket.generation;
+                    self.hand_in(Input::Written { generation, bytes });
+                }
+            }
+            News::Failed(reason) => self.lose(None, reason),
+            News::Over => self.socket = None,
         }
     }
 
     /// Hands a frame in, and those that are there already.
-    async fn on_received(&mut self, generation: Generation, received: Received) {
-        self.hand_in_received(generation, received);
+    async fn on_received(&mut self, received: Received) {
+        self.hand_in_received(received);
         for _ in 1..FRAMES_PER_TURN {
             if !self.shared.lock().wants_frames() {
                 return;
             }
-            let Some(socket) = self.socket.as_mut().filter(|socket| !socket.is_ended()) else {
+            let Some(socket) = &mut self.socket else {
                 return;
             };
-            // Dropping the receiving future loses nothing, so looking once is allowed.
-            let ready = tokio::select! {
-                biased;
-                received = socket.receiver.receive() => Some(received),
-                () = std::future::ready(()) => None,
+            let Some(received) = socket.received().await else {
+                return;
             };
-            let Some(received) = ready else { return };
-            self.hand_in_received(generation, received);
+            self.hand_in_received(received);
         }
         tokio::task::yield_now().await;
     }
 
-    fn hand_in_received(&mut self, generation: Generation, received: Received) {
+    fn hand_in_received(&mut self, received: Received) {
         match received {
             Received::Frame(frame) => {
                 // Reading it takes longest, and does not need the lock.
-                let Some(socket) = self.socket_of(generation) else {
+                let Some(socket) = &self.socket else {
                     return;
                 };
                 let incoming = match &frame {
@@ -183,22 +193,26 @@ impl Driver {
             }
             Received::Pong => {}
             Received::Closed(close) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.end();
-                }
                 let reason = if close.reason.is_empty() {
                     "the connection was lost".into()
                 } else {
                     close.reason
                 };
-                self.hand_in(Input::Disconnected {
-                    generation,
-                    code: close.code,
-                    reason,
-                });
+                self.lose(close.code, reason);
             }
         }
         self.drain();
+    }
+
+    /// The connection is over, and not because this side closed it.
+    fn lose(&mut self, code: Option<u16>, reason: String) {
+        if let Some(socket) = self.socket.take() {
+            self.hand_in(Input::Disconnected {
+                generation: socket.generation,
+                code,
+                reason,
+            });
+        }
     }
 
     fn hand_in(&self, input: Input) {
@@ -239,8 +253,9 @@ impl Driver {
                 reason,
             } => self.disconnect(generation, code, reason),
             Output::Transmit { generation, frame } => {
-                if let Some(socket) = self.socket_of(generation) {
-                    socket.send(frame);
+                let sent = self.socket_of(generation).map(|socket| socket.send(frame));
+                if let Some(Err(reason)) = sent {
+                    self.lose(None, reason);
                 }
             }
             Output::Store { ticket, group } => self.spawn_store(ticket, group),
@@ -301,17 +316,11 @@ impl Driver {
     }
 }
 
-/// What comes next on the socket, or that it is closed at last; never, where neither is waited for.
-async fn socket_news(socket: Option<&mut Socket>, wants_frames: bool, stopping: bool) -> Next {
+/// What comes next on the socket; never, where there is none.
+async fn socket_news(socket: Option<&mut Socket>, wants_frames: bool) -> News {
     match socket {
-        Some(socket) if !socket.is_ended() && wants_frames => {
-            Next::Received(socket.generation, socket.receiver.receive().await)
-        }
-        Some(socket) if stopping && socket.is_ended() && !socket.is_closed() => {
-            socket.closed().await;
-            Next::Nudge
-        }
-        Some(_) | None => std::future::pending().await,
+        Some(socket) => socket.next(wants_frames).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -22,7 +22,7 @@ pub use action::ActionHandle;
 pub use actions::{Actions, StoredAction};
 pub use builder::ClientBuilder;
 pub use change::{Change, Changes};
-pub use client::{Client, CloseError};
+pub use client::{Client, CloseError, Held};
 pub use collection::{Collection, CollectionBuilder, Transaction};
 pub use entity::{EntityHandle, EntityReading};
 pub use error::{ActionError, CallError, LoadError, StartError};

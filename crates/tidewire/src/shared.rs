@@ -15,6 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::action::{ActionCell, ActionHandle};
+use crate::client::Held;
+use crate::driver::Unsent;
 use crate::watch::{Cell, Cells};
 
 /// The time since the client was started, as the engine counts it.
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     actions: Mutex<BTreeMap<ActionId, Weak<ActionCell>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) durable: Result<(), String>,
+    pub(crate) unsent: Arc<Unsent>,
     /// Set once the driver has ended.
     pub(crate) ended: watch::Sender<bool>,
 }
@@ -83,6 +86,7 @@ impl Shared {
             actions: Mutex::default(),
             status: watch::Sender::new(status),
             durable,
+            unsent: Arc::default(),
             ended: watch::Sender::new(false),
         }
     }
@@ -170,15 +174,13 @@ impl Shared {
         }
     }
 
-    /// How many watches and handles of actions there are; zero when everything was given back.
-    pub(crate) fn held(&self) -> (usize, usize) {
-        let actions = self
-            .actions
-            .lock()
-            .values()
-            .filter(|cell| cell.strong_count() > 0)
-            .count();
-        (self.cells.len(), actions)
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            watches: self.cells.len(),
+            actions: self.actions.lock().len(),
+            unsent_frames: self.unsent.frames(),
+            unsent_bytes: self.unsent.bytes(),
+        }
     }
 
     /// The id an entity has by now; the one given, unless the server named it since.

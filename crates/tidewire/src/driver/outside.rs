@@ -18,7 +18,6 @@ use super::{CONNECT_TIMEOUT, Driver, Outside};
 pub(super) enum Happened {
     Connected(Generation, Connection, Option<String>),
     ConnectFailed(Generation, String, Trouble),
-    Written(Generation, usize),
     Stored(StoreTicket, Result<(), String>),
     Fetched(FetchNumber, Result<Fetched, Failure>),
     Executed(ActionId, Result<Executed, Failure>),
@@ -39,8 +38,8 @@ impl Driver {
                 });
                 // Which dialect is spoken is decided now.
                 let reader = self.shared.lock().frame_reader();
-                let happen = self.happen.clone();
-                self.socket = Some(Socket::new(generation, reader, connection, happen));
+                let unsent = Arc::clone(&self.shared.unsent);
+                self.socket = Some(Socket::new(generation, reader, connection, unsent));
             }
             Happened::ConnectFailed(generation, reason, trouble) => {
                 self.connecting
@@ -50,9 +49,6 @@ impl Driver {
                     reason,
                     trouble,
                 });
-            }
-            Happened::Written(generation, bytes) => {
-                self.hand_in(Input::Written { generation, bytes });
             }
             Happened::Stored(ticket, result) => self.hand_in(Input::Stored { ticket, result }),
             Happened::Fetched(number, result) => self.hand_in(Input::Fetched { number, result }),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tidewire::Patch;
 
 use crate::pipe_server::{PipeServer, put};
+use crate::raw_server::{greeted, narrow_pipe, ping, say};
 use crate::waiting::{Customer, customer, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
@@ -84,11 +85,7 @@ async fn a_dropped_listener_is_not_called_again() {
 
 #[tokio::test(start_paused = true)]
 async fn law_17_a_server_that_stops_reading_blocks_no_caller_and_little_is_handed_out() {
-    // The pipe takes little, and the server never takes anything out of it.
-    let (transport, mut listener) = tidewire::testing::pipe_with(tidewire::testing::PipeOptions {
-        capacity_bytes: 256,
-        ..tidewire::testing::PipeOptions::default()
-    });
+    let (transport, mut listener) = narrow_pipe();
     let client = tidewire::Client::builder("ws://pipe/live")
         .transport(transport)
         .start()
@@ -97,26 +94,46 @@ async fn law_17_a_server_that_stops_reading_blocks_no_caller_and_little_is_hande
         .collection::<Customer>("customers")
         .build()
         .expect("a good name");
-    let incoming = listener.incoming().await.expect("the client connects");
-    let _held = incoming.accept(Some("tidewire.v1.json"));
+    // It greets, and takes nothing out of the pipe from then on.
+    let mut connection = greeted(&mut listener, Duration::from_secs(3_600)).await;
+    until("it is connected", || {
+        client.status().connection == tidewire::Connection::Connected
+    })
+    .await;
     for n in 0..2_000 {
         customers
             .create(&customer(&format!("c{n}"), n))
             .expect("taken");
+        if n % 100 == 0 {
+            say(&mut connection, &ping(n.unsigned_abs())).await;
+        }
+        let held = client.held();
+        assert!(held.unsent_bytes <= 300 * 1024, "{held:?}");
     }
-    assert_eq!(
-        customers
-            .get("c1999")
-            .expect("it fits")
-            .expect("it is there")
-            .score,
-        1_999
+    until("what may be sent was handed out", || {
+        client.actions().counts().sent > 0
+    })
+    .await;
+    for n in 0..1_000 {
+        say(&mut connection, &ping(n)).await;
+        let held = client.held();
+        assert!(held.unsent_bytes <= 350 * 1024, "{held:?}");
+    }
+    assert!(
+        client.held().unsent_frames > 100,
+        "the server reads after all"
     );
+    // Reads and writes go on at once.
+    let begun = tokio::time::Instant::now();
+    customers
+        .update("c1999", Patch::new().set("score", 7))
+        .expect("taken");
+    let shown = customers.get("c1999").expect("it fits");
+    assert_eq!(shown.expect("it is there").score, 7);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
     let counts = client.actions().counts();
-    assert_eq!(
-        counts.waiting, 2_000,
-        "nothing is sent before the server has greeted"
-    );
+    assert_eq!(counts.waiting + counts.sent, 2_001);
+    client.close(Duration::from_secs(5)).await.expect("in time");
 }
 
 /// The slices are counted elsewhere. Here callers must get on while the snapshot is worked; how long

@@ -4,6 +4,8 @@
 mod callers;
 mod lists;
 mod pipe_server;
+mod raw_server;
 mod sockets;
+mod stuck;
 mod waiting;
 mod writes;
