@@ -9,13 +9,12 @@ use std::time::Duration;
 use tidewire_engine::{Dialects, Engine, Input, OwnBackend, Settings, Switch};
 use tidewire_store::{Durability, MemoryStore, Store};
 use tidewire_transport::Transport;
-use tokio::sync::watch;
 
 use crate::client::Client;
-use crate::driver::{Driver, Outside};
+use crate::driver::{self, Outside};
 use crate::error::StartError;
 use crate::seams::{Execute, Fetch};
-use crate::shared::{Clock, Shared};
+use crate::shared::{Clock, Pumped, Shared};
 
 pub(crate) type TokenSource =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
@@ -174,10 +173,10 @@ impl ClientBuilder {
             fetch: self.fetch,
             execute: self.execute,
         };
-        let (stop, stopped) = watch::channel(false);
-        let driver = Driver::new(Arc::clone(&shared), outside, stopped);
-        runtime.spawn(driver.run());
-        Ok(Client::new(shared, stop))
+        // Made here, since a runtime that is at its end drops the task without running it.
+        let pumped = Pumped(Arc::clone(&shared));
+        runtime.spawn(driver::pump(pumped, outside));
+        Ok(Client::new(shared))
     }
 }
 

@@ -360,7 +360,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             writes,
             after,
         };
-        Ok(self.inner.handles.shared.submit(submission)?)
+        ActionHandle::submit(&self.inner.handles, submission)
     }
 
     /// The key of an id as it is known by now: a temporary id leads to the name the server gave.

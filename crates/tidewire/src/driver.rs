@@ -7,17 +7,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::MutexGuard;
-use tidewire_engine::{Event, Generation, Input, Output, Switch};
+use tidewire_engine::{Engine, Event, Generation, Input, Output};
 use tidewire_model::Tick;
 use tidewire_protocol::Payload;
 use tidewire_store::Store;
 use tidewire_transport::{Frame, Received, Transport};
-use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::builder::TokenSource;
 use crate::seams::{Execute, Fetch};
-use crate::shared::Shared;
+use crate::shared::{End, Pumped, Shared};
+use crate::unharmed::unharmed_future;
 
 mod outside;
 mod socket;
@@ -26,8 +26,6 @@ use outside::Happened;
 pub(crate) use socket::Unsent;
 use socket::{News, Socket};
 
-/// What happened outside and waits to be handed in, at most; who is over it waits.
-const HAPPENED_MAX: usize = 256;
 /// Frames handed in before other tasks of the runtime get a turn.
 const FRAMES_PER_TURN: usize = 64;
 
@@ -52,90 +50,75 @@ impl fmt::Debug for Outside {
 
 /// What wakes the pump: a closed set.
 enum Next {
-    /// A caller changed something, or the last handle went.
+    /// A caller changed something, or the client is to end.
     Nudge,
-    Happened(Happened),
+    /// A task is done, or was given up.
+    Done(Result<Happened, JoinError>),
     Timer,
     Socket(News),
 }
 
+/// Pumps until the client is closed and everything given to the store is stored, or until something
+/// breaks. Whatever happens, whoever waits is told, and after the store was given back.
+pub(crate) async fn pump(pumped: Pumped, outside: Outside) {
+    let mut driver = Driver {
+        shared: Arc::clone(&pumped.0),
+        outside,
+        tasks: JoinSet::new(),
+        storing: JoinSet::new(),
+        socket: None,
+        connecting: None,
+        wake_at: None,
+    };
+    let end = match unharmed_future(driver.run()).await {
+        Ok(()) => End::Closed,
+        Err(panic) => End::Failed(panic),
+    };
+    pumped.0.end_with(end);
+    // What is still being stored holds the store.
+    driver.storing.shutdown().await;
+}
+
 /// The pump.
-pub(crate) struct Driver {
+struct Driver {
     shared: Arc<Shared>,
-    outside: Arc<Outside>,
-    happened: mpsc::Receiver<Happened>,
-    happen: mpsc::Sender<Happened>,
+    outside: Outside,
+    /// Attempts to connect, and calls of the application's own backend; given up at the end.
+    tasks: JoinSet<Happened>,
+    /// The transaction under way; waited for at the end.
+    storing: JoinSet<Happened>,
     socket: Option<Socket>,
-    connecting: Option<(Generation, tokio::task::JoinHandle<()>)>,
+    connecting: Option<(Generation, AbortHandle)>,
     wake_at: Option<Tick>,
-    stopped: watch::Receiver<bool>,
-    stopping: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        outside: Outside,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
-        let (happen, happened) = mpsc::channel(HAPPENED_MAX);
-        Self {
-            shared,
-            outside: Arc::new(outside),
-            happened,
-            happen,
-            socket: None,
-            connecting: None,
-            wake_at: None,
-            stopped,
-            stopping: false,
-        }
-    }
-
-    /// Pumps until the last handle is gone and everything given to the store is stored.
-    pub(crate) async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             self.drain();
-            if !self.stopping && *self.stopped.borrow() {
-                self.stopping = true;
-                let command = tidewire_engine::Command::Switch(Switch::Off);
-                self.hand_in(Input::Command(command));
-                continue;
-            }
-            if self.stopping && self.is_done() {
-                break;
+            let ended = self.shared.end().is_some();
+            if ended || (self.socket.is_none() && self.shared.end_if_stored()) {
+                return;
             }
             self.wait().await;
         }
-        self.finish();
-    }
-
-    fn is_done(&self) -> bool {
-        let stored = self.shared.lock().is_stored();
-        stored && self.socket.is_none()
-    }
-
-    fn finish(self) {
-        for cell in self.shared.held_actions() {
-            cell.close();
-        }
-        self.shared.ended.send_replace(true);
     }
 
     /// Waits for the next thing to happen, and hands it in.
     async fn wait(&mut self) {
-        let wants_frames = self.shared.lock().wants_frames();
+        let wants_frames = self.shared.look(Engine::wants_frames);
         let timer = sleep_until(&self.shared, self.wake_at);
         let next = tokio::select! {
             () = self.shared.nudge.notified() => Next::Nudge,
-            Some(happened) = self.happened.recv() => Next::Happened(happened),
+            Some(done) = self.storing.join_next() => Next::Done(done),
+            Some(done) = self.tasks.join_next() => Next::Done(done),
             () = timer => Next::Timer,
             news = socket_news(self.socket.as_mut(), wants_frames) => Next::Socket(news),
-            _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Next::Nudge,
         };
         match next {
             Next::Nudge => {}
-            Next::Happened(happened) => self.on_happened(happened),
+            Next::Done(Ok(happened)) => self.on_happened(happened),
+            Next::Done(Err(_)) => {}
             Next::Timer => {
                 self.wake_at = None;
                 self.hand_in(Input::Time);
@@ -146,9 +129,27 @@ impl Driver {
         }
     }
 
+    /// Takes news of the connection, and those that are there already.
     async fn on_news(&mut self, news: News) {
+        self.on_one_news(news);
+        for _ in 1..FRAMES_PER_TURN {
+            if !self.shared.look(Engine::wants_frames) {
+                return;
+            }
+            let Some(socket) = &mut self.socket else {
+                return;
+            };
+            let Some(news) = socket.ready().await else {
+                return;
+            };
+            self.on_one_news(news);
+        }
+        tokio::task::yield_now().await;
+    }
+
+    fn on_one_news(&mut self, news: News) {
         match news {
-            News::Received(received) => self.on_received(received).await,
+            News::Received(received) => self.hand_in_received(received),
             News::Written(bytes) => {
                 if let Some(socket) = &self.socket {
                     let generation = socket.generation;
@@ -158,24 +159,7 @@ impl Driver {
             News::Failed(reason) => self.lose(None, reason),
             News::Over => self.socket = None,
         }
-    }
-
-    /// Hands a frame in, and those that are there already.
-    async fn on_received(&mut self, received: Received) {
-        self.hand_in_received(received);
-        for _ in 1..FRAMES_PER_TURN {
-            if !self.shared.lock().wants_frames() {
-                return;
-            }
-            let Some(socket) = &mut self.socket else {
-                return;
-            };
-            let Some(received) = socket.received().await else {
-                return;
-            };
-            self.hand_in_received(received);
-        }
-        tokio::task::yield_now().await;
+        self.drain();
     }
 
     fn hand_in_received(&mut self, received: Received) {
@@ -201,7 +185,6 @@ impl Driver {
                 self.lose(close.code, reason);
             }
         }
-        self.drain();
     }
 
     /// The connection is over, and not because this side closed it.
@@ -216,22 +199,18 @@ impl Driver {
     }
 
     fn hand_in(&self, input: Input) {
-        let now = self.shared.clock.now();
-        let mut engine = self.shared.lock();
-        engine.handle(now, input);
-        // Callers that wait for the lock get it before this task takes it again.
-        MutexGuard::unlock_fair(engine);
+        // After the end nothing is handed in; the next turn of the pump sees that.
+        let _ = self.shared.drive(|engine, now| engine.handle(now, input));
     }
 
     /// Does everything the engine asks for.
     fn drain(&mut self) {
+        for cell in self.shared.cells.take_due() {
+            cell.tell();
+        }
         loop {
-            let outputs: Vec<Output> = {
-                let mut engine = self.shared.lock();
-                let outputs = std::iter::from_fn(|| engine.poll()).collect();
-                MutexGuard::unlock_fair(engine);
-                outputs
-            };
+            let poll = |engine: &mut Engine, _| std::iter::from_fn(|| engine.poll()).collect();
+            let outputs: Vec<Output> = self.shared.drive(poll).unwrap_or_default();
             if outputs.is_empty() {
                 return;
             }
@@ -268,7 +247,7 @@ impl Driver {
             Output::Published(publication) => {
                 let cells = self.shared.cells.get(&publication.woken);
                 for cell in &cells {
-                    cell.push_notices(publication.change_set.notices.iter().cloned());
+                    cell.push_notices(&publication.change_set.notices);
                 }
                 for cell in cells {
                     cell.tell();
@@ -290,8 +269,6 @@ impl Driver {
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);
-                } else {
-                    self.shared.forget_action(id);
                 }
             }
             Event::Problem(problem) => tracing::warn!(%problem, "trouble"),
@@ -307,9 +284,7 @@ impl Driver {
     }
 
     fn disconnect(&mut self, generation: Generation, code: u16, reason: String) {
-        if let Some((_, connecting)) = self.connecting.take() {
-            connecting.abort();
-        }
+        self.give_up_connecting();
         if let Some(socket) = self.socket_of(generation) {
             socket.close(code, reason);
         }

@@ -47,13 +47,19 @@ pub enum CallError {
     /// The engine refused.
     #[error(transparent)]
     Refused(#[from] CommandError),
+    /// The client was closed, or is being closed; what is known can still be read.
+    #[error("the client is closed; start a new one")]
+    Closed,
+    /// The client has stopped because something in it broke: what.
+    #[error("the client has stopped ({0}); start a new one")]
+    Stopped(String),
 }
 
 /// Something could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The connection is stopped and will not come back by itself.
+    /// The connection, or the client, is stopped and will not come back by itself.
     #[error("nothing can be loaded: {0}")]
     Stopped(String),
     /// The client was closed.
@@ -61,7 +67,17 @@ pub enum LoadError {
     Closed,
     /// The call itself was refused.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(CallError),
+}
+
+impl From<CallError> for LoadError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Closed => Self::Closed,
+            CallError::Stopped(reason) => Self::Stopped(reason),
+            error => Self::Call(error),
+        }
+    }
 }
 
 /// What an action came to, when it did not come to what was awaited.
@@ -85,4 +101,7 @@ pub enum ActionError {
         "the client is closed; a durable action is sent when a client is started on its store again"
     )]
     Closed,
+    /// The client has stopped because something in it broke: what.
+    #[error("the client has stopped ({0}); start a new one")]
+    Stopped(String),
 }

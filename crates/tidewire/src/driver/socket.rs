@@ -16,6 +16,8 @@ use tidewire_transport::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::unharmed::unharmed_future;
+
 /// Frames written with one flush at most.
 const FRAMES_PER_FLUSH: usize = 128;
 /// How long a close may take before the connection is dropped.
@@ -76,6 +78,15 @@ pub(super) enum News {
     Failed(String),
     /// The close asked for is done, or was given up.
     Over,
+}
+
+impl News {
+    fn received(received: Result<Received, String>) -> Self {
+        match received {
+            Ok(received) => Self::Received(received),
+            Err(panic) => Self::Failed(format!("the transport broke while receiving: {panic}")),
+        }
+    }
 }
 
 pub(super) struct Socket {
@@ -155,8 +166,8 @@ impl Socket {
     pub(super) async fn next(&mut self, wants_frames: bool) -> News {
         let closing = self.is_closing();
         tokio::select! {
-            received = self.receiver.receive(), if wants_frames && !closing => {
-                News::Received(received)
+            received = unharmed_future(self.receiver.receive()), if wants_frames && !closing => {
+                News::received(received)
             }
             Ok(()) = self.written.changed(), if !closing => {
                 let written = *self.written.borrow_and_update();
@@ -165,20 +176,20 @@ impl Socket {
             sent = &mut self.sending => match sent {
                 Ok(Ok(())) => News::Over,
                 Ok(Err(reason)) => News::Failed(reason),
-                Err(_) => News::Failed("the transport panicked while sending".into()),
+                Err(_) => News::Failed("the transport broke while sending".into()),
             },
         }
     }
 
     /// What has been received already, if anything.
-    pub(super) async fn received(&mut self) -> Option<Received> {
+    pub(super) async fn ready(&mut self) -> Option<News> {
         if self.is_closing() {
             return None;
         }
         // Dropping the receiving future loses nothing, so looking once is allowed.
         tokio::select! {
             biased;
-            received = self.receiver.receive() => Some(received),
+            received = unharmed_future(self.receiver.receive()) => Some(News::received(received)),
             () = std::future::ready(()) => None,
         }
     }

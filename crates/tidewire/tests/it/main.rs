@@ -2,6 +2,8 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod callers;
+mod ends;
+mod listeners;
 mod lists;
 mod pipe_server;
 mod raw_server;

@@ -91,7 +91,7 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
         drop((made, customers));
         client.close(Duration::from_secs(5)).await.expect("in time");
     }
-    let store = reopen(&store).await;
+    let store = SqliteStore::open(&store).expect("the client has given it back");
     let client = Client::builder(&running.url)
         .store(store)
         .start()
@@ -107,18 +107,6 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
     .await;
     assert_eq!(page.values().next().map(|value| value.score), Some(5));
     running.task.abort();
-}
-
-/// The store is given back when the driver of the closed client has ended.
-async fn reopen(path: &Path) -> SqliteStore {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        match SqliteStore::open(path) {
-            Ok(store) => return store,
-            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
