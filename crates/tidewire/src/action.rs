@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewire_engine::{Command, Stage, Submission};
-use tidewire_model::{ActionId, EntityId, EntityKey};
+use tidewire_engine::{Command, CommandError, Stage, Submission, Submitted};
+use tidewire_model::{ActionId, EntityId, EntityKey, Record};
 use tokio::sync::watch;
 
 use crate::client::Handles;
 use crate::error::{ActionError, CallError};
 use crate::shared::End;
+
+/// The id of what is no action; none is made with it.
+const NOTHING: [u8; 16] = [0; 16];
 
 /// How far an action is, as told by the driver.
 #[derive(Clone, Debug, Default)]
@@ -93,15 +96,55 @@ impl ActionHandle {
         handles: &Arc<Handles>,
         submission: Submission,
     ) -> Result<Self, CallError> {
-        let (submitted, cell) = handles.shared.submit(submission)?;
-        Ok(Self {
+        let submitted = handles.shared.submit(submission, None)?;
+        let (submitted, cell) = submitted.ok_or(CommandError::Empty)?;
+        Ok(Self::new(handles, submitted, cell))
+    }
+
+    /// Submits a write made from what an entity was; `None`, with nothing done, where it is not that
+    /// any more.
+    pub(crate) fn submit_if_still(
+        handles: &Arc<Handles>,
+        submission: Submission,
+        key: &EntityKey,
+        record: &Record,
+    ) -> Result<Option<Self>, CallError> {
+        let submitted = handles.shared.submit(submission, Some((key, record)))?;
+        Ok(submitted.map(|(submitted, cell)| Self::new(handles, submitted, cell)))
+    }
+
+    /// A write that changes nothing: there is nothing to send, so everything is reached.
+    pub(crate) fn nothing(handles: &Arc<Handles>, key: EntityKey) -> Self {
+        let cell = ActionCell(watch::Sender::new(Progress {
+            durable: Some(Ok(())),
+            accepted: true,
+            visible: true,
+            ..Progress::default()
+        }));
+        let submitted = Submitted {
+            id: ActionId::from_bytes(NOTHING),
+            keys: vec![key],
+        };
+        Self::new(handles, submitted, Arc::new(cell))
+    }
+
+    fn new(handles: &Arc<Handles>, submitted: Submitted, cell: Arc<ActionCell>) -> Self {
+        Self {
             inner: Arc::new(Inner {
                 id: submitted.id,
                 keys: submitted.keys,
                 cell,
                 handles: Arc::clone(handles),
             }),
-        })
+        }
+    }
+
+    /// Whether there was nothing to write, as after an [`edit`](crate::Collection::edit) that changed
+    /// nothing. Such a handle stands for no action: it is accepted and visible, and durable if the
+    /// client has a durable store. Its [`id`](Self::id) is all zeros.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.inner.id.as_bytes() == &NOTHING
     }
 
     /// The action's own id, the same on the server.

@@ -9,10 +9,13 @@ use tidewire_engine::{Command, Status, Switch};
 use tidewire_model::{EntityType, NameError};
 use tokio::sync::watch;
 
+use crate::action::ActionHandle;
 use crate::actions::Actions;
 use crate::builder::ClientBuilder;
 use crate::collection::CollectionBuilder;
+use crate::error::CallError;
 use crate::shared::{End, Shared};
+use crate::transaction::Transaction;
 
 /// A client of one server.
 ///
@@ -81,6 +84,19 @@ impl Client {
     ) -> CollectionBuilder<T> {
         let entity_type: Result<EntityType, NameError> = EntityType::new(entity_type);
         CollectionBuilder::new(Arc::clone(&self.handles), entity_type)
+    }
+
+    /// Several writes, of one collection or of several, as one action: all of them are done, or none.
+    ///
+    /// # Errors
+    /// A write was refused, there was none, the queue is full, or the client is closed.
+    pub fn transaction(
+        &self,
+        fill: impl FnOnce(&mut Transaction) -> Result<(), CallError>,
+    ) -> Result<ActionHandle, CallError> {
+        let mut transaction = Transaction::new(Arc::clone(&self.handles));
+        fill(&mut transaction)?;
+        transaction.submit()
     }
 
     /// The connection as it stands.

@@ -14,7 +14,7 @@ use tidewire_cache::{ListReading, Reader, Reading, StaleReason, Target, Trust, W
 use tidewire_engine::{
     Command, CommandError, Connection, Engine, Input, Reply, Status, Submission, Submitted, Switch,
 };
-use tidewire_model::{ActionId, EntityKey, Now, Query, Tick, WallTime};
+use tidewire_model::{ActionId, EntityKey, Now, Query, Record, Tick, WallTime};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -242,23 +242,35 @@ impl Shared {
         }
     }
 
+    /// Submits a write; `None`, with nothing done, where the entity is not any more as it was `seen`.
     pub(crate) fn submit(
         &self,
         submission: Submission,
-    ) -> Result<(Submitted, Arc<ActionCell>), CallError> {
-        let input = Input::Command(Command::Submit(submission));
-        self.ask(|engine, now| match engine.handle(now, input) {
-            Reply::Submitted(submitted) => {
-                // Before the lock is given back, or the driver could have news of an action that
-                // nobody listens for yet.
-                let cell = Arc::new(ActionCell::default());
-                let weak = Arc::downgrade(&cell);
-                self.actions.lock().insert(submitted.id, weak);
-                Ok((submitted, cell))
+        seen: Option<(&EntityKey, &Record)>,
+    ) -> Result<Option<(Submitted, Arc<ActionCell>)>, CallError> {
+        self.ask(|engine, now| {
+            if seen.is_some_and(|(key, record)| !self.is_still(now.tick, key, record)) {
+                return Ok(None);
             }
-            Reply::Refused(error) => Err(error.into()),
-            Reply::Done | Reply::Watching(_) => Err(CommandError::Empty.into()),
+            match engine.handle(now, Input::Command(Command::Submit(submission))) {
+                Reply::Submitted(submitted) => {
+                    // Before the lock is given back, or the driver could have news of an action
+                    // that nobody listens for yet.
+                    let cell = Arc::new(ActionCell::default());
+                    let weak = Arc::downgrade(&cell);
+                    self.actions.lock().insert(submitted.id, weak);
+                    Ok(Some((submitted, cell)))
+                }
+                Reply::Refused(error) => Err(error.into()),
+                Reply::Done | Reply::Watching(_) => Err(CommandError::Empty.into()),
+            }
         })?
+    }
+
+    fn is_still(&self, now: Tick, key: &EntityKey, record: &Record) -> bool {
+        let reading = self.reader.get(now, key);
+        let shown = reading.presence.record();
+        shown.is_some_and(|shown| shown.shares_memory(record) || shown == record)
     }
 
     /// The handle of an action of this process, if somebody still holds one.
