@@ -36,8 +36,12 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    /// Adds to the forming transaction.
+    /// Adds to the forming transaction. After a failure nothing is given to the store any more, so
+    /// nothing forms and nothing waits.
     pub(crate) fn push(&mut self, txn: Txn, then: Option<Then>) {
+        if self.failure.is_some() {
+            return;
+        }
         if !txn.ops.is_empty() {
             self.forming.push(txn);
         }
@@ -173,5 +177,7 @@ mod tests {
         assert_eq!(dropped.len(), 2);
         assert_eq!(persistence.failure(), Some("disk full"));
         assert!(matches!(persistence.next(), Next::Nothing));
+        persistence.push(txn(3), None);
+        assert!(persistence.is_idle());
     }
 }

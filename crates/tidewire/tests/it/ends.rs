@@ -335,3 +335,45 @@ async fn an_action_that_nobody_holds_leaves_nothing_behind() {
     }
     assert_eq!(client.held().actions, 0);
 }
+
+/// A store whose disk is full from the start.
+struct Full;
+
+#[async_trait]
+impl Store for Full {
+    fn durability(&self) -> Durability {
+        Durability::Crash
+    }
+
+    fn load(&self) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn commit(&self, _: Vec<Txn>) -> Result<(), StoreError> {
+        Err(StoreError::Io("the disk is full".into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_store_failed_can_still_be_closed() {
+    let client = Client::builder("ws://pipe/live")
+        .transport(tidewire::testing::pipe().0)
+        .store(Full)
+        .offline()
+        .start()
+        .expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let made = customers.create(&customer("c1", 1)).expect("taken");
+    let Err(ActionError::NotDurable(reason)) = made.durable().await else {
+        panic!("it was stored")
+    };
+    assert!(reason.contains("the disk is full"), "{reason}");
+    made.cancel().expect("it was never sent");
+    client
+        .close(SOON)
+        .await
+        .expect("nothing is stored any more");
+}
