@@ -84,10 +84,7 @@ impl<T: DeserializeOwned> List<T> {
     /// The current page, then every later one, until the client is closed. Whoever is slow gets the
     /// latest, never a backlog.
     #[must_use]
-    pub fn updates(&self) -> Updates<T>
-    where
-        T: Send + Sync + 'static,
-    {
+    pub fn updates(&self) -> Updates<T> {
         Updates {
             list: self.clone(),
             last: None,
@@ -98,10 +95,7 @@ impl<T: DeserializeOwned> List<T> {
     /// As [`updates`](Self::updates), each page with what leads to it from the one before, row by
     /// row; the first is a reset.
     #[must_use]
-    pub fn diffs(&self) -> Diffs<T>
-    where
-        T: Send + Sync + 'static,
-    {
+    pub fn diffs(&self) -> Diffs<T> {
         Diffs(self.updates())
     }
 
@@ -184,7 +178,7 @@ pub struct Updates<T> {
     follower: Follower,
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Updates<T> {
+impl<T: DeserializeOwned> Updates<T> {
     /// The next page that differs from the one given before; `None` once the client is closed.
     pub async fn next(&mut self) -> Option<Arc<Page<T>>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
@@ -209,7 +203,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Updates<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Stream for Updates<T> {
+impl<T: DeserializeOwned> Stream for Updates<T> {
     type Item = Arc<Page<T>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -229,7 +223,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Stream for Updates<T> {
 #[derive(Debug)]
 pub struct Diffs<T>(Updates<T>);
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Diffs<T> {
+impl<T: DeserializeOwned> Diffs<T> {
     /// The next page, with what leads to it from the one given before; the first is a reset. `None`
     /// once the client is closed.
     pub async fn next(&mut self) -> Option<(Arc<Page<T>>, ListDiff)> {
@@ -237,7 +231,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Diffs<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Stream for Diffs<T> {
+impl<T: DeserializeOwned> Stream for Diffs<T> {
     type Item = (Arc<Page<T>>, ListDiff);
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -113,8 +113,9 @@ impl Cell {
         // Who registers now is not told of what was before.
         let end = self.callbacks.lock().next;
         while let Some((number, callback)) = self.callback_in(from..end) {
-            // One listener's panic must not silence the others or end the driver.
-            if unharmed(|| callback()).is_err() {
+            // One listener's panic, also in dropping what it holds, must not silence the others or
+            // end the driver.
+            if unharmed(move || callback()).is_err() {
                 tracing::error!("a listener panicked; the others go on");
             }
             from = number + 1;

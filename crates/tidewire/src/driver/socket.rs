@@ -254,3 +254,6 @@ async fn write_all(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
