@@ -98,8 +98,8 @@ impl<T: DeserializeOwned> EntityHandle<T> {
         }
     }
 
-    /// Calls `listener` after every change, outside of any lock, until the returned value is
-    /// dropped.
+    /// Calls `listener` after every change, outside of any lock, until the returned value is dropped;
+    /// for the last time when the client ends.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) -> OnChange {
         self.inner.cell.on_change(Arc::new(listener))
     }

@@ -52,6 +52,9 @@ impl<T: DeserializeOwned> List<T> {
         // A collection exists only once its type is defined, so watching is refused only where the
         // client has ended; then the list shows what is known, and nothing further comes.
         let watch = handles.shared.watch(target, &cell).ok();
+        if watch.is_none() {
+            cell.close();
+        }
         Self {
             inner: Arc::new(Inner {
                 handles,
@@ -75,8 +78,8 @@ impl<T: DeserializeOwned> List<T> {
         Arc::new(Page::new(reading, &self.inner.typed))
     }
 
-    /// Calls `listener` after every change, outside of any lock, until the returned value is
-    /// dropped. The listener may call anything, also write.
+    /// Calls `listener` after every change, outside of any lock, until the returned value is dropped;
+    /// for the last time when the client ends. The listener may call anything, also write.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) -> OnChange {
         self.inner.cell.on_change(Arc::new(listener))
     }

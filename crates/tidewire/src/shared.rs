@@ -222,16 +222,16 @@ impl Shared {
                 format!("the client has stopped: {reason}")
             }
         };
-        let actions: Vec<_> = self.actions.lock().values().cloned().collect();
-        for cell in actions.iter().filter_map(Weak::upgrade) {
-            cell.end(&end);
-        }
-        self.cells.close();
         self.status.send_replace(Status {
             connection: Connection::Stopped,
             reason,
             next_attempt: None,
         });
+        let actions: Vec<_> = self.actions.lock().values().cloned().collect();
+        for cell in actions.iter().filter_map(Weak::upgrade) {
+            cell.end(&end);
+        }
+        self.cells.close();
     }
 
     /// Has a command done; what it changed is in the view when this returns.
@@ -282,7 +282,7 @@ impl Shared {
         self.actions.lock().remove(&id);
     }
 
-    /// Watches something; a cell whose watch is refused is closed.
+    /// Watches something.
     pub(crate) fn watch(
         self: &Arc<Self>,
         target: Target,
@@ -298,16 +298,10 @@ impl Shared {
             Reply::Refused(error) => Err(CallError::from(error)),
             Reply::Done | Reply::Submitted(_) => Err(CommandError::Empty.into()),
         });
-        match watching.and_then(|watching| watching) {
-            Ok(id) => Ok(Watch {
-                shared: Arc::clone(self),
-                id,
-            }),
-            Err(error) => {
-                cell.close();
-                Err(error)
-            }
-        }
+        Ok(Watch {
+            shared: Arc::clone(self),
+            id: watching??,
+        })
     }
 
     pub(crate) fn held(&self) -> Held {

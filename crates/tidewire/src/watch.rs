@@ -93,15 +93,18 @@ impl Cell {
         }
     }
 
-    /// The client has ended: whoever follows may look once more, and is told that nothing further
-    /// comes.
+    /// The client has ended: everybody is told for the last time, and whoever follows that nothing
+    /// further comes. As [`tell`](Self::tell) otherwise.
     pub(crate) fn close(&self) {
         self.version.fetch_add(1, Ordering::Release);
-        self.closed.store(true, Ordering::Release);
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
         // A waker is not ours; what it does must not keep the others from being told.
         if unharmed(|| self.changed.notify_waiters()).is_err() {
             tracing::error!("a waker panicked");
         }
+        self.call_back();
     }
 
     /// Tells everybody. Runs application code, so no lock may be held.
@@ -109,6 +112,10 @@ impl Cell {
         self.due.store(false, Ordering::Release);
         self.version.fetch_add(1, Ordering::Release);
         self.changed.notify_waiters();
+        self.call_back();
+    }
+
+    fn call_back(&self) {
         let mut from = 0;
         // Who registers now is not told of what was before.
         let end = self.callbacks.lock().next;

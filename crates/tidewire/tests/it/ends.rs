@@ -193,8 +193,15 @@ async fn a_panic_in_the_driver_stops_the_client_with_a_status_that_says_why() {
         .collection::<Customer>("customers")
         .build()
         .expect("a good name");
-    let list = customers.query().live();
+    let list = customers.query().limit(5).live();
     list.loaded().await.expect("it loads");
+    let (looked, saw) = (Arc::new(AtomicBool::new(false)), list.clone());
+    let look = Arc::clone(&looked);
+    let _on = list.on_change(move || {
+        saw.more(1);
+        let stale = matches!(saw.current().trust(), Trust::Stale(_));
+        look.fetch_or(stale, Ordering::SeqCst);
+    });
     let mut pages = list.updates();
     pages.next().await.expect("the first page");
     {
@@ -213,6 +220,7 @@ async fn a_panic_in_the_driver_stops_the_client_with_a_status_that_says_why() {
     assert!(status.reason.contains("a waker's own fault"), "{status:?}");
     let trust = list.current().trust();
     assert!(matches!(trust, Trust::Stale(_)), "{trust}");
+    assert!(looked.load(Ordering::SeqCst), "who listens is told");
     assert!(matches!(
         customers.query().limit(3).live().loaded().await,
         Err(LoadError::Stopped(_))
