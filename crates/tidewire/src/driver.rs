@@ -75,6 +75,9 @@ pub(crate) async fn pump(pumped: Pumped, outside: Outside) {
         Err(panic) => End::Failed(panic),
     };
     pumped.0.end_with(end);
+    if let Some(End::Failed(reason)) = pumped.0.end() {
+        tracing::error!(reason, "the client has stopped");
+    }
     // What is still being stored holds the store.
     driver.storing.shutdown().await;
 }

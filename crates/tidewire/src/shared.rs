@@ -217,10 +217,7 @@ impl Shared {
         self.over.store(true, Ordering::Release);
         let reason = match &end {
             End::Closed => "the client is closed".to_owned(),
-            End::Failed(reason) => {
-                tracing::error!(reason, "the client has stopped");
-                format!("the client has stopped: {reason}")
-            }
+            End::Failed(reason) => format!("the client has stopped: {reason}"),
         };
         self.status.send_replace(Status {
             connection: Connection::Stopped,
@@ -363,6 +360,7 @@ pub(crate) struct Pumped(pub(crate) Arc<Shared>);
 
 impl Drop for Pumped {
     fn drop(&mut self) {
+        // Does nothing where the end was told already.
         self.0
             .end_with(End::Failed("its tokio runtime has ended".into()));
         self.0.gone.send_replace(true);
