@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewire_engine::{Command, CommandError, Stage};
-use tidewire_model::{ActionId, EntityId, EntityKey};
+use tidewire_engine::{Command, CommandError, Stage, Submission, Submitted};
+use tidewire_model::{ActionId, EntityId, EntityKey, Record};
 use tokio::sync::watch;
 
-use crate::error::ActionError;
-use crate::shared::Shared;
+use crate::client::Handles;
+use crate::error::{ActionError, CallError};
+use crate::shared::End;
+
+/// The id of what is no action; none is made with it.
+const NOTHING: [u8; 16] = [0; 16];
 
 /// How far an action is, as told by the driver.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +53,15 @@ impl ActionCell {
         });
     }
 
-    /// The client is gone; nothing further will be told.
-    pub(crate) fn close(&self) {
+    /// The client has ended; nothing further will be told.
+    pub(crate) fn end(&self, end: &End) {
+        let error = match end {
+            End::Closed => ActionError::Closed,
+            End::Failed(reason) => ActionError::Stopped(reason.clone()),
+        };
         self.0.send_modify(|progress| {
             if !progress.visible && progress.ended.is_none() {
-                progress.ended = Some(ActionError::Closed);
+                progress.ended = Some(error);
             }
         });
     }
@@ -61,53 +69,108 @@ impl ActionCell {
 
 /// A write on its way.
 ///
-/// The write is in the view already. Dropping the handle cancels nothing.
+/// The write is in the view already. Dropping the handle cancels nothing. While it is held the client
+/// goes on, like with every other handle.
 #[derive(Clone, Debug)]
 pub struct ActionHandle {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     id: ActionId,
     keys: Vec<EntityKey>,
     cell: Arc<ActionCell>,
+    handles: Arc<Handles>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.handles.shared.forget_action(self.id);
+    }
 }
 
 impl ActionHandle {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        id: ActionId,
-        keys: Vec<EntityKey>,
-        cell: Arc<ActionCell>,
-    ) -> Self {
+    /// Submits a write.
+    pub(crate) fn submit(
+        handles: &Arc<Handles>,
+        submission: Submission,
+    ) -> Result<Self, CallError> {
+        let submitted = handles.shared.submit(submission, None)?;
+        let (submitted, cell) = submitted.ok_or(CommandError::Empty)?;
+        Ok(Self::new(handles, submitted, cell))
+    }
+
+    /// Submits a write made from what an entity was; `None`, with nothing done, where it is not that
+    /// any more.
+    pub(crate) fn submit_if_still(
+        handles: &Arc<Handles>,
+        submission: Submission,
+        key: &EntityKey,
+        record: &Record,
+    ) -> Result<Option<Self>, CallError> {
+        let submitted = handles.shared.submit(submission, Some((key, record)))?;
+        Ok(submitted.map(|(submitted, cell)| Self::new(handles, submitted, cell)))
+    }
+
+    /// A write that changes nothing: there is nothing to send, so everything is reached.
+    pub(crate) fn nothing(handles: &Arc<Handles>, key: EntityKey) -> Self {
+        let cell = ActionCell(watch::Sender::new(Progress {
+            durable: Some(Ok(())),
+            accepted: true,
+            visible: true,
+            ..Progress::default()
+        }));
+        let submitted = Submitted {
+            id: ActionId::from_bytes(NOTHING),
+            keys: vec![key],
+        };
+        Self::new(handles, submitted, Arc::new(cell))
+    }
+
+    fn new(handles: &Arc<Handles>, submitted: Submitted, cell: Arc<ActionCell>) -> Self {
         Self {
-            shared,
-            id,
-            keys,
-            cell,
+            inner: Arc::new(Inner {
+                id: submitted.id,
+                keys: submitted.keys,
+                cell,
+                handles: Arc::clone(handles),
+            }),
         }
+    }
+
+    /// Whether there was nothing to write, as after an [`edit`](crate::Collection::edit) that changed
+    /// nothing. Such a handle stands for no action: it is accepted and visible, and durable if the
+    /// client has a durable store. Its [`id`](Self::id) is all zeros.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.inner.id.as_bytes() == &NOTHING
     }
 
     /// The action's own id, the same on the server.
     #[must_use]
     pub fn id(&self) -> ActionId {
-        self.id
+        self.inner.id
     }
 
     /// The id of the (first) entity it writes, as it is known by now: a temporary one until the
     /// server has named the entity.
     #[must_use]
     pub fn current_id(&self) -> EntityId {
-        let Some(key) = self.keys.first() else {
-            return EntityId::temporary(self.id);
+        let inner = &self.inner;
+        let Some(key) = inner.keys.first() else {
+            return EntityId::temporary(inner.id);
         };
-        if let Some(name) = self.cell.0.borrow().names.get(&key.id) {
+        if let Some(name) = inner.cell.0.borrow().names.get(&key.id) {
             return name.clone();
         }
-        self.shared.current_key(key).id
+        inner.handles.shared.current_key(key).id
     }
 
     /// The entities it writes, as they were named when it was submitted.
     #[must_use]
     pub fn keys(&self) -> &[EntityKey] {
-        &self.keys
+        &self.inner.keys
     }
 
     /// Waits until it survives a crash.
@@ -115,7 +178,7 @@ impl ActionHandle {
     /// # Errors
     /// The client has no durable store, the store failed, or the client was closed before.
     pub async fn durable(&self) -> Result<(), ActionError> {
-        if let Err(reason) = &self.shared.durable {
+        if let Err(reason) = &self.inner.handles.shared.durable {
             return Err(ActionError::NotDurable(reason.clone()));
         }
         self.wait(|progress| match &progress.durable {
@@ -153,16 +216,17 @@ impl ActionHandle {
     /// Takes the write back, as long as it was never sent.
     ///
     /// # Errors
-    /// It may have been sent already, or is done.
-    pub fn cancel(&self) -> Result<(), CommandError> {
-        self.shared.command(Command::Cancel(self.id)).map(|_| ())
+    /// It may have been sent already, or is done, or the client is closed.
+    pub fn cancel(&self) -> Result<(), CallError> {
+        let shared = &self.inner.handles.shared;
+        shared.command(Command::Cancel(self.inner.id))
     }
 
     async fn wait(
         &self,
         found: impl Fn(&Progress) -> Option<Result<(), ActionError>>,
     ) -> Result<(), ActionError> {
-        let mut progress = self.cell.0.subscribe();
+        let mut progress = self.inner.cell.0.subscribe();
         loop {
             if let Some(result) = found(&progress.borrow_and_update()) {
                 return result;

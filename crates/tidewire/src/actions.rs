@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tidewire_engine::{Command, CommandError};
+use tidewire_engine::Command;
 use tidewire_model::ActionId;
 use tidewire_queue::{Action, Counts};
 
+use crate::error::CallError;
 use crate::shared::Shared;
 
 /// An action of the queue, as it stood when it was listed.
@@ -25,43 +26,45 @@ impl Actions {
     /// How many actions stand where.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared.lock().queue().counts()
+        self.shared.look(|engine| engine.queue().counts())
     }
 
     /// The actions under way, in order of submission; those whose outcome cannot be known among
     /// them.
     #[must_use]
     pub fn pending(&self) -> Vec<StoredAction> {
-        self.shared.lock().queue().pending().cloned().collect()
+        self.shared
+            .look(|engine| engine.queue().pending().cloned().collect())
     }
 
     /// The actions that were refused and wait for a decision.
     #[must_use]
     pub fn parked(&self) -> Vec<StoredAction> {
-        self.shared.lock().queue().parked().cloned().collect()
+        self.shared
+            .look(|engine| engine.queue().parked().cloned().collect())
     }
 
     /// Sends a parked or uncertain action again.
     ///
     /// # Errors
-    /// It is not there, or not in a state that allows this.
-    pub fn retry(&self, id: ActionId) -> Result<(), CommandError> {
-        self.shared.command(Command::Retry(id)).map(|_| ())
+    /// It is not there, or not in a state that allows this, or the client is closed.
+    pub fn retry(&self, id: ActionId) -> Result<(), CallError> {
+        self.shared.command(Command::Retry(id))
     }
 
     /// Gives a parked or uncertain action up.
     ///
     /// # Errors
-    /// It is not there, or not in a state that allows this.
-    pub fn discard(&self, id: ActionId) -> Result<(), CommandError> {
-        self.shared.command(Command::Discard(id)).map(|_| ())
+    /// It is not there, or not in a state that allows this, or the client is closed.
+    pub fn discard(&self, id: ActionId) -> Result<(), CallError> {
+        self.shared.command(Command::Discard(id))
     }
 
     /// Takes back an action that was never sent.
     ///
     /// # Errors
-    /// It may have been sent already, or is not there.
-    pub fn cancel(&self, id: ActionId) -> Result<(), CommandError> {
-        self.shared.command(Command::Cancel(id)).map(|_| ())
+    /// It may have been sent already, or is not there, or the client is closed.
+    pub fn cancel(&self, id: ActionId) -> Result<(), CallError> {
+        self.shared.command(Command::Cancel(id))
     }
 }

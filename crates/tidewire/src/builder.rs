@@ -9,13 +9,13 @@ use std::time::Duration;
 use tidewire_engine::{Dialects, Engine, Input, OwnBackend, Settings, Switch};
 use tidewire_store::{Durability, MemoryStore, Store};
 use tidewire_transport::Transport;
-use tokio::sync::watch;
 
+use crate::address;
 use crate::client::Client;
-use crate::driver::{Driver, Outside};
+use crate::driver::{self, Outside};
 use crate::error::StartError;
 use crate::seams::{Execute, Fetch};
-use crate::shared::{Clock, Shared};
+use crate::shared::{Clock, Pumped, Shared};
 
 pub(crate) type TokenSource =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
@@ -130,7 +130,8 @@ impl ClientBuilder {
     /// Loads what the store holds, which may block for as long as the medium takes.
     ///
     /// # Errors
-    /// The address cannot be used, there is no tokio runtime, or the store cannot be loaded.
+    /// The address cannot be used, there is no tokio runtime, the store cannot be loaded, or it holds
+    /// the data of somebody else than [`identity`](Self::identity) names.
     pub fn start(mut self) -> Result<Client, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let transport = self
@@ -138,9 +139,7 @@ impl ClientBuilder {
             .take()
             .or_else(default_transport)
             .ok_or(StartError::NoTransport)?;
-        if !(self.url.starts_with("ws://") || self.url.starts_with("wss://")) {
-            return Err(StartError::BadUrl(self.url));
-        }
+        address::check(&self.url).map_err(StartError::BadUrl)?;
         let store = self
             .store
             .take()
@@ -164,6 +163,15 @@ impl ClientBuilder {
         let rows = store.load()?;
         let clock = Clock::start();
         let mut engine = Engine::new(clock.now(), self.settings.clone(), rows);
+        let owner = engine.queue().client().principal.as_ref();
+        if let (Some(store), Some(identity)) = (owner, &self.settings.identity)
+            && store != identity
+        {
+            return Err(StartError::OtherIdentity {
+                store: store.clone(),
+                identity: identity.clone(),
+            });
+        }
         if self.switch == Switch::On {
             let command = tidewire_engine::Command::Switch(Switch::On);
             engine.handle(clock.now(), Input::Command(command));
@@ -178,10 +186,10 @@ impl ClientBuilder {
             fetch: self.fetch,
             execute: self.execute,
         };
-        let (stop, stopped) = watch::channel(false);
-        let driver = Driver::new(Arc::clone(&shared), outside, stopped);
-        runtime.spawn(driver.run());
-        Ok(Client::new(shared, stop))
+        // Made here, since a runtime that is at its end drops the task without running it.
+        let pumped = Pumped(Arc::clone(&shared));
+        runtime.spawn(driver::pump(pumped, outside));
+        Ok(Client::new(shared))
     }
 }
 

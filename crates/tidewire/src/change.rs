@@ -1,14 +1,18 @@
 //! What happens to the entities of one type, as notices.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use futures_core::Stream;
 use tidewire_cache::Target;
 use tidewire_model::{EntityType, Notice};
 
 use crate::client::Handles;
 use crate::error::CallError;
 use crate::shared::Watch;
-use crate::watch::Cell;
+use crate::watch::{Cell, Follower};
 
 /// What happens to the entities of one type. The view shows a change before its notice comes.
 ///
@@ -16,8 +20,10 @@ use crate::watch::Cell;
 #[derive(Debug)]
 pub struct Changes {
     cell: Arc<Cell>,
+    follower: Follower,
     _watch: Watch,
-    handles: Arc<Handles>,
+    // Last, so that the client ends only after the watch was given back.
+    _handles: Arc<Handles>,
 }
 
 /// A notice, or the news that some were lost.
@@ -32,37 +38,33 @@ pub enum Change {
 
 impl Changes {
     pub(crate) fn new(handles: Arc<Handles>, entity_type: EntityType) -> Result<Self, CallError> {
-        let cell = Arc::new(Cell::default());
-        let watch = handles
-            .shared
-            .watch(Target::Stream(entity_type), Arc::clone(&cell))?;
+        let cell = Arc::new(Cell::of_stream(entity_type.clone()));
+        let watch = handles.shared.watch(Target::Stream(entity_type), &cell)?;
         Ok(Self {
+            follower: Follower::new(Arc::clone(&cell)),
             cell,
             _watch: watch,
-            handles,
+            _handles: handles,
         })
     }
 
     /// The next notice; `None` once the client is closed.
     pub async fn next(&mut self) -> Option<Change> {
-        let mut ended = self.handles.shared.ended.subscribe();
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Stream for Changes {
+    type Item = Change;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Change>> {
+        let this = self.get_mut();
         loop {
-            let seen = self.cell.version();
-            {
-                let mut notices = self.cell.notices();
-                if std::mem::take(&mut notices.lost) {
-                    return Some(Change::Resync);
-                }
-                if let Some(notice) = notices.waiting.pop_front() {
-                    return Some(Change::Notice(notice));
-                }
+            if let Some(change) = this.cell.next_change() {
+                return Poll::Ready(Some(change));
             }
-            if *ended.borrow_and_update() {
-                return None;
-            }
-            tokio::select! {
-                _ = self.cell.changed_since(seen) => {}
-                _ = ended.changed() => {}
+            if ready!(this.follower.poll_change(context)).is_none() {
+                return Poll::Ready(None);
             }
         }
     }

@@ -9,15 +9,18 @@ use tidewire_engine::{Command, Status, Switch};
 use tidewire_model::{EntityType, NameError};
 use tokio::sync::watch;
 
+use crate::action::ActionHandle;
 use crate::actions::Actions;
 use crate::builder::ClientBuilder;
 use crate::collection::CollectionBuilder;
-use crate::shared::Shared;
+use crate::error::CallError;
+use crate::shared::{End, Shared};
+use crate::transaction::Transaction;
 
 /// A client of one server.
 ///
-/// Cheap to clone. The connection ends when the last handle (client, collection, list, entity) is
-/// dropped; actions that were not sent stay in the store.
+/// Cheap to clone. The connection ends when the last handle (client, collection, list, entity,
+/// action) is dropped; actions that were not sent stay in the store.
 #[derive(Clone, Debug)]
 pub struct Client {
     handles: Arc<Handles>,
@@ -27,23 +30,39 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Handles {
     pub(crate) shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
 }
 
 impl Drop for Handles {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
-        self.shared.nudge.notify_one();
+        self.shared.begin_close();
     }
 }
 
-/// A client did not come to its end in time.
+/// A client did not come to a good end, or not in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {
     /// What was given to the store was not stored in time; it goes on in the background.
     #[error("the store was not done in time; it goes on in the background")]
     Deadline,
+    /// The client had stopped because something in it broke: what. What was not durable then may be
+    /// lost.
+    #[error("the client had stopped: {0}; what was not durable then may be lost")]
+    Stopped(String),
+}
+
+/// What a client holds, for whoever looks after leaks and growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// Live lists, live entities and listeners to a type.
+    pub watches: usize,
+    /// Actions of which somebody holds a handle.
+    pub actions: usize,
+    /// Frames given to the connection that the server has not taken yet.
+    pub unsent_frames: usize,
+    /// Their bytes.
+    pub unsent_bytes: usize,
 }
 
 impl Client {
@@ -52,9 +71,9 @@ impl Client {
         ClientBuilder::new(url.into())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, stop: watch::Sender<bool>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            handles: Arc::new(Handles { shared, stop }),
+            handles: Arc::new(Handles { shared }),
         }
     }
 
@@ -65,6 +84,19 @@ impl Client {
     ) -> CollectionBuilder<T> {
         let entity_type: Result<EntityType, NameError> = EntityType::new(entity_type);
         CollectionBuilder::new(Arc::clone(&self.handles), entity_type)
+    }
+
+    /// Several writes, of one collection or of several, as one action: all of them are done, or none.
+    ///
+    /// # Errors
+    /// A write was refused, there was none, the queue is full, or the client is closed.
+    pub fn transaction(
+        &self,
+        fill: impl FnOnce(&mut Transaction) -> Result<(), CallError>,
+    ) -> Result<ActionHandle, CallError> {
+        let mut transaction = Transaction::new(Arc::clone(&self.handles));
+        fill(&mut transaction)?;
+        transaction.submit()
     }
 
     /// The connection as it stands.
@@ -87,9 +119,10 @@ impl Client {
     }
 
     /// Switches the connection off and on again. Switched off, everything goes on working offline.
+    /// Does nothing once the client is closed.
     pub fn set_online(&self, online: bool) {
         let switch = if online { Switch::On } else { Switch::Off };
-        // A switch is never refused.
+        // A switch is refused only after the end.
         let _ = self.handles.shared.command(Command::Switch(switch));
     }
 
@@ -99,26 +132,36 @@ impl Client {
         Actions::new(Arc::clone(&self.handles.shared))
     }
 
-    /// How many watches and action handles are held. Zero when everything was given back.
+    /// What is held for the application and for the connection. All zero when everything was given
+    /// back and nothing is under way.
     #[must_use]
-    pub fn held(&self) -> (usize, usize) {
+    pub fn held(&self) -> Held {
         self.handles.shared.held()
     }
 
-    /// Closes the connection and waits until everything given to the store is stored.
+    /// Closes the connection, waits until everything given to the store is stored, and gives the store
+    /// back: another client may open it at once.
     ///
-    /// Handles that are still held go on reading what is known.
+    /// From the first poll on, every call of this client and of its other handles is refused with
+    /// [`CallError::Closed`](crate::CallError::Closed); what is known can still be read. At the end
+    /// whoever waits for something is told that it will not come.
     ///
     /// # Errors
-    /// The store was not done before `deadline` had passed.
+    /// The store was not done before `deadline` had passed, or the client had stopped before.
     pub async fn close(self, deadline: Duration) -> Result<(), CloseError> {
-        self.handles.stop.send_replace(true);
-        self.handles.shared.nudge.notify_one();
-        let mut ended = self.handles.shared.ended.subscribe();
-        let wait = ended.wait_for(|ended| *ended);
-        match tokio::time::timeout(deadline, wait).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(CloseError::Deadline),
+        let shared = &self.handles.shared;
+        shared.begin_close();
+        let mut gone = shared.gone.subscribe();
+        let wait = gone.wait_for(|gone| *gone);
+        if tokio::time::timeout(deadline, wait).await.is_err() {
+            return Err(CloseError::Deadline);
+        }
+        match shared.end() {
+            Some(End::Failed(reason)) => Err(CloseError::Stopped(reason)),
+            Some(End::Closed) | None => Ok(()),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

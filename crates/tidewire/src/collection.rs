@@ -8,9 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidewire_cache::{CollectionSettings, Interest, Points, Versions};
 use tidewire_engine::{Command, Submission, Write};
-use tidewire_model::{
-    ActionId, EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record,
-};
+use tidewire_model::{EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record};
 use tidewire_protocol::Naming;
 
 use crate::action::ActionHandle;
@@ -21,6 +19,10 @@ use crate::error::{CallError, LoadError};
 use crate::list::List;
 use crate::query::QueryBuilder;
 use crate::typed::Typed;
+
+/// How often an edit is tried while others change the entity. Each failure means that somebody else
+/// got on, so this is reached only by an edit that changes the entity itself.
+const EDIT_ATTEMPTS: usize = 1_000;
 
 /// Puts a collection together.
 #[must_use = "a collection is there only once it is built"]
@@ -271,7 +273,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Creates an entity. Without its id field, or with null there, the server names it.
     ///
     /// # Errors
-    /// The value is no object, its id cannot be used, or the queue is full.
+    /// The value is no object, its id cannot be used, the queue is full, or the client is closed.
     pub fn create(&self, value: &T) -> Result<ActionHandle, CallError> {
         self.create_record(Record::from_serialize(value)?)
     }
@@ -279,7 +281,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Creates an entity from its fields.
     ///
     /// # Errors
-    /// The id cannot be used, or the queue is full.
+    /// The id cannot be used, the queue is full, or the client is closed.
     pub fn create_record(&self, record: Record) -> Result<ActionHandle, CallError> {
         self.submit(Write::Create {
             entity_type: self.inner.entity_type.clone(),
@@ -290,7 +292,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Changes fields of an entity. It is in the view when this returns, online or not.
     ///
     /// # Errors
-    /// The id cannot be used, or the queue is full.
+    /// The id cannot be used, the queue is full, or the client is closed.
     pub fn update(&self, id: &str, patch: Patch) -> Result<ActionHandle, CallError> {
         self.submit(Write::Update {
             key: self.key(id)?,
@@ -300,122 +302,71 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     /// Changes an entity as a value: what differs afterwards is what is written.
     ///
+    /// Where somebody else changes the entity meanwhile, `change` is called again with what it is then,
+    /// so that no change is lost: two threads that add one add two. It must therefore do nothing but
+    /// change the value. Where nothing differs afterwards, nothing is written, and the handle says so
+    /// with [`is_nothing`](ActionHandle::is_nothing).
+    ///
     /// # Errors
-    /// The entity is not known here, does not fit `T`, or the queue is full.
-    pub fn edit(&self, id: &str, change: impl FnOnce(&mut T)) -> Result<ActionHandle, CallError>
+    /// The entity is not known here, does not fit `T`, was changed during each of many attempts, the queue
+    /// is full, or the client is closed.
+    pub fn edit(&self, id: &str, mut change: impl FnMut(&mut T)) -> Result<ActionHandle, CallError>
     where
         T: Clone,
     {
-        let reading = self.read(id)?;
-        let value = reading
-            .value
-            .transpose()?
-            .ok_or_else(|| CallError::NotKnown(id.to_owned()))?;
-        let mut edited = T::clone(&value);
-        change(&mut edited);
-        let patch = Record::from_serialize(&*value)?.diff(&Record::from_serialize(&edited)?);
-        self.submit(Write::Update {
-            key: self.key(id)?,
-            patch,
-        })
+        let handles = &self.inner.handles;
+        for _ in 0..EDIT_ATTEMPTS {
+            let key = self.key(id)?;
+            let reading = entity::read(handles, &self.inner.typed, &key);
+            let (Some(record), Some(value)) = (reading.record, reading.value.transpose()?) else {
+                return Err(CallError::NotKnown(id.to_owned()));
+            };
+            let mut edited = T::clone(&value);
+            change(&mut edited);
+            let patch = Record::from_serialize(&*value)?.diff(&Record::from_serialize(&edited)?);
+            if patch.is_empty() {
+                return Ok(ActionHandle::nothing(handles, key));
+            }
+            let write = Write::Update {
+                key: key.clone(),
+                patch,
+            };
+            let edit = ActionHandle::submit_if_still(handles, alone(write), &key, &record)?;
+            if let Some(edit) = edit {
+                return Ok(edit);
+            }
+        }
+        Err(CallError::Contended(id.to_owned()))
     }
 
     /// Removes an entity.
     ///
     /// # Errors
-    /// The id cannot be used, or the queue is full.
+    /// The id cannot be used, the queue is full, or the client is closed.
     pub fn delete(&self, id: &str) -> Result<ActionHandle, CallError> {
         self.submit(Write::Delete { key: self.key(id)? })
     }
 
-    /// Several writes as one action: all of them are done, or none.
-    ///
-    /// # Errors
-    /// A write was refused, there was none, or the queue is full.
-    pub fn transaction(
-        &self,
-        fill: impl FnOnce(&mut Transaction<'_, T>) -> Result<(), CallError>,
-    ) -> Result<ActionHandle, CallError> {
-        let mut transaction = Transaction {
-            collection: self,
-            writes: Vec::new(),
-            after: Vec::new(),
-        };
-        fill(&mut transaction)?;
-        let Transaction { writes, after, .. } = transaction;
-        self.submit_all(writes, after)
-    }
-
     fn submit(&self, write: Write) -> Result<ActionHandle, CallError> {
-        self.submit_all(vec![write], Vec::new())
+        ActionHandle::submit(&self.inner.handles, alone(write))
     }
 
-    fn submit_all(
-        &self,
-        writes: Vec<Write>,
-        after: Vec<ActionId>,
-    ) -> Result<ActionHandle, CallError> {
-        let submission = Submission {
-            lane: Lane::main(),
-            writes,
-            after,
-        };
-        Ok(self.inner.handles.shared.submit(submission)?)
+    pub(crate) fn handles(&self) -> &Arc<Handles> {
+        &self.inner.handles
     }
 
     /// The key of an id as it is known by now: a temporary id leads to the name the server gave.
-    fn key(&self, id: &str) -> Result<EntityKey, CallError> {
+    pub(crate) fn key(&self, id: &str) -> Result<EntityKey, CallError> {
         let key = EntityKey::new(self.inner.entity_type.clone(), EntityId::text(id)?);
         Ok(self.inner.handles.shared.current_key(&key))
     }
 }
 
-/// Several writes that become one action.
-#[derive(Debug)]
-pub struct Transaction<'a, T> {
-    collection: &'a Collection<T>,
-    writes: Vec<Write>,
-    after: Vec<ActionId>,
-}
-
-impl<T: Serialize + DeserializeOwned> Transaction<'_, T> {
-    /// Creates an entity.
-    ///
-    /// # Errors
-    /// The value is no object.
-    pub fn create(&mut self, value: &T) -> Result<&mut Self, CallError> {
-        let record = Record::from_serialize(value)?;
-        let entity_type = self.collection.inner.entity_type.clone();
-        self.writes.push(Write::Create {
-            entity_type,
-            record,
-        });
-        Ok(self)
-    }
-
-    /// Changes fields of an entity.
-    ///
-    /// # Errors
-    /// The id cannot be used.
-    pub fn update(&mut self, id: &str, patch: Patch) -> Result<&mut Self, CallError> {
-        let key = self.collection.key(id)?;
-        self.writes.push(Write::Update { key, patch });
-        Ok(self)
-    }
-
-    /// Removes an entity.
-    ///
-    /// # Errors
-    /// The id cannot be used.
-    pub fn delete(&mut self, id: &str) -> Result<&mut Self, CallError> {
-        let key = self.collection.key(id)?;
-        self.writes.push(Write::Delete { key });
-        Ok(self)
-    }
-
-    /// The action is sent only after this one was accepted.
-    pub fn after(&mut self, action: &ActionHandle) -> &mut Self {
-        self.after.push(action.id());
-        self
+/// A write that is an action by itself.
+fn alone(write: Write) -> Submission {
+    Submission {
+        lane: Lane::main(),
+        writes: vec![write],
+        after: Vec::new(),
     }
 }

@@ -7,26 +7,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::MutexGuard;
-use tidewire_engine::{Event, Generation, Input, Output, Switch};
+use tidewire_engine::{Engine, Event, Generation, Input, Output};
 use tidewire_model::Tick;
 use tidewire_protocol::Payload;
 use tidewire_store::Store;
 use tidewire_transport::{Frame, Received, Transport};
-use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::builder::TokenSource;
 use crate::seams::{Execute, Fetch};
-use crate::shared::Shared;
+use crate::shared::{End, Pumped, Shared};
+use crate::unharmed::unharmed_future;
 
 mod outside;
 mod socket;
 
 use outside::Happened;
-use socket::Socket;
+pub(crate) use socket::Unsent;
+use socket::{News, Socket};
 
-/// What happened outside and waits to be handed in, at most; who is over it waits.
-const HAPPENED_MAX: usize = 256;
 /// Frames handed in before other tasks of the runtime get a turn.
 const FRAMES_PER_TURN: usize = 64;
 
@@ -51,128 +50,126 @@ impl fmt::Debug for Outside {
 
 /// What wakes the pump: a closed set.
 enum Next {
-    /// A caller changed something, or the last handle went.
+    /// A caller changed something, or the client is to end.
     Nudge,
-    Happened(Happened),
+    /// A task is done, or was given up.
+    Done(Result<Happened, JoinError>),
     Timer,
-    Received(Generation, Received),
+    Socket(News),
+}
+
+/// Pumps until the client is closed and everything given to the store is stored, or until something
+/// breaks. Whatever happens, whoever waits is told, and after the store was given back.
+pub(crate) async fn pump(pumped: Pumped, outside: Outside) {
+    let mut driver = Driver {
+        shared: Arc::clone(&pumped.0),
+        outside,
+        tasks: JoinSet::new(),
+        storing: JoinSet::new(),
+        socket: None,
+        connecting: None,
+        wake_at: None,
+    };
+    let end = match unharmed_future(driver.run()).await {
+        Ok(()) => End::Closed,
+        Err(panic) => End::Failed(panic),
+    };
+    pumped.0.end_with(end);
+    if let Some(End::Failed(reason)) = pumped.0.end() {
+        tracing::error!(reason, "the client has stopped");
+    }
+    // What is still being stored holds the store.
+    driver.storing.shutdown().await;
 }
 
 /// The pump.
-pub(crate) struct Driver {
+struct Driver {
     shared: Arc<Shared>,
-    outside: Arc<Outside>,
-    happened: mpsc::Receiver<Happened>,
-    happen: mpsc::Sender<Happened>,
+    outside: Outside,
+    /// Attempts to connect, and calls of the application's own backend; given up at the end.
+    tasks: JoinSet<Happened>,
+    /// The transaction under way; waited for at the end.
+    storing: JoinSet<Happened>,
     socket: Option<Socket>,
-    connecting: Option<(Generation, tokio::task::JoinHandle<()>)>,
+    connecting: Option<(Generation, AbortHandle)>,
     wake_at: Option<Tick>,
-    stopped: watch::Receiver<bool>,
-    stopping: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        outside: Outside,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
-        let (happen, happened) = mpsc::channel(HAPPENED_MAX);
-        Self {
-            shared,
-            outside: Arc::new(outside),
-            happened,
-            happen,
-            socket: None,
-            connecting: None,
-            wake_at: None,
-            stopped,
-            stopping: false,
-        }
-    }
-
-    /// Pumps until the last handle is gone and everything given to the store is stored.
-    pub(crate) async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             self.drain();
-            if !self.stopping && *self.stopped.borrow() {
-                self.stopping = true;
-                let command = tidewire_engine::Command::Switch(Switch::Off);
-                self.hand_in(Input::Command(command));
-                continue;
-            }
-            if self.stopping && self.is_done() {
-                break;
+            let ended = self.shared.end().is_some();
+            if ended || (self.socket.is_none() && self.shared.end_if_stored()) {
+                return;
             }
             self.wait().await;
         }
-        self.finish();
-    }
-
-    fn is_done(&self) -> bool {
-        let stored = self.shared.lock().is_stored();
-        stored && self.socket.as_ref().is_none_or(Socket::is_closed)
-    }
-
-    fn finish(self) {
-        for cell in self.shared.held_actions() {
-            cell.close();
-        }
-        self.shared.ended.send_replace(true);
     }
 
     /// Waits for the next thing to happen, and hands it in.
     async fn wait(&mut self) {
-        let wants_frames = self.shared.lock().wants_frames();
+        let wants_frames = self.shared.look(Engine::wants_frames);
         let timer = sleep_until(&self.shared, self.wake_at);
-        let (socket, stopping) = (self.socket.as_mut(), self.stopping);
         let next = tokio::select! {
             () = self.shared.nudge.notified() => Next::Nudge,
-            Some(happened) = self.happened.recv() => Next::Happened(happened),
+            Some(done) = self.storing.join_next() => Next::Done(done),
+            Some(done) = self.tasks.join_next() => Next::Done(done),
             () = timer => Next::Timer,
-            next = socket_news(socket, wants_frames, stopping) => next,
-            _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Next::Nudge,
+            news = socket_news(self.socket.as_mut(), wants_frames) => Next::Socket(news),
         };
         match next {
             Next::Nudge => {}
-            Next::Happened(happened) => self.on_happened(happened),
+            Next::Done(Ok(happened)) => self.on_happened(happened),
+            Next::Done(Err(_)) => {}
             Next::Timer => {
                 self.wake_at = None;
                 self.hand_in(Input::Time);
                 // A batch is worked in slices; others get their turn between them.
                 tokio::task::yield_now().await;
             }
-            Next::Received(generation, received) => self.on_received(generation, received).await,
+            Next::Socket(news) => self.on_news(news).await,
         }
     }
 
-    /// Hands a frame in, and those that are there already.
-    async fn on_received(&mut self, generation: Generation, received: Received) {
-        self.hand_in_received(generation, received);
+    /// Takes news of the connection, and those that are there already.
+    async fn on_news(&mut self, news: News) {
+        self.on_one_news(news);
         for _ in 1..FRAMES_PER_TURN {
-            if !self.shared.lock().wants_frames() {
+            if !self.shared.look(Engine::wants_frames) {
                 return;
             }
-            let Some(socket) = self.socket.as_mut().filter(|socket| !socket.is_ended()) else {
+            let Some(socket) = &mut self.socket else {
                 return;
             };
-            // Dropping the receiving future loses nothing, so looking once is allowed.
-            let ready = tokio::select! {
-                biased;
-                received = socket.receiver.receive() => Some(received),
-                () = std::future::ready(()) => None,
+            let Some(news) = socket.ready().await else {
+                return;
             };
-            let Some(received) = ready else { return };
-            self.hand_in_received(generation, received);
+            self.on_one_news(news);
         }
         tokio::task::yield_now().await;
     }
 
-    fn hand_in_received(&mut self, generation: Generation, received: Received) {
+    fn on_one_news(&mut self, news: News) {
+        match news {
+            News::Received(received) => self.hand_in_received(received),
+            News::Written(bytes) => {
+                self.hand_in_of_socket(|generation| Input::Written { generation, bytes });
+            }
+            News::CannotPing => {
+                self.hand_in_of_socket(|generation| Input::PingUnsupported { generation });
+            }
+            News::Failed(reason) => self.lose(None, reason),
+            News::Over => self.socket = None,
+        }
+        self.drain();
+    }
+
+    fn hand_in_received(&mut self, received: Received) {
         match received {
             Received::Frame(frame) => {
                 // Reading it takes longest, and does not need the lock.
-                let Some(socket) = self.socket_of(generation) else {
+                let Some(socket) = &self.socket else {
                     return;
                 };
                 let incoming = match &frame {
@@ -181,43 +178,48 @@ impl Driver {
                 };
                 self.hand_in(Input::Frame(incoming));
             }
-            Received::Pong => self.hand_in(Input::Pong { generation }),
+            Received::Pong => self.hand_in_of_socket(|generation| Input::Pong { generation }),
             Received::Closed(close) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.end();
-                }
                 let reason = if close.reason.is_empty() {
                     "the connection was lost".into()
                 } else {
                     close.reason
                 };
-                self.hand_in(Input::Disconnected {
-                    generation,
-                    code: close.code,
-                    reason,
-                });
+                self.lose(close.code, reason);
             }
         }
-        self.drain();
+    }
+
+    fn hand_in_of_socket(&self, input: impl FnOnce(Generation) -> Input) {
+        if let Some(socket) = &self.socket {
+            self.hand_in(input(socket.generation));
+        }
+    }
+
+    /// The connection is over, and not because this side closed it.
+    fn lose(&mut self, code: Option<u16>, reason: String) {
+        if let Some(socket) = self.socket.take() {
+            self.hand_in(Input::Disconnected {
+                generation: socket.generation,
+                code,
+                reason,
+            });
+        }
     }
 
     fn hand_in(&self, input: Input) {
-        let now = self.shared.clock.now();
-        let mut engine = self.shared.lock();
-        engine.handle(now, input);
-        // Callers that wait for the lock get it before this task takes it again.
-        MutexGuard::unlock_fair(engine);
+        // After the end nothing is handed in; the next turn of the pump sees that.
+        let _ = self.shared.drive(|engine, now| engine.handle(now, input));
     }
 
     /// Does everything the engine asks for.
     fn drain(&mut self) {
+        for cell in self.shared.cells.take_due() {
+            cell.tell();
+        }
         loop {
-            let outputs: Vec<Output> = {
-                let mut engine = self.shared.lock();
-                let outputs = std::iter::from_fn(|| engine.poll()).collect();
-                MutexGuard::unlock_fair(engine);
-                outputs
-            };
+            let poll = |engine: &mut Engine, _| std::iter::from_fn(|| engine.poll()).collect();
+            let outputs: Vec<Output> = self.shared.drive(poll).unwrap_or_default();
             if outputs.is_empty() {
                 return;
             }
@@ -239,8 +241,9 @@ impl Driver {
                 reason,
             } => self.disconnect(generation, code, reason),
             Output::Transmit { generation, frame } => {
-                if let Some(socket) = self.socket_of(generation) {
-                    socket.send(frame);
+                let sent = self.socket_of(generation).map(|socket| socket.send(frame));
+                if let Some(Err(reason)) = sent {
+                    self.lose(None, reason);
                 }
             }
             Output::Ping { generation } => {
@@ -258,7 +261,7 @@ impl Driver {
             Output::Published(publication) => {
                 let cells = self.shared.cells.get(&publication.woken);
                 for cell in &cells {
-                    cell.push_notices(publication.change_set.notices.iter().cloned());
+                    cell.push_notices(&publication.change_set.notices);
                 }
                 for cell in cells {
                     cell.tell();
@@ -280,8 +283,6 @@ impl Driver {
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);
-                } else {
-                    self.shared.forget_action(id);
                 }
             }
             Event::Problem(problem) => tracing::warn!(%problem, "trouble"),
@@ -297,26 +298,18 @@ impl Driver {
     }
 
     fn disconnect(&mut self, generation: Generation, code: u16, reason: String) {
-        if let Some((_, connecting)) = self.connecting.take() {
-            connecting.abort();
-        }
+        self.give_up_connecting();
         if let Some(socket) = self.socket_of(generation) {
             socket.close(code, reason);
         }
     }
 }
 
-/// What comes next on the socket, or that it is closed at last; never, where neither is waited for.
-async fn socket_news(socket: Option<&mut Socket>, wants_frames: bool, stopping: bool) -> Next {
+/// What comes next on the socket; never, where there is none.
+async fn socket_news(socket: Option<&mut Socket>, wants_frames: bool) -> News {
     match socket {
-        Some(socket) if !socket.is_ended() && wants_frames => {
-            Next::Received(socket.generation, socket.receiver.receive().await)
-        }
-        Some(socket) if stopping && socket.is_ended() && !socket.is_closed() => {
-            socket.closed().await;
-            Next::Nudge
-        }
-        Some(_) | None => std::future::pending().await,
+        Some(socket) => socket.next(wants_frames).await,
+        None => std::future::pending().await,
     }
 }
 

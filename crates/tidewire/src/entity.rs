@@ -1,8 +1,12 @@
 //! A live entity: its current reading, and those that follow.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tidewire_cache::{Presence, Target, Trust};
 use tidewire_model::{EntityId, EntityKey, Record, RecordError, Version};
@@ -11,7 +15,7 @@ use crate::client::Handles;
 use crate::error::{CallError, LoadError};
 use crate::shared::Watch;
 use crate::typed::Typed;
-use crate::watch::{Cell, OnChange};
+use crate::watch::{Cell, Follower, OnChange};
 
 /// A live entity. While a handle is held, it is kept in step with the server.
 #[derive(Debug)]
@@ -65,9 +69,7 @@ impl<T: DeserializeOwned> EntityHandle<T> {
         key: EntityKey,
     ) -> Result<Self, CallError> {
         let cell = Arc::new(Cell::default());
-        let watch = handles
-            .shared
-            .watch(Target::Entity(key.clone()), Arc::clone(&cell))?;
+        let watch = handles.shared.watch(Target::Entity(key.clone()), &cell)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 handles,
@@ -85,14 +87,19 @@ impl<T: DeserializeOwned> EntityHandle<T> {
         read(&self.inner.handles, &self.inner.typed, &self.inner.key)
     }
 
-    /// Waits until something about it changes.
-    pub async fn changed(&self) {
-        let seen = self.inner.cell.version();
-        self.inner.cell.changed_since(seen).await;
+    /// The current reading, then every later one that differs, until the client is closed. Whoever is
+    /// slow gets the latest, never a backlog.
+    #[must_use]
+    pub fn updates(&self) -> EntityUpdates<T> {
+        EntityUpdates {
+            entity: self.clone(),
+            last: None,
+            follower: Follower::new(Arc::clone(&self.inner.cell)),
+        }
     }
 
-    /// Calls `listener` after every change, outside of any lock, until the returned value is
-    /// dropped.
+    /// Calls `listener` after every change, outside of any lock, until the returned value is dropped;
+    /// for the last time when the client ends.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) -> OnChange {
         self.inner.cell.on_change(Arc::new(listener))
     }
@@ -112,6 +119,62 @@ impl<T: DeserializeOwned> EntityHandle<T> {
     }
 }
 
+/// The readings of an entity, the latest one wins.
+#[derive(Debug)]
+pub struct EntityUpdates<T> {
+    entity: EntityHandle<T>,
+    last: Option<Look>,
+    follower: Follower,
+}
+
+/// What a reader sees of an entity; its age is no news.
+#[derive(Debug, PartialEq)]
+struct Look {
+    id: EntityId,
+    record: Option<Record>,
+    absent: bool,
+    version: Option<Version>,
+    pending: bool,
+    trust: Trust,
+}
+
+impl Look {
+    fn of<T>(reading: &EntityReading<T>) -> Self {
+        Self {
+            id: reading.id.clone(),
+            record: reading.record.clone(),
+            absent: reading.absent,
+            version: reading.version,
+            pending: reading.pending,
+            trust: reading.trust,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> EntityUpdates<T> {
+    /// The next reading that differs from the one given before; `None` once the client is closed.
+    pub async fn next(&mut self) -> Option<EntityReading<T>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl<T: DeserializeOwned> Stream for EntityUpdates<T> {
+    type Item = EntityReading<T>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while ready!(this.follower.poll_change(context)).is_some() {
+            let reading = this.entity.current();
+            let look = Look::of(&reading);
+            if this.last.as_ref() != Some(&look) {
+                this.last = Some(look);
+                return Poll::Ready(Some(reading));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
 pub(crate) fn read<T: DeserializeOwned>(
     handles: &Handles,
     typed: &Typed<T>,
@@ -119,7 +182,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 ) -> EntityReading<T> {
     let shared = &handles.shared;
     let key = shared.current_key(key);
-    let reading = shared.reader.get(shared.clock.tick(), &key);
+    let reading = shared.get(&key);
     let record = reading.presence.record().cloned();
     EntityReading {
         value: record.as_ref().map(|record| typed.read(&key.id, record)),

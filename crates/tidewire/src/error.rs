@@ -9,10 +9,8 @@ use tidewire_store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address cannot be used.
-    #[error(
-        "{0:?} is not an address of a tidewire server: use ws://host:port/path or wss://host/path"
-    )]
+    /// The address cannot be used: which, without its secrets, and why.
+    #[error("no address of a server: {0}; use ws://host:port/path or wss://host/path")]
     BadUrl(String),
     /// There is no tokio runtime to run on.
     #[error("a client needs a tokio runtime: call start() from inside one")]
@@ -23,6 +21,17 @@ pub enum StartError {
     /// The operating system gave no random numbers.
     #[error("the operating system gave no random numbers: {0}")]
     NoRandomness(String),
+    /// The store holds the data of somebody else than the identity given. Give that user a store of
+    /// their own.
+    #[error(
+        "the store belongs to {store:?}, not to {identity:?}; give each user a store of their own"
+    )]
+    OtherIdentity {
+        /// Whose data the store holds.
+        store: String,
+        /// Who was named with `identity()`.
+        identity: String,
+    },
     /// What was stored could not be loaded.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,16 +53,29 @@ pub enum CallError {
     /// A query of one type was given to the collection of another.
     #[error("the query is about {0}, the collection about {1}")]
     OtherType(EntityType, EntityType),
+    /// A transaction of one client was given the collection of another.
+    #[error("the collection {0} belongs to another client than the transaction")]
+    OtherClient(EntityType),
+    /// The entity was changed by others during each of many attempts to edit it, or by the edit
+    /// itself; use `update`, which needs no present value.
+    #[error("the entity {0} was changed by others during each attempt to edit it; use update")]
+    Contended(String),
     /// The engine refused.
     #[error(transparent)]
     Refused(#[from] CommandError),
+    /// The client was closed, or is being closed; what is known can still be read.
+    #[error("the client is closed; start a new one")]
+    Closed,
+    /// The client has stopped because something in it broke: what.
+    #[error("the client has stopped ({0}); start a new one")]
+    Stopped(String),
 }
 
 /// Something could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The connection is stopped and will not come back by itself.
+    /// The connection, or the client, is stopped and will not come back by itself.
     #[error("nothing can be loaded: {0}")]
     Stopped(String),
     /// The client was closed.
@@ -61,7 +83,17 @@ pub enum LoadError {
     Closed,
     /// The call itself was refused.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(CallError),
+}
+
+impl From<CallError> for LoadError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Closed => Self::Closed,
+            CallError::Stopped(reason) => Self::Stopped(reason),
+            error => Self::Call(error),
+        }
+    }
 }
 
 /// What an action came to, when it did not come to what was awaited.
@@ -85,4 +117,7 @@ pub enum ActionError {
         "the client is closed; a durable action is sent when a client is started on its store again"
     )]
     Closed,
+    /// The client has stopped because something in it broke: what.
+    #[error("the client has stopped ({0}); start a new one")]
+    Stopped(String),
 }

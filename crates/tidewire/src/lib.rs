@@ -2,6 +2,7 @@
 
 mod action;
 mod actions;
+mod address;
 mod builder;
 mod change;
 mod client;
@@ -15,21 +16,24 @@ mod query;
 mod seams;
 mod shared;
 pub mod testing;
+mod transaction;
 mod typed;
+mod unharmed;
 mod watch;
 
 pub use action::ActionHandle;
 pub use actions::{Actions, StoredAction};
 pub use builder::ClientBuilder;
 pub use change::{Change, Changes};
-pub use client::{Client, CloseError};
-pub use collection::{Collection, CollectionBuilder, Transaction};
-pub use entity::{EntityHandle, EntityReading};
+pub use client::{Client, CloseError, Held};
+pub use collection::{Collection, CollectionBuilder};
+pub use entity::{EntityHandle, EntityReading, EntityUpdates};
 pub use error::{ActionError, CallError, LoadError, StartError};
-pub use list::{List, Updates};
+pub use list::{Diffs, List, Updates};
 pub use page::{Page, PageRow};
 pub use query::QueryBuilder;
 pub use seams::{Execute, Fetch};
+pub use transaction::Transaction;
 pub use watch::OnChange;
 
 pub use tidewire_cache::{StaleReason, Trust};

@@ -1,9 +1,9 @@
 //! A live list: the current page, and those that follow.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use parking_lot::Mutex;
@@ -15,9 +15,9 @@ use tidewire_model::{ListDiff, Query};
 use crate::client::Handles;
 use crate::error::LoadError;
 use crate::page::Page;
-use crate::shared::Watch;
+use crate::shared::{End, Watch};
 use crate::typed::Typed;
-use crate::watch::{Cell, OnChange};
+use crate::watch::{Cell, Follower, OnChange};
 
 /// A live list.
 ///
@@ -49,8 +49,12 @@ impl<T: DeserializeOwned> List<T> {
     pub(crate) fn new(handles: Arc<Handles>, typed: Arc<Typed<T>>, query: Query) -> Self {
         let cell = Arc::new(Cell::default());
         let target = Target::List(query.clone());
-        // A collection exists only once its type is defined, so watching is not refused.
-        let watch = handles.shared.watch(target, Arc::clone(&cell)).ok();
+        // A collection exists only once its type is defined, so watching is refused only where the
+        // client has ended; then the list shows what is known, and nothing further comes.
+        let watch = handles.shared.watch(target, &cell).ok();
+        if watch.is_none() {
+            cell.close();
+        }
         Self {
             inner: Arc::new(Inner {
                 handles,
@@ -70,29 +74,32 @@ impl<T: DeserializeOwned> List<T> {
     /// The page as it is now. Never waits.
     #[must_use]
     pub fn current(&self) -> Arc<Page<T>> {
-        let shared = &self.inner.handles.shared;
-        let reading = shared.reader.list(shared.clock.tick(), &self.query());
+        let reading = self.inner.handles.shared.list(&self.query());
         Arc::new(Page::new(reading, &self.inner.typed))
     }
 
-    /// Calls `listener` after every change, outside of any lock, until the returned value is
-    /// dropped. The listener may call anything, also write.
+    /// Calls `listener` after every change, outside of any lock, until the returned value is dropped;
+    /// for the last time when the client ends. The listener may call anything, also write.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) -> OnChange {
         self.inner.cell.on_change(Arc::new(listener))
     }
 
-    /// The current page, then every later one. Whoever is slow gets the latest, never a backlog.
+    /// The current page, then every later one, until the client is closed. Whoever is slow gets the
+    /// latest, never a backlog.
     #[must_use]
-    pub fn updates(&self) -> Updates<T>
-    where
-        T: Send + Sync + 'static,
-    {
+    pub fn updates(&self) -> Updates<T> {
         Updates {
             list: self.clone(),
             last: None,
-            seen: None,
-            waiting: None,
+            follower: Follower::new(Arc::clone(&self.inner.cell)),
         }
+    }
+
+    /// As [`updates`](Self::updates), each page with what leads to it from the one before, row by
+    /// row; the first is a reset.
+    #[must_use]
+    pub fn diffs(&self) -> Diffs<T> {
+        Diffs(self.updates())
     }
 
     /// Waits until the list is known and up to date, and gives its page.
@@ -123,12 +130,15 @@ impl<T: DeserializeOwned> List<T> {
             .inner
             .handles
             .shared
-            .watch(target, Arc::clone(&self.inner.cell))
+            .watch(target, &self.inner.cell)
             .ok();
         let shorter = std::mem::replace(&mut *window, (query, watch));
         drop(window);
         drop(shorter);
-        self.inner.cell.tell();
+        // By the driver, so that a listener may ask for more.
+        let shared = &self.inner.handles.shared;
+        shared.cells.tell_soon(&self.inner.cell);
+        shared.nudge.notify_one();
     }
 }
 
@@ -140,23 +150,24 @@ impl Handles {
         found: impl Fn() -> Option<R>,
     ) -> Result<R, LoadError> {
         let mut status = self.shared.status.subscribe();
-        let mut ended = self.shared.ended.subscribe();
         loop {
             let seen = cell.version();
             if let Some(result) = found() {
                 return Ok(result);
             }
-            if *ended.borrow_and_update() {
-                return Err(LoadError::Closed);
+            match self.shared.end() {
+                Some(End::Closed) => return Err(LoadError::Closed),
+                Some(End::Failed(reason)) => return Err(LoadError::Stopped(reason)),
+                None => {}
             }
             let now = status.borrow_and_update().clone();
             if now.connection == Connection::Stopped {
                 return Err(LoadError::Stopped(now.reason));
             }
             tokio::select! {
-                _ = cell.changed_since(seen) => {}
+                Some(_) = cell.changed_since(seen) => {}
+                // The end shows here too.
                 _ = status.changed() => {}
-                _ = ended.changed() => {}
             }
         }
     }
@@ -167,60 +178,66 @@ impl Handles {
 pub struct Updates<T> {
     list: List<T>,
     last: Option<Arc<Page<T>>>,
-    seen: Option<u64>,
-    waiting: Option<Waiting>,
+    follower: Follower,
 }
 
-struct Waiting(Pin<Box<dyn Future<Output = u64> + Send>>);
-
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Waiting")
-    }
-}
-
-impl<T: DeserializeOwned + Send + Sync + 'static> Updates<T> {
-    /// The next page that differs from the one given before; never ends while the list is held.
+impl<T: DeserializeOwned> Updates<T> {
+    /// The next page that differs from the one given before; `None` once the client is closed.
     pub async fn next(&mut self) -> Option<Arc<Page<T>>> {
-        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// The next page, with what leads to it from the one given before; the first is a reset.
+    /// The next page, with what leads to it from the one given before; the first is a reset. `None`
+    /// once the client is closed.
     pub async fn next_diff(&mut self) -> Option<(Arc<Page<T>>, ListDiff)> {
+        poll_fn(|context| self.poll_next_diff(context)).await
+    }
+
+    fn poll_next_diff(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<(Arc<Page<T>>, ListDiff)>> {
         let before = self.last.clone();
-        let page = self.next().await?;
-        let diff = before.map_or(ListDiff::Reset, |before| page.diff_from(&before));
-        Some((page, diff))
+        let page = ready!(Pin::new(self).poll_next(context));
+        Poll::Ready(page.map(|page| {
+            let diff = before.map_or(ListDiff::Reset, |before| page.diff_from(&before));
+            (page, diff)
+        }))
     }
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Stream for Updates<T> {
+impl<T: DeserializeOwned> Stream for Updates<T> {
     type Item = Arc<Page<T>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            if let Some(waiting) = &mut this.waiting {
-                match waiting.0.as_mut().poll(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(version) => {
-                        this.waiting = None;
-                        this.seen = Some(version);
-                    }
-                }
-            }
-            let seen = this.seen.unwrap_or_else(|| this.list.inner.cell.version());
+        while ready!(this.follower.poll_change(context)).is_some() {
             let page = this.list.current();
-            let news = this.last.as_ref().is_none_or(|last| !page.looks_like(last));
-            let cell = Arc::clone(&this.list.inner.cell);
-            this.waiting = Some(Waiting(Box::pin(
-                async move { cell.changed_since(seen).await },
-            )));
-            this.seen = Some(seen);
-            if news {
+            if this.last.as_ref().is_none_or(|last| !page.looks_like(last)) {
                 this.last = Some(Arc::clone(&page));
                 return Poll::Ready(Some(page));
             }
         }
+        Poll::Ready(None)
+    }
+}
+
+/// The pages of a list, each with what leads to it from the one before.
+#[derive(Debug)]
+pub struct Diffs<T>(Updates<T>);
+
+impl<T: DeserializeOwned> Diffs<T> {
+    /// The next page, with what leads to it from the one given before; the first is a reset. `None`
+    /// once the client is closed.
+    pub async fn next(&mut self) -> Option<(Arc<Page<T>>, ListDiff)> {
+        self.0.next_diff().await
+    }
+}
+
+impl<T: DeserializeOwned> Stream for Diffs<T> {
+    type Item = (Arc<Page<T>>, ListDiff);
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().0.poll_next_diff(context)
     }
 }

@@ -37,6 +37,7 @@ pub struct PageRow<T> {
 
 impl<T: DeserializeOwned> Page<T> {
     pub(crate) fn new(reading: ListReading, typed: &Typed<T>) -> Self {
+        typed.make_room(reading.rows.len());
         let rows = reading
             .rows
             .into_iter()

@@ -1,20 +1,28 @@
 //! What callers and the driver share: the engine behind its lock, and who is to be told.
 //!
-//! Under the engine's lock runs nothing but the engine: no wakers, no application code, no I/O.
+//! Under the engine's lock runs nothing but the engine: no wakers, no application code, no I/O. A
+//! panic of the engine ends the client and is told; it never reaches the caller.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
-use tidewire_cache::{Reader, Target, WatchId};
-use tidewire_engine::{Command, CommandError, Engine, Input, Reply, Status, Submission};
-use tidewire_model::{ActionId, EntityKey, Now, Tick, WallTime};
+use tidewire_cache::{ListReading, Reader, Reading, StaleReason, Target, Trust, WatchId};
+use tidewire_engine::{
+    Command, CommandError, Connection, Engine, Input, Reply, Status, Submission, Submitted, Switch,
+};
+use tidewire_model::{ActionId, EntityKey, Now, Query, Record, Tick, WallTime};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::action::{ActionCell, ActionHandle};
+use crate::action::ActionCell;
+use crate::client::Held;
+use crate::driver::Unsent;
+use crate::error::CallError;
+use crate::unharmed::unharmed;
 use crate::watch::{Cell, Cells};
 
 /// The time since the client was started, as the engine counts it.
@@ -23,7 +31,6 @@ pub(crate) struct Clock(Instant);
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        // Callers subtract from ticks; a start well above zero keeps that simple.
         Self(Instant::now())
     }
 
@@ -48,19 +55,46 @@ impl Clock {
     }
 }
 
+/// How a client came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was closed, and everything given to the store is stored.
+    Closed,
+    /// Something broke: what.
+    Failed(String),
+}
+
+/// How far a client is with its life. Stands beside the engine, so that no call can come between a
+/// look at the one and a change of the other.
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// No call is taken any more; what was taken is on its way into the store.
+    Closing,
+    Ended(End),
+}
+
+struct Core {
+    engine: Engine,
+    phase: Phase,
+}
+
 /// What callers and the driver share.
 pub(crate) struct Shared {
-    engine: Mutex<Engine>,
+    core: Mutex<Core>,
     pub(crate) clock: Clock,
-    pub(crate) reader: Reader,
-    /// Tells the driver that outputs wait.
+    reader: Reader,
+    /// Set at the end, before anybody is told of it.
+    over: AtomicBool,
+    /// Tells the driver that outputs wait, or that it is to end.
     pub(crate) nudge: Notify,
     pub(crate) cells: Cells,
     actions: Mutex<BTreeMap<ActionId, Weak<ActionCell>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) durable: Result<(), String>,
-    /// Set once the driver has ended.
-    pub(crate) ended: watch::Sender<bool>,
+    pub(crate) unsent: Arc<Unsent>,
+    /// Set once the driver has let go of everything, of the store above all.
+    pub(crate) gone: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Shared {
@@ -76,63 +110,164 @@ impl Shared {
         let status = engine.status();
         Self {
             reader: engine.reader(),
-            engine: Mutex::new(engine),
+            over: AtomicBool::new(false),
+            core: Mutex::new(Core {
+                engine,
+                phase: Phase::Open,
+            }),
             clock,
             nudge: Notify::new(),
             cells: Cells::default(),
             actions: Mutex::default(),
             status: watch::Sender::new(status),
             durable,
-            ended: watch::Sender::new(false),
+            unsent: Arc::default(),
+            gone: watch::Sender::new(false),
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Engine> {
-        self.engine.lock()
+    /// A caller's turn with the engine.
+    ///
+    /// # Errors
+    /// The client is closed, or has stopped.
+    pub(crate) fn ask<R>(&self, work: impl FnOnce(&mut Engine, Now) -> R) -> Result<R, CallError> {
+        let mut core = self.core.lock();
+        let result = match &core.phase {
+            Phase::Open => self.work(&mut core, work).map_err(CallError::Stopped),
+            Phase::Closing | Phase::Ended(End::Closed) => Err(CallError::Closed),
+            Phase::Ended(End::Failed(reason)) => Err(CallError::Stopped(reason.clone())),
+        };
+        drop(core);
+        self.nudge.notify_one();
+        result
+    }
+
+    /// The driver's turn with the engine; `None` once the client has ended.
+    pub(crate) fn drive<R>(&self, work: impl FnOnce(&mut Engine, Now) -> R) -> Option<R> {
+        let mut core = self.core.lock();
+        let result = match &core.phase {
+            Phase::Open | Phase::Closing => self.work(&mut core, work).ok(),
+            Phase::Ended(_) => None,
+        };
+        // Callers that wait for the lock get it before the driver takes it again.
+        MutexGuard::unlock_fair(core);
+        result
+    }
+
+    /// A look at the engine, also after the end.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
+        look(&self.core.lock().engine)
+    }
+
+    /// The one place where the engine runs. The time is read here, so that it never goes back.
+    fn work<R>(
+        &self,
+        core: &mut Core,
+        work: impl FnOnce(&mut Engine, Now) -> R,
+    ) -> Result<R, String> {
+        let now = self.clock.now();
+        unharmed(|| work(&mut core.engine, now)).inspect_err(|panic| {
+            // What it was at work on is half done; nobody may build on that.
+            core.phase = Phase::Ended(End::Failed(panic.clone()));
+        })
+    }
+
+    /// From here on every call is refused. The connection closes, and the driver ends once what was
+    /// taken is stored.
+    pub(crate) fn begin_close(&self) {
+        let mut core = self.core.lock();
+        if matches!(core.phase, Phase::Open) {
+            core.phase = Phase::Closing;
+            let off = Input::Command(Command::Switch(Switch::Off));
+            // A panic has set the phase, which is all that counts now.
+            let _ = self.work(&mut core, |engine, now| engine.handle(now, off));
+        }
+        drop(core);
+        self.nudge.notify_one();
+    }
+
+    /// Ends the client if it is closing and everything is stored; tells whether it has ended.
+    pub(crate) fn end_if_stored(&self) -> bool {
+        let mut core = self.core.lock();
+        if matches!(core.phase, Phase::Closing) && core.engine.is_stored() {
+            core.phase = Phase::Ended(End::Closed);
+        }
+        matches!(core.phase, Phase::Ended(_))
+    }
+
+    /// How the client ended, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        match &self.core.lock().phase {
+            Phase::Open | Phase::Closing => None,
+            Phase::Ended(end) => Some(end.clone()),
+        }
+    }
+
+    /// The client has ended, as it is known already or else so: whoever waits is told.
+    pub(crate) fn end_with(&self, end: End) {
+        let end = {
+            let mut core = self.core.lock();
+            if let Phase::Ended(known) = &core.phase {
+                known.clone()
+            } else {
+                core.phase = Phase::Ended(end.clone());
+                end
+            }
+        };
+        self.over.store(true, Ordering::Release);
+        let reason = match &end {
+            End::Closed => "the client is closed".to_owned(),
+            End::Failed(reason) => format!("the client has stopped: {reason}"),
+        };
+        self.status.send_replace(Status {
+            connection: Connection::Stopped,
+            reason,
+            next_attempt: None,
+        });
+        let actions: Vec<_> = self.actions.lock().values().cloned().collect();
+        for cell in actions.iter().filter_map(Weak::upgrade) {
+            cell.end(&end);
+        }
+        self.cells.close();
     }
 
     /// Has a command done; what it changed is in the view when this returns.
-    pub(crate) fn command(&self, command: Command) -> Result<Reply, CommandError> {
-        let reply = {
-            let mut engine = self.engine.lock();
-            engine.handle(self.clock.now(), Input::Command(command))
-        };
-        self.nudge.notify_one();
-        match reply {
-            Reply::Refused(error) => Err(error),
-            reply => Ok(reply),
+    pub(crate) fn command(&self, command: Command) -> Result<(), CallError> {
+        match self.ask(|engine, now| engine.handle(now, Input::Command(command)))? {
+            Reply::Refused(error) => Err(error.into()),
+            Reply::Done | Reply::Watching(_) | Reply::Submitted(_) => Ok(()),
         }
     }
 
+    /// Submits a write; `None`, with nothing done, where the entity is not any more as it was `seen`.
     pub(crate) fn submit(
-        self: &Arc<Self>,
+        &self,
         submission: Submission,
-    ) -> Result<ActionHandle, CommandError> {
-        let cell;
-        let submitted = {
-            let mut engine = self.engine.lock();
-            let input = Input::Command(Command::Submit(submission));
-            match engine.handle(self.clock.now(), input) {
+        seen: Option<(&EntityKey, &Record)>,
+    ) -> Result<Option<(Submitted, Arc<ActionCell>)>, CallError> {
+        self.ask(|engine, now| {
+            if seen.is_some_and(|(key, record)| !self.is_still(now.tick, key, record)) {
+                return Ok(None);
+            }
+            match engine.handle(now, Input::Command(Command::Submit(submission))) {
                 Reply::Submitted(submitted) => {
                     // Before the lock is given back, or the driver could have news of an action
                     // that nobody listens for yet.
-                    cell = Arc::new(ActionCell::default());
-                    self.actions
-                        .lock()
-                        .insert(submitted.id, Arc::downgrade(&cell));
-                    submitted
+                    let cell = Arc::new(ActionCell::default());
+                    let weak = Arc::downgrade(&cell);
+                    self.actions.lock().insert(submitted.id, weak);
+                    Ok(Some((submitted, cell)))
                 }
-                Reply::Refused(error) => return Err(error),
-                Reply::Done | Reply::Watching(_) => return Err(CommandError::Empty),
+                Reply::Refused(error) => Err(error.into()),
+                Reply::Done | Reply::Watching(_) => Err(CommandError::Empty.into()),
             }
-        };
-        self.nudge.notify_one();
-        Ok(ActionHandle::new(
-            Arc::clone(self),
-            submitted.id,
-            submitted.keys,
-            cell,
-        ))
+        })?
+    }
+
+    fn is_still(&self, now: Tick, key: &EntityKey, record: &Record) -> bool {
+        let reading = self.reader.get(now, key);
+        let shown = reading.presence.record();
+        shown.is_some_and(|shown| shown.shares_memory(record) || shown == record)
     }
 
     /// The handle of an action of this process, if somebody still holds one.
@@ -144,41 +279,58 @@ impl Shared {
         self.actions.lock().remove(&id);
     }
 
-    /// Every action somebody still holds a handle of.
-    pub(crate) fn held_actions(&self) -> Vec<Arc<ActionCell>> {
-        self.actions
-            .lock()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect()
-    }
-
+    /// Watches something.
     pub(crate) fn watch(
         self: &Arc<Self>,
         target: Target,
-        cell: Arc<Cell>,
-    ) -> Result<Watch, CommandError> {
-        match self.command(Command::Watch(target))? {
+        cell: &Arc<Cell>,
+    ) -> Result<Watch, CallError> {
+        let input = Input::Command(Command::Watch(target));
+        let watching = self.ask(|engine, now| match engine.handle(now, input) {
             Reply::Watching(id) => {
-                self.cells.insert(id, cell);
-                Ok(Watch {
-                    shared: Arc::clone(self),
-                    id,
-                })
+                // Before the lock is given back, or the cell would miss what happens meanwhile.
+                self.cells.insert(id, Arc::clone(cell));
+                Ok(id)
             }
-            Reply::Done | Reply::Submitted(_) | Reply::Refused(_) => Err(CommandError::Empty),
+            Reply::Refused(error) => Err(CallError::from(error)),
+            Reply::Done | Reply::Submitted(_) => Err(CommandError::Empty.into()),
+        });
+        Ok(Watch {
+            shared: Arc::clone(self),
+            id: watching??,
+        })
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            watches: self.cells.len(),
+            actions: self.actions.lock().len(),
+            unsent_frames: self.unsent.frames(),
+            unsent_bytes: self.unsent.bytes(),
         }
     }
 
-    /// How many watches and handles of actions there are; zero when everything was given back.
-    pub(crate) fn held(&self) -> (usize, usize) {
-        let actions = self
-            .actions
-            .lock()
-            .values()
-            .filter(|cell| cell.strong_count() > 0)
-            .count();
-        (self.cells.len(), actions)
+    /// An entity as the view has it.
+    pub(crate) fn get(&self, key: &EntityKey) -> Reading {
+        let mut reading = self.reader.get(self.clock.tick(), key);
+        reading.trust = self.trust(reading.trust);
+        reading
+    }
+
+    /// A window of a list as the view has it.
+    pub(crate) fn list(&self, query: &Query) -> ListReading {
+        let mut reading = self.reader.list(self.clock.tick(), query);
+        reading.trust = self.trust(reading.trust);
+        reading
+    }
+
+    /// After the end nothing is live, whatever the engine came to say of it (law 16).
+    fn trust(&self, trust: Trust) -> Trust {
+        if trust == Trust::Live && self.over.load(Ordering::Acquire) {
+            Trust::Stale(StaleReason::Disconnected)
+        } else {
+            trust
+        }
     }
 
     /// The id an entity has by now; the one given, unless the server named it since.
@@ -197,7 +349,23 @@ pub(crate) struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.shared.cells.remove(self.id);
-        // Giving back is never refused.
+        // Refused only after the end, when nothing is watched anyway.
         let _ = self.shared.command(Command::Unwatch(self.id));
     }
 }
+
+/// Held by the driver: when it goes, for whatever reason, nobody waits for it any longer.
+#[derive(Debug)]
+pub(crate) struct Pumped(pub(crate) Arc<Shared>);
+
+impl Drop for Pumped {
+    fn drop(&mut self) {
+        // Does nothing where the end was told already.
+        self.0
+            .end_with(End::Failed("its tokio runtime has ended".into()));
+        self.0.gone.send_replace(true);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
-//! What the driver starts outside, each in a task of its own that tells when it is done.
+//! What the driver starts outside, each in a task of its own that gives back what it has done.
+//!
+//! A task holds only what it needs, and never the store beside a call of the application.
 
 use std::sync::Arc;
 
@@ -9,17 +11,17 @@ use tidewire_model::{ActionId, EntityType};
 use tidewire_protocol::{Class, FetchWhat};
 use tidewire_queue::Action;
 use tidewire_store::Txn;
-use tidewire_transport::{ConnectError, ConnectRequest, Connection, Limits};
+use tidewire_transport::{ConnectError, ConnectRequest, Connection, Limits, Transport};
 
 use super::socket::Socket;
-use super::{CONNECT_TIMEOUT, Driver, Outside};
+use super::{CONNECT_TIMEOUT, Driver};
+use crate::builder::TokenSource;
+use crate::unharmed::unharmed_future;
 
 /// What a task has done.
 pub(super) enum Happened {
     Connected(Generation, Connection, Option<String>),
     ConnectFailed(Generation, String, Trouble),
-    Written(Generation, usize),
-    PingUnsupported(Generation),
     Stored(StoreTicket, Result<(), String>),
     Fetched(FetchNumber, Result<Fetched, Failure>),
     Executed(ActionId, Result<Executed, Failure>),
@@ -39,9 +41,9 @@ impl Driver {
                     token,
                 });
                 // Which dialect is spoken is decided now.
-                let reader = self.shared.lock().frame_reader();
-                let happen = self.happen.clone();
-                self.socket = Some(Socket::new(generation, reader, connection, happen));
+                let reader = self.shared.look(|engine| engine.frame_reader());
+                let unsent = Arc::clone(&self.shared.unsent);
+                self.socket = Some(Socket::new(generation, reader, connection, unsent));
             }
             Happened::ConnectFailed(generation, reason, trouble) => {
                 self.connecting
@@ -52,12 +54,6 @@ impl Driver {
                     trouble,
                 });
             }
-            Happened::Written(generation, bytes) => {
-                self.hand_in(Input::Written { generation, bytes });
-            }
-            Happened::PingUnsupported(generation) => {
-                self.hand_in(Input::PingUnsupported { generation });
-            }
             Happened::Stored(ticket, result) => self.hand_in(Input::Stored { ticket, result }),
             Happened::Fetched(number, result) => self.hand_in(Input::Fetched { number, result }),
             Happened::Executed(action, result) => self.hand_in(Input::Executed { action, result }),
@@ -66,38 +62,46 @@ impl Driver {
 
     pub(super) fn connect(&mut self, generation: Generation, subprotocols: &[&'static str]) {
         self.socket = None;
-        if let Some((_, connecting)) = self.connecting.take() {
-            connecting.abort();
-        }
+        self.give_up_connecting();
         let mut request = ConnectRequest::new(self.outside.url.clone());
         request.subprotocols = subprotocols.iter().map(ToString::to_string).collect();
         request.limits = Limits {
             max_frame_bytes: usize::try_from(self.outside.max_frame_bytes).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let (outside, happen) = (Arc::clone(&self.outside), self.happen.clone());
-        let attempt = tokio::spawn(async move {
-            let happened = match tokio::time::timeout(CONNECT_TIMEOUT, attempt(&outside, request))
-                .await
-            {
-                Ok(Ok((connection, token))) => Happened::Connected(generation, connection, token),
-                Ok(Err(error)) => {
-                    let trouble = if error.is_permanent() {
-                        Trouble::Lasting
-                    } else {
-                        Trouble::Passing
-                    };
-                    Happened::ConnectFailed(generation, error.to_string(), trouble)
+        let attempt = attempt(
+            self.outside.token.clone(),
+            Arc::clone(&self.outside.transport),
+            request,
+        );
+        let attempt = self.tasks.spawn(async move {
+            let attempt = tokio::time::timeout(CONNECT_TIMEOUT, unharmed_future(attempt));
+            let (reason, trouble) = match attempt.await {
+                Ok(Ok(Ok((connection, token)))) => {
+                    return Happened::Connected(generation, connection, token);
                 }
-                Err(_) => {
-                    let reason = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
-                    Happened::ConnectFailed(generation, reason, Trouble::Passing)
-                }
+                Ok(Ok(Err(error))) if error.is_permanent() => (error.to_string(), Trouble::Lasting),
+                Ok(Ok(Err(error))) => (error.to_string(), Trouble::Passing),
+                Ok(Err(panic)) => (
+                    format!(
+                        "no connection: the transport, or what gives the token, broke: {panic}"
+                    ),
+                    Trouble::Passing,
+                ),
+                Err(_) => (
+                    format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
+                    Trouble::Passing,
+                ),
             };
-            // The driver ends only after its tasks are of no interest any more.
-            let _ = happen.send(happened).await;
+            Happened::ConnectFailed(generation, reason, trouble)
         });
         self.connecting = Some((generation, attempt));
+    }
+
+    pub(super) fn give_up_connecting(&mut self) {
+        if let Some((_, attempt)) = self.connecting.take() {
+            attempt.abort();
+        }
     }
 
     fn is_connecting(&self, generation: Generation) -> bool {
@@ -106,80 +110,66 @@ impl Driver {
             .is_some_and(|(attempt, _)| *attempt == generation)
     }
 
-    pub(super) fn spawn_store(&self, ticket: StoreTicket, group: Vec<Txn>) {
-        let (outside, happen) = (Arc::clone(&self.outside), self.happen.clone());
-        tokio::spawn(async move {
-            let commit = async move { outside.store.commit(group).await };
-            let result = match unharmed(commit).await {
+    pub(super) fn spawn_store(&mut self, ticket: StoreTicket, group: Vec<Txn>) {
+        let store = Arc::clone(&self.outside.store);
+        self.storing.spawn(async move {
+            let result = match unharmed_future(store.commit(group)).await {
                 Ok(result) => result.map_err(|error| error.to_string()),
                 Err(panic) => Err(panic),
             };
-            let _ = happen.send(Happened::Stored(ticket, result)).await;
+            Happened::Stored(ticket, result)
         });
     }
 
     pub(super) fn spawn_fetch(
-        &self,
+        &mut self,
         number: FetchNumber,
         entity_type: EntityType,
         what: FetchWhat,
     ) {
-        let (outside, happen) = (Arc::clone(&self.outside), self.happen.clone());
-        tokio::spawn(async move {
-            let fetch = async move {
-                match &outside.fetch {
-                    Some(fetch) => fetch.fetch(&entity_type, what).await,
-                    None => Err(failure(
-                        "not_configured",
-                        "the client was built without fetch()",
-                    )),
-                }
+        let fetch = self.outside.fetch.clone();
+        self.tasks.spawn(async move {
+            let result = match &fetch {
+                Some(fetch) => unharmed_future(fetch.fetch(&entity_type, what))
+                    .await
+                    .unwrap_or_else(|panic| Err(failure("panicked", &panic))),
+                None => Err(failure(
+                    "not_configured",
+                    "the client was built without fetch()",
+                )),
             };
-            let result = unharmed(fetch).await;
-            let result = result.unwrap_or_else(|panic| Err(failure("panicked", &panic)));
-            let _ = happen.send(Happened::Fetched(number, result)).await;
+            Happened::Fetched(number, result)
         });
     }
 
-    pub(super) fn spawn_execute(&self, action: Action) {
-        let (outside, happen, id) = (Arc::clone(&self.outside), self.happen.clone(), action.id);
-        tokio::spawn(async move {
-            let execute = async move {
-                match &outside.execute {
-                    Some(execute) => execute.execute(&action).await,
-                    None => Err(failure(
-                        "not_configured",
-                        "the client was built without execute()",
-                    )),
-                }
+    pub(super) fn spawn_execute(&mut self, action: Action) {
+        let execute = self.outside.execute.clone();
+        self.tasks.spawn(async move {
+            let result = match &execute {
+                Some(execute) => unharmed_future(execute.execute(&action))
+                    .await
+                    // Nobody knows how far it had come.
+                    .unwrap_or_else(|panic| Err(Failure::outcome_unknown("panicked", panic))),
+                None => Err(failure(
+                    "not_configured",
+                    "the client was built without execute()",
+                )),
             };
-            let result = unharmed(execute).await;
-            // Nobody knows how far it had come.
-            let result =
-                result.unwrap_or_else(|panic| Err(Failure::outcome_unknown("panicked", panic)));
-            let _ = happen.send(Happened::Executed(id, result)).await;
+            Happened::Executed(action.id, result)
         });
     }
-}
-
-/// Runs code that is not ours, so that its panic is an answer and not a silence.
-async fn unharmed<R: Send + 'static>(
-    work: impl Future<Output = R> + Send + 'static,
-) -> Result<R, String> {
-    tokio::spawn(work)
-        .await
-        .map_err(|_| "it panicked".to_owned())
 }
 
 async fn attempt(
-    outside: &Outside,
+    token: Option<TokenSource>,
+    transport: Arc<dyn Transport>,
     request: ConnectRequest,
 ) -> Result<(Connection, Option<String>), ConnectError> {
-    let token = match &outside.token {
+    let token = match &token {
         Some(source) => source().await,
         None => None,
     };
-    let connection = outside.transport.connect(request).await?;
+    let connection = transport.connect(request).await?;
     Ok((connection, token))
 }
 

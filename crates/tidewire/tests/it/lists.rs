@@ -248,9 +248,10 @@ async fn law_18_when_the_handles_are_dropped_everything_is_given_back() {
     list.loaded().await.expect("it loads");
     let entity = customers.entity("c1").expect("a good id");
     list.more(5);
-    assert_eq!(client.held().0, 2);
+    assert_eq!(client.held().watches, 2);
     drop((list, entity));
-    assert_eq!(client.held(), (0, 0));
+    let held = client.held();
+    assert_eq!((held.watches, held.actions), (0, 0));
     until("the stream is given back", || {
         server.stats().subscriptions == 0
     })

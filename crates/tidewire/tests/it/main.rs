@@ -2,8 +2,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod callers;
+mod ends;
+mod listeners;
 mod lists;
 mod pipe_server;
+mod raw_server;
 mod sockets;
+mod stuck;
 mod waiting;
 mod writes;

@@ -88,6 +88,11 @@ impl PipeServer {
             .batch_window(Duration::ZERO)
     }
 
+    /// What leads to this server.
+    pub fn transport(&self) -> PipeTransport {
+        self.transport.clone()
+    }
+
     /// The network between client and server.
     pub fn network(&self) -> &PipeControl {
         &self.network

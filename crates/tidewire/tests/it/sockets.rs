@@ -91,7 +91,7 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
         drop((made, customers));
         client.close(Duration::from_secs(5)).await.expect("in time");
     }
-    let store = reopen(&store).await;
+    let store = SqliteStore::open(&store).expect("the client has given it back");
     let client = Client::builder(&running.url)
         .store(store)
         .start()
@@ -109,18 +109,6 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
     running.task.abort();
 }
 
-/// The store is given back when the driver of the closed client has ended.
-async fn reopen(path: &Path) -> SqliteStore {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        match SqliteStore::open(path) {
-            Ok(store) => return store,
-            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_second_client_on_a_store_gets_a_clear_busy() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -135,7 +123,14 @@ async fn a_second_client_on_a_store_gets_a_clear_busy() {
 
 #[tokio::test]
 async fn a_wrong_address_is_refused_at_once_with_a_word() {
-    for url in ["http://localhost:1/live", "localhost:1", ""] {
+    for url in [
+        "http://localhost:1/live",
+        "localhost:1",
+        "",
+        "ws://",
+        "ws:///live",
+        "ws://localhost:99999",
+    ] {
         let error = Client::builder(url).start().expect_err("it is no address");
         assert!(matches!(error, StartError::BadUrl(_)));
         assert!(error.to_string().contains("ws://"), "{error}");
@@ -164,4 +159,36 @@ fn without_a_runtime_the_start_says_so() {
         .start()
         .expect_err("there is no runtime");
     assert_eq!(error, StartError::NoRuntime);
+}
+
+#[tokio::test]
+async fn a_store_of_somebody_else_is_refused_when_the_client_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = serve(&folder.path().join("server.db")).await;
+    let path = folder.path().join("app.db");
+    let builder = |url: &str| {
+        let store = SqliteStore::open(&path).expect("it is free");
+        Client::builder(url).store(store)
+    };
+    let client = builder(&running.url).start().expect("it starts");
+    let mut status = client.status_updates();
+    let up = status.wait_for(|status| status.connection == Connection::Connected);
+    tokio::time::timeout(Duration::from_secs(10), up)
+        .await
+        .expect("soon")
+        .expect("it runs");
+    client.close(Duration::from_secs(5)).await.expect("in time");
+
+    let error = builder(&running.url).identity("user-2").start();
+    let error = error.expect_err("it is another's");
+    assert!(
+        matches!(&error, StartError::OtherIdentity { identity, .. } if identity == "user-2"),
+        "{error:?}"
+    );
+    let StartError::OtherIdentity { store, .. } = error else {
+        panic!("it is the store of another")
+    };
+    let again = builder(&running.url).identity(store).start();
+    again.expect("it is the same user");
+    running.task.abort();
 }

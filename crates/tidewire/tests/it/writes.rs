@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tidewire::{ActionError, Patch, Record};
+use tidewire::{ActionError, CallError, Patch, Record};
 
 use crate::pipe_server::{PipeServer, put};
-use crate::waiting::{Customer, ids, page_where, record, until};
+use crate::waiting::{Customer, customer, ids, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_write_made_offline_is_in_the_view_at_once_and_arrives_later() {
@@ -137,10 +137,10 @@ async fn several_writes_are_one_action_and_one_commit() {
     let list = customers.query().sort_asc("score").live();
     list.loaded().await.expect("it loads");
     let commits = server.stats().commits;
-    let both = customers.transaction(|transaction| {
+    let both = client.transaction(|transaction| {
         transaction
-            .update("c1", Patch::new().set("score", 10))?
-            .delete("c2")?;
+            .update(&customers, "c1", Patch::new().set("score", 10))?
+            .delete(&customers, "c2")?;
         Ok(())
     });
     let both = both.expect("taken");
@@ -191,7 +191,7 @@ async fn the_connection_is_cut_a_hundred_times_and_every_write_arrives_once() {
     for n in 0..100 {
         last = Some(
             customers
-                .create(&crate::waiting::customer(&format!("c{n:03}"), n))
+                .create(&customer(&format!("c{n:03}"), n))
                 .expect("taken"),
         );
         if n % 3 == 0 {
@@ -211,4 +211,112 @@ async fn the_connection_is_cut_a_hundred_times_and_every_write_arrives_once() {
     .await;
     assert_eq!(server.rows("customers").len(), 100);
     assert_eq!(page.total_count(), Some(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_action_writes_several_collections() {
+    let server = PipeServer::start();
+    server.publish(vec![put("customers", &record("c1", 1))]);
+    let client = server.client().start().expect("it starts");
+    let of = |name| {
+        client
+            .collection::<Customer>(name)
+            .build()
+            .expect("a good name")
+    };
+    let (customers, orders) = (of("customers"), of("orders"));
+    let commits = server.stats().commits;
+    let both = client
+        .transaction(|transaction| {
+            transaction
+                .update(&customers, "c1", Patch::new().set("score", 2))?
+                .create(&orders, &customer("o1", 3))?;
+            Ok(())
+        })
+        .expect("taken");
+    assert!(
+        orders.get("o1").expect("it fits").is_some(),
+        "shown at once"
+    );
+    assert_eq!(client.actions().counts().waiting, 1, "it is one action");
+    both.accepted().await.expect("accepted");
+    assert_eq!(server.rows("customers"), [record("c1", 2)]);
+    assert_eq!(server.rows("orders"), [record("o1", 3)]);
+    assert_eq!(server.stats().commits, commits + 1);
+
+    let stranger = server.client().offline().start().expect("it starts");
+    let mixed = stranger.transaction(|transaction| {
+        transaction.delete(&customers, "c1")?;
+        Ok(())
+    });
+    assert!(matches!(mixed, Err(CallError::OtherClient(_))), "{mixed:?}");
+    assert!(client.transaction(|_| Ok(())).is_err(), "nothing to write");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_threads_that_edit_one_entity_lose_nothing() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    customers.create(&customer("c1", 0)).expect("taken");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    customers
+                        .edit("c1", |customer| customer.score += 1)
+                        .expect("taken");
+                }
+            });
+        }
+    });
+    let value = customers.get("c1").expect("it fits");
+    assert_eq!(value.expect("it is there").score, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_changes_nothing_is_no_action() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    customers.create(&customer("c1", 7)).expect("taken");
+    let edit = customers
+        .edit("c1", |customer| customer.score = 7)
+        .expect("nothing to do");
+    assert!(edit.is_nothing());
+    assert_eq!(client.actions().counts().waiting, 1);
+    edit.accepted().await.expect("there is nothing to accept");
+    edit.visible().await.expect("it is visible");
+    assert_eq!(edit.current_id().as_str(), "c1");
+    assert!(edit.cancel().is_err());
+    let real = customers
+        .edit("c1", |customer| customer.score = 8)
+        .expect("taken");
+    assert!(!real.is_nothing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_writes_its_own_entity_is_an_error_and_no_endless_loop() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    customers.create(&customer("c1", 0)).expect("taken");
+    let inside = customers.clone();
+    let mut n = 0;
+    let edit = customers.edit("c1", |customer| {
+        n += 1;
+        customer.score = -1;
+        let patch = Patch::new().set("score", n);
+        inside.update("c1", patch).expect("taken");
+    });
+    assert!(matches!(edit, Err(CallError::Contended(_))), "{edit:?}");
 }
