@@ -203,6 +203,12 @@ impl Requests {
         );
     }
 
+    /// A stream was forgotten: what was asked for of it is of no use.
+    pub(crate) fn drop_type(&mut self, forgotten: &EntityType) {
+        self.open
+            .retain(|_, request| request.wanted.entity_type() != forgotten);
+    }
+
     /// What is on its way.
     pub(crate) fn under_way(&self) -> UnderWay {
         let mut under_way = UnderWay::default();

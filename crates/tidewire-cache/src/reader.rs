@@ -163,7 +163,8 @@ impl Snapshot<'_> {
             .iter_from_nth(begin)
             .take(limit)
             .map(|(place, ())| place);
-        let (mut rows, mut trust) = (Vec::new(), stream.judge_run(now, run));
+        let trust = worse(stream.judge_run(now, run), stream.judge_ground(now));
+        let (mut rows, mut trust) = (Vec::new(), trust);
         for place in places {
             trust = worse(trust, stream.doubt_row(now, place.id()));
             rows.extend(stream.row(place));
@@ -282,6 +283,18 @@ impl Stream {
             Scope::Window => Trust::Live,
         };
         worse(worse(trust, disputed), doubt)
+    }
+
+    /// How far the places of pending rows can be trusted, in the window or out of it: one whose base
+    /// is out of date may belong before it, or in it.
+    fn judge_ground(&self, now: Tick) -> Trust {
+        if self.scope() == Scope::Whole || self.is_ground_sound() {
+            return Trust::Live;
+        }
+        let evidence = self.oldest_ground().and_then(|id| self.evidence(id));
+        evidence.map_or(Trust::Live, |evidence| {
+            self.standing.judge(now, &self.settings, &evidence).0
+        })
     }
 
     /// What speaks against one row of a list. A list vouches for its rows, but not for those that

@@ -254,6 +254,11 @@ impl Stream {
         })
     }
 
+    /// The entity of a pending action whose base is known least far.
+    pub(crate) fn oldest_ground(&self) -> Option<&EntityId> {
+        self.rests.first().map(|((_, _, id), ())| id)
+    }
+
     /// What single entities do to the readings of every list.
     fn ground(&self) -> Ground {
         match self.scope() {

@@ -56,8 +56,10 @@ pub(crate) enum Clearing {
 }
 
 impl Clearing {
-    /// Forgets everything the server confirmed of a stream.
+    /// Forgets everything the server confirmed of a stream. What was asked for before is not
+    /// believed either: nothing here tells any more what it would be older than, or may not show.
     fn begin(&mut self, entity_type: &EntityType, desk: &mut Desk<'_>) {
+        desk.requests.drop_type(entity_type);
         if let Some((stream, _)) = desk.world.edit(entity_type) {
             let old = stream.clear();
             desk.retired.push(old);

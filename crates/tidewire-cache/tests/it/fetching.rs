@@ -149,3 +149,22 @@ fn a_request_is_answered_once() {
     rig.flush();
     assert_eq!(rig.n("a"), Some(1));
 }
+
+#[test]
+fn law_4_what_was_asked_for_before_a_stream_was_given_back_is_not_believed_after_it() {
+    let mut rig = Rig::attached(5);
+    let watch = rig.cache.watch(Target::Entity(key("a")));
+    let ticket = rig.ask(&["a"]);
+    rig.commit(6, vec![put("a", 2, 6)]);
+    rig.flush();
+    assert_eq!(rig.n("a"), Some(2));
+    rig.cache.unwatch(watch);
+    rig.detach(DetachReason::Ended);
+    rig.flush();
+    assert_eq!(
+        rig.entities(ticket, Some(point(5)), vec![row("a", 1, 5)], &[]),
+        Taken::NotHeld
+    );
+    rig.flush();
+    assert!(rig.is_unknown("a"));
+}

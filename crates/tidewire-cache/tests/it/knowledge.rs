@@ -598,7 +598,7 @@ fn law_17_a_peer_makes_no_streams_of_types_that_nobody_uses() {
     assert_eq!(rig.take(over), Taken::NotHeld);
     rig.take(Intake::Answer {
         action: crate::support::action(1),
-        as_of: [(never.clone(), at(4))].into(),
+        as_of: [(never.clone(), point(4))].into(),
         rows: vec![(never, row("a", 1, 4))],
         missing: Vec::new(),
         replaced: [].into(),

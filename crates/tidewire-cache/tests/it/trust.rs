@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tidewire_cache::{
-    Attached, CollectionSettings, DetachReason, Intake, StaleReason, Target, Trust,
+    Attached, CollectionSettings, DetachReason, Intake, StaleReason, Target, Trust, Wanted,
 };
 
 use crate::support::{
-    Rig, by_client, by_n, complete, key, point, push_put, put, row, things, windowed,
+    Rig, by_client, by_n, complete, key, point, push_put, put, row, set, things, windowed,
 };
 
 #[test]
@@ -197,4 +198,45 @@ fn law_10_an_entity_that_has_aged_and_is_young_again_is_told_to_its_watchers() {
         assert_eq!(rig.flush(), woken, "after {millis} ms");
         assert_eq!(rig.trust("a"), Trust::Fresh);
     }
+}
+
+#[test]
+fn law_9_a_list_is_not_live_while_a_pending_row_before_its_window_stands_on_an_old_base() {
+    let mut rig = Rig::attached(5);
+    let second = by_n(2).offset(1);
+    rig.cache.watch(Target::List(second.clone()));
+    rig.flush();
+    rig.serve_page(
+        5,
+        vec![row("a", 1, 5), row("b", 2, 5), row("c", 3, 5)],
+        3,
+        true,
+    );
+    rig.flush();
+    rig.add(1, vec![set("a", json!({"m": 1}))]);
+    assert_eq!(rig.list(&second).trust, Trust::Live);
+    // What happened meanwhile is not known: where a stands may have changed, and with it who is second.
+    rig.detach(DetachReason::Disconnected);
+    rig.subscribe(Attached::Now, 9, 9);
+    rig.flush();
+    let wanted = rig.wants().into_iter();
+    for wanted in wanted {
+        if matches!(wanted, Wanted::Page { .. }) {
+            let ticket = rig.begin(&wanted);
+            rig.page(
+                ticket,
+                Some(point(9)),
+                vec![row("b", 2, 5), row("c", 3, 5)],
+                Some(2),
+                true,
+            );
+        }
+    }
+    rig.flush();
+    assert_ne!(rig.list(&second).trust, Trust::Live);
+    let ticket = rig.ask(&["a"]);
+    rig.entities(ticket, Some(point(9)), Vec::new(), &["a"]);
+    rig.flush();
+    assert_eq!(rig.list(&second).trust, Trust::Live);
+    assert_eq!(rig.ids(&second), "c");
 }

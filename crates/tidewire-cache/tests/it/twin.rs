@@ -457,6 +457,7 @@ impl Twin {
                 self.hidden = true;
             } else {
                 self.entities.clear();
+                self.asked.clear();
                 self.complete = None;
             }
         }

@@ -379,7 +379,8 @@ async fn a_client_whose_store_failed_can_still_be_closed() {
         panic!("it was stored")
     };
     assert!(reason.contains("the disk is full"), "{reason}");
-    made.cancel().expect("it was never sent");
+    let refused = made.cancel().expect_err("it could not be stored either");
+    assert!(refused.to_string().contains("the disk is full"), "{refused}");
     client
         .close(SOON)
         .await
