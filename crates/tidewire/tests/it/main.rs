@@ -1,6 +1,7 @@
 //! The facade against a real hub: over the in-memory pipe in virtual time, and over real sockets.
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+mod basic;
 mod callers;
 mod ends;
 mod listeners;
