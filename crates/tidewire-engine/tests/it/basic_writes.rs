@@ -46,15 +46,18 @@ fn other_lanes_do_not_wait_for_one_that_is_at_work() {
 
 #[test]
 fn law_13_a_write_at_work_is_not_given_again_when_the_socket_is_lost() {
-    let mut bench = basic(OWN);
-    bench.basic_up();
-    let first = bench.update("c1", 1);
-    let second = bench.update("c1", 2);
-    bench.cut();
-    bench.basic_up();
-    assert_eq!(bench.executed_ids(), [first], "it is still at work");
-    bench.answer(first, Ok(wrote(vec![person_row("c1", "A", 1)])));
-    assert_eq!(bench.executed_ids(), [first, second]);
+    for own in [OWN, OWN_WITH_KEY] {
+        let mut bench = basic(own);
+        bench.basic_up();
+        let first = bench.update("c1", 1);
+        let second = bench.update("c1", 2);
+        bench.cut();
+        bench.basic_up();
+        assert_eq!(bench.executed_ids(), [first], "it is still at work");
+        assert_eq!(bench.state(first), Some(ActionState::PossiblySent));
+        bench.answer(first, Ok(wrote(vec![person_row("c1", "A", 1)])));
+        assert_eq!(bench.executed_ids(), [first, second]);
+    }
 }
 
 #[test]
