@@ -90,7 +90,7 @@ fn speaks_basic(server: &mut dyn BasicServer) {
 
 /// What an application that drops its last handle says.
 fn hears_the_end_of_interest(server: &dyn BasicServer) {
-    let client = Client::builder(&server.url())
+    let client = Client::builder(server.url())
         .dialect(Dialects::Basic)
         .start()
         .unwrap();

@@ -1,8 +1,14 @@
 //! The page in a real browser.
 
+use std::time::Instant;
+
 use crate::demo::Demo;
-use crate::support::lacking;
+use crate::support::http::Events;
 use crate::support::webdriver::Browser;
+use crate::support::{DEADLINE, lacking};
+
+/// The tabs a demo takes.
+const TABS: usize = 64;
 
 const LACK: &str = "a browser, named by TIDEWIRE_CHROMIUM and TIDEWIRE_CHROMEDRIVER,";
 
@@ -292,6 +298,14 @@ fn a_page_that_is_not_seen_keeps_no_connection_and_is_up_to_date_when_it_is_seen
         ));
     };
     seen(true);
+    // All places for tabs can be had, so the page holds none.
+    let mut tabs = Vec::new();
+    let started = Instant::now();
+    while tabs.len() < TABS {
+        assert!(started.elapsed() < DEADLINE, "only {} places", tabs.len());
+        tabs.extend(Events::open(&demo.address));
+    }
+    drop(tabs);
     demo.post(
         "/api/write",
         &serde_json::json!({"name": "update", "id": "c-1", "fields": {"city": "Lund"}}),
