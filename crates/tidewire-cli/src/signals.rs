@@ -1,22 +1,29 @@
 //! The wish of the user, or of the system, that the program ends.
 
+use tokio::sync::oneshot;
+
 use crate::failure::{Failure, tell};
 
 /// Resolves once the program is asked to end. From the call on, being asked no longer kills it; being
-/// asked again, while it is ending, does.
+/// asked again, while it is ending, does, whether or not anybody still waits here.
 ///
 /// # Errors
 /// The operating system does not tell.
 pub(crate) fn end() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut asked = Asked::listen()
         .map_err(|error| Failure::failed(format!("signals cannot be listened for: {error}")))?;
-    Ok(async move {
+    let (tell_end, end) = oneshot::channel();
+    tokio::spawn(async move {
         asked.next().await;
-        tokio::spawn(async move {
-            asked.next().await;
-            tell("ended at once, as it was asked to twice");
-            std::process::exit(1);
-        });
+        // Nobody waits any more where the command is at its end already.
+        let _ = tell_end.send(());
+        asked.next().await;
+        tell("ended at once, as it was asked to twice");
+        std::process::exit(1);
+    });
+    Ok(async {
+        // It is told before its sender goes.
+        let _ = end.await;
     })
 }
 

@@ -1,6 +1,6 @@
 //! `queue sync`: sends what a store keeps, and says what became of each write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
     let mut report = Report {
         look,
         open: all(&client),
+        settled: VecDeque::new(),
         accepted: 0,
     };
     let trouble = tokio::select! {
@@ -65,8 +66,11 @@ async fn settled(client: &Client, report: &mut Report) -> Result<Option<String>,
 /// What is still to be said.
 struct Report {
     look: Look,
-    /// Actions of which nothing was said yet.
+    /// Actions that may still settle.
     open: Vec<Action>,
+    /// Actions that have settled, of which nothing was said yet; kept here because saying it may be
+    /// interrupted.
+    settled: VecDeque<Action>,
     accepted: usize,
 }
 
@@ -79,7 +83,8 @@ impl Report {
             .into_iter()
             .partition(|action| stands(action).is_some_and(is_under_way));
         self.open = open;
-        for action in settled {
+        self.settled.extend(settled);
+        while let Some(action) = self.settled.pop_front() {
             match stands(&action) {
                 Some(left) => self.say(left).await?,
                 None => {
