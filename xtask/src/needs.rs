@@ -51,6 +51,7 @@ pub(crate) fn gather(repository: &Repository, target: &Path) -> Result<Vec<Varia
             machine.toolchain(),
             python::find(&machine, target, std::env::var(python::VARIABLE).ok()),
             browser::find(&machine),
+            browser::find_firefox(),
         ],
     )
 }

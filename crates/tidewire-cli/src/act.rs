@@ -5,21 +5,33 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::Serialize;
-use tidewire::{ActionError, ActionHandle, Client, Collection, EntityId, Patch, Record};
+use tidewire::{
+    ActionError, ActionHandle, ActionState, Client, Collection, EntityId, Patch, Record,
+};
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
 use crate::output::plain;
-use crate::{address, output, session};
+use crate::{address, output, session, signals};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The field that holds an entity's id.
+const ID: &str = "id";
+/// The word for a write that is kept.
+const DURABLE: &str = "durable";
+/// The word for a write that the server took.
+const ACCEPTED: &str = "accepted";
 
 pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
-    let url = address::url(&arguments.url)?;
+    let url = address::url(&arguments.url).await?;
     let write = Write::read(&arguments.write)?;
     let wait = moment(&arguments)?;
+    let end = signals::end()?;
     let mut builder = session::builder(&url);
     if let Some(path) = &arguments.store {
         builder = builder.store(session::open_store(path)?);
@@ -33,7 +45,18 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         .build()
         .map_err(Failure::failed)?;
     let action = write.submit(&collection)?;
-    let told = tell(&arguments, &client, &action, wait).await;
+    let outcome = tokio::select! {
+        done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
+        reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
+            Outcome::Unanswered(reason)
+        }
+        () = tokio::time::sleep(PATIENCE) => {
+            Outcome::Unanswered(format!("no answer within {} s", PATIENCE.as_secs()))
+        }
+        () = end => Outcome::Unanswered("interrupted".to_owned()),
+    };
+    let outcome = outcome.with_hindsight(&arguments, &client, &action).await;
+    let told = tell(&arguments, &action, outcome).await;
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
     told.and(closed)
@@ -56,64 +79,79 @@ fn moment(arguments: &Act) -> Result<Wait, Failure> {
     }
 }
 
-/// Waits for the moment and says what came of it.
-async fn tell(
-    arguments: &Act,
-    client: &Client,
-    action: &ActionHandle,
-    wait: Wait,
-) -> Result<(), Failure> {
-    if arguments.store.is_some() {
-        action.durable().await.map_err(Failure::failed)?;
-    }
-    let outcome = tokio::select! {
-        done = reach(action, wait) => Outcome::of(done, wait),
-        reason = session::hopeless(client), if wait != Wait::Durable => Outcome::Unanswered(reason),
-        () = tokio::time::sleep(PATIENCE) => Outcome::Unanswered(format!("no answer within {} s", PATIENCE.as_secs())),
-    };
+/// Says what came of it.
+async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Result<(), Failure> {
+    print(arguments, action, outcome.state(arguments)).await?;
     match (outcome, &arguments.store) {
-        (Outcome::Reached(state), _) => print(arguments, action, state),
+        (Outcome::Reached(_), _) => Ok(()),
         (Outcome::Refused(why), Some(store)) => {
-            print(arguments, action, "parked")?;
             let store = store.display();
             Err(Failure::failed(format!(
                 "{why}; the write is kept: see `tidewire queue --store {store} ls`, then retry or discard it"
             )))
         }
-        (Outcome::Refused(why), None) => {
-            print(arguments, action, "refused")?;
-            Err(Failure::failed(why))
-        }
-        (Outcome::Uncertain(why), _) => {
-            print(arguments, action, "uncertain")?;
-            Err(Failure::failed(why))
-        }
-        (Outcome::Unanswered(why), Some(store)) => {
-            print(arguments, action, "durable")?;
+        (Outcome::Kept(why), Some(store)) => {
             let (store, url) = (store.display(), &arguments.url);
             Err(Failure::failed(format!(
                 "{why}; the write is kept: `tidewire queue --store {store} sync {url}` sends it"
             )))
         }
-        (Outcome::Unanswered(why), None) => Err(Failure::failed(lost(client, &why))),
-        (Outcome::Broken(why), _) => Err(Failure::failed(why)),
+        (Outcome::Late(why), _) => Err(Failure::failed(format!(
+            "{why}; the write was accepted, and its result has not come back"
+        ))),
+        (Outcome::Lost(why), _) => Err(Failure::failed(lost(&why, "may have been done"))),
+        (Outcome::Unsent(why), _) => Err(Failure::failed(lost(&why, "was not sent"))),
+        (
+            Outcome::Kept(why)
+            | Outcome::Refused(why)
+            | Outcome::Uncertain(why)
+            | Outcome::Unanswered(why)
+            | Outcome::Broken(why),
+            _,
+        ) => Err(Failure::failed(why)),
+    }
+}
+
+/// Resolves once waiting for the answer has no point, with the reason.
+async fn hopeless(client: &Client, action: &ActionHandle) -> String {
+    tokio::select! {
+        reason = session::hopeless(client) => reason,
+        number = held_up(client, action) => format!(
+            "the write waits behind number {number}, of which it cannot be known whether it was done; retry or discard that one first"
+        ),
+    }
+}
+
+/// Resolves once the action stands behind one whose outcome cannot be known, with that one's number.
+async fn held_up(client: &Client, action: &ActionHandle) -> u64 {
+    loop {
+        let pending = client.actions().pending();
+        let own = pending.iter().find(|each| each.id == action.id());
+        let before = own.and_then(|own| {
+            pending.iter().find(|each| {
+                each.state == ActionState::Uncertain
+                    && each.lane == own.lane
+                    && each.number < own.number
+            })
+        });
+        if let Some(before) = before {
+            return before.number;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 /// What is to be said of a write that nobody answered and nothing keeps.
-fn lost(client: &Client, why: &str) -> String {
-    let sent = client.actions().counts().sent > 0;
-    let fate = if sent {
-        "the write was sent, and may have been done"
-    } else {
-        "the write was not sent"
-    };
+fn lost(why: &str, fate: &str) -> String {
     format!(
-        "{why}; {fate}. Start the server or check the URL, and use --store FILE to keep a write until it is accepted"
+        "{why}; the write {fate}. Start the server or check the URL, and use --store FILE to keep a write until it is accepted"
     )
 }
 
-async fn reach(action: &ActionHandle, wait: Wait) -> Result<(), ActionError> {
+async fn reach(arguments: &Act, action: &ActionHandle, wait: Wait) -> Result<(), ActionError> {
+    if arguments.store.is_some() {
+        action.durable().await?;
+    }
     match wait {
         Wait::Durable => action.durable().await,
         Wait::Accepted => action.accepted().await,
@@ -131,6 +169,14 @@ enum Outcome {
     Uncertain(String),
     /// There was no answer.
     Unanswered(String),
+    /// There was no answer, and the write is in the store.
+    Kept(String),
+    /// There was no answer, and nothing keeps the write, which may have been done.
+    Lost(String),
+    /// The write went nowhere and nothing keeps it.
+    Unsent(String),
+    /// The server said yes, and what was waited for beyond that did not come.
+    Late(String),
     /// This side failed.
     Broken(String),
 }
@@ -139,8 +185,8 @@ impl Outcome {
     fn of(done: Result<(), ActionError>, wait: Wait) -> Self {
         let Err(error) = done else {
             return Self::Reached(match wait {
-                Wait::Durable => "durable",
-                Wait::Accepted => "accepted",
+                Wait::Durable => DURABLE,
+                Wait::Accepted => ACCEPTED,
                 Wait::Visible => "visible",
             });
         };
@@ -150,22 +196,58 @@ impl Outcome {
             other => Self::Broken(other.to_string()),
         }
     }
+
+    /// What it means for the write that there was no answer.
+    async fn with_hindsight(self, arguments: &Act, client: &Client, action: &ActionHandle) -> Self {
+        let Self::Unanswered(why) = self else {
+            return self;
+        };
+        if let Some(Ok(())) = action.accepted().now_or_never() {
+            return Self::Late(why);
+        }
+        let stored = tokio::time::timeout(PATIENCE, action.durable());
+        if arguments.store.is_some() && matches!(stored.await, Ok(Ok(()))) {
+            return Self::Kept(why);
+        }
+        if client.actions().counts().sent > 0 {
+            Self::Lost(why)
+        } else {
+            Self::Unsent(why)
+        }
+    }
+
+    /// Where the write stands, in one word.
+    fn state(&self, arguments: &Act) -> &'static str {
+        match self {
+            Self::Reached(state) => state,
+            Self::Refused(_) if arguments.store.is_some() => "parked",
+            Self::Refused(_) => "refused",
+            Self::Kept(_) => DURABLE,
+            Self::Late(_) => ACCEPTED,
+            Self::Unsent(_) => "unsent",
+            Self::Uncertain(_) | Self::Lost(_) | Self::Unanswered(_) | Self::Broken(_) => {
+                "uncertain"
+            }
+        }
+    }
 }
 
-fn print(arguments: &Act, action: &ActionHandle, state: &str) -> Result<(), Failure> {
+async fn print(arguments: &Act, action: &ActionHandle, state: &str) -> Result<(), Failure> {
     let id = action.current_id();
     if arguments.json {
         return output::json(&Line {
             id,
             action: action.id().to_string(),
             state,
-        });
+        })
+        .await;
     }
     output::line(&format!(
         "{state}: {} (action {})",
         plain(id.as_str()),
         action.id()
     ))
+    .await
 }
 
 #[derive(Serialize)]
@@ -223,9 +305,15 @@ fn id_text(id: &str) -> Result<String, Failure> {
 }
 
 fn record(fields: &str) -> Result<Record, Failure> {
-    serde_json::from_str(fields).map_err(|error| {
+    let record: Record = serde_json::from_str(fields).map_err(|error| {
         Failure::misuse(format!(
             "the fields must be a JSON object such as '{{\"name\":\"Ada\"}}': {error}"
         ))
-    })
+    })?;
+    match record.entity_id(ID) {
+        Err(error) if record.get(ID).is_some_and(|id| !id.is_null()) => {
+            Err(Failure::misuse(format!("the id cannot be used: {error}")))
+        }
+        _ => Ok(record),
+    }
 }

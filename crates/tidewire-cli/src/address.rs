@@ -1,27 +1,23 @@
 //! Names and addresses as they are typed, checked before anything is opened.
 
-use axum::http::Uri;
 use tidewire::EntityType;
+use tidewire_transport::{ConnectError, ConnectRequest, Transport, WebSocketTransport};
 
 use crate::failure::Failure;
 
-/// Checks the address of a server.
+/// Checks the address of a server, as the transport does when it connects.
 ///
 /// # Errors
 /// It is no WebSocket address; says what would be.
-pub(crate) fn url(text: &str) -> Result<String, Failure> {
-    let advice = "use ws://host:port/path or wss://host/path";
-    let bad =
-        |why: &str| Failure::misuse(format!("the URL {text:?} cannot be used: {why}; {advice}"));
-    let uri: Uri = text.parse().map_err(|_| bad("it is no URL"))?;
-    match uri.scheme_str() {
-        Some("ws" | "wss") => {}
-        Some(other) => return Err(bad(&format!("its scheme is {other}"))),
-        None => return Err(bad("it has no scheme")),
-    }
-    match uri.host() {
-        Some(host) if !host.is_empty() => Ok(text.to_owned()),
-        Some(_) | None => Err(bad("it names no host")),
+pub(crate) async fn url(text: &str) -> Result<String, Failure> {
+    // A header that belongs to the handshake is refused once the address was found good and before
+    // anything is opened.
+    let request = ConnectRequest::new(text).header("Host", "");
+    match WebSocketTransport::new().connect(request).await {
+        Err(error @ ConnectError::BadUrl { .. }) => Err(Failure::misuse(format!(
+            "{text:?}: {error}; a server's is like ws://host:port/path or wss://host/path"
+        ))),
+        Ok(_) | Err(_) => Ok(text.to_owned()),
     }
 }
 
@@ -39,20 +35,20 @@ pub(crate) fn entity_type(text: &str) -> Result<EntityType, Failure> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_websocket_address_is_taken_as_it_was_typed() {
+    #[tokio::test]
+    async fn a_websocket_address_is_taken_as_it_was_typed() {
         for text in [
             "ws://127.0.0.1:7878/live",
             "wss://example.com/live",
             "ws://[::1]:1/",
             "ws://a",
         ] {
-            assert_eq!(url(text).unwrap(), text);
+            assert_eq!(url(text).await.unwrap(), text);
         }
     }
 
-    #[test]
-    fn any_other_address_is_misuse_and_the_line_says_what_would_be_right() {
+    #[tokio::test]
+    async fn any_other_address_is_misuse_and_the_line_says_what_would_be_right() {
         for text in [
             "http://a/live",
             "localhost:7878",
@@ -62,8 +58,12 @@ mod tests {
             "ftp://a",
             "ws:///live",
             "a b",
+            "ws://a:0/",
+            "ws://a:70000/",
+            "ws://user@a/",
+            "ws://a/live#x",
         ] {
-            let Err(Failure::Misuse(line)) = url(text) else {
+            let Err(Failure::Misuse(line)) = url(text).await else {
                 panic!("{text:?} was taken");
             };
             assert!(line.contains("ws://host:port/path"), "{line}");

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// How programs that print and programs that read the output agree on endings.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  done; also when nobody reads the output any more, and when demo, serve or watch is asked to end
   1  it could not be done; one line on standard error says what to do
   2  the arguments make no sense";
 
@@ -23,11 +23,12 @@ It keeps trying when the server is away, and ends with 1 only when no further at
 
 const ACT_STATES: &str = "\
 With --json, one line: {\"id\",\"action\",\"state\"}. The id follows the name the server gave; state is
-  durable   kept in --store, not yet accepted
+  durable   kept in --store, not yet accepted (exit code 1 unless that was waited for)
   accepted  the server said yes
   visible   the result came back
   parked    refused, and kept in --store for a decision (exit code 1)
   refused   refused, and gone for lack of a --store (exit code 1)
+  unsent    not sent, and gone for lack of a --store (exit code 1)
   uncertain sent, and whether it was done cannot be known (exit code 1)";
 
 const QUEUE_JSON: &str = "\
@@ -218,7 +219,7 @@ pub(crate) enum QueueCommand {
         #[arg(value_name = "N")]
         number: u64,
     },
-    /// Give a parked or uncertain one up.
+    /// Give a parked or uncertain one up, or take one back that was never sent.
     Discard {
         /// Its number, as listed.
         #[arg(value_name = "N")]

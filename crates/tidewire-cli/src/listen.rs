@@ -1,6 +1,7 @@
 //! The port a server listens on.
 
 use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
@@ -24,10 +25,17 @@ pub(crate) async fn bind(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The address a port was taken at, which names the real port where a free one was asked for.
-pub(crate) fn local_address(listener: &TcpListener) -> Result<String, Failure> {
-    let address = listener.local_addr();
-    address.map(|address| address.to_string()).map_err(|error| {
+/// An address this port can be reached at from this machine, which names the real port where a free
+/// one was asked for. Listening everywhere is no address to connect to; this machine's own is.
+pub(crate) fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    let mut address = listener.local_addr().map_err(|error| {
         Failure::failed(format!("the address of the port cannot be read: {error}"))
-    })
+    })?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(address)
 }

@@ -8,7 +8,7 @@ mod sync;
 
 use std::path::{Path, PathBuf};
 
-use tidewire::{Action, Client};
+use tidewire::{Action, ActionState, Client};
 
 use crate::arguments::{Queue, QueueCommand};
 use crate::failure::{Failure, tell};
@@ -45,10 +45,10 @@ async fn list(path: &Path, look: Look) -> Result<(), Failure> {
     let client = offline(path)?;
     let actions = all(&client);
     if actions.is_empty() && look == Look::Text {
-        crate::output::line("nothing waits")?;
+        crate::output::line("nothing waits").await?;
     }
     for action in &actions {
-        line::print(look, action, line::state_word(&action.state), None)?;
+        line::print(look, action, line::state_word(&action.state), None).await?;
     }
     tell_unreadable(&client);
     session::close(client).await
@@ -56,13 +56,18 @@ async fn list(path: &Path, look: Look) -> Result<(), Failure> {
 
 async fn decide(path: &Path, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
     let client = offline(path)?;
-    let decided = decide_one(&client, number, look, decision);
+    let decided = decide_one(&client, number, look, decision).await;
     // Only what is stored was decided.
     let closed = session::close(client).await;
     decided.and(closed)
 }
 
-fn decide_one(client: &Client, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
+async fn decide_one(
+    client: &Client,
+    number: u64,
+    look: Look,
+    decision: Decision,
+) -> Result<(), Failure> {
     let Some(action) = all(client)
         .into_iter()
         .find(|action| action.number == number)
@@ -71,14 +76,15 @@ fn decide_one(client: &Client, number: u64, look: Look, decision: Decision) -> R
             "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
         )));
     };
-    match decision {
-        Decision::Retry => client.actions().retry(action.id),
-        Decision::Discard => client.actions().discard(action.id),
+    match (decision, &action.state) {
+        (Decision::Retry, _) => client.actions().retry(action.id),
+        (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),
+        (Decision::Discard, _) => client.actions().discard(action.id),
     }
     .map_err(Failure::failed)?;
     match all(client).into_iter().find(|after| after.id == action.id) {
-        Some(after) => line::print(look, &after, line::state_word(&after.state), None),
-        None => line::print(look, &action, "gone", None),
+        Some(after) => line::print(look, &after, line::state_word(&after.state), None).await,
+        None => line::print(look, &action, "gone", None).await,
     }
 }
 

@@ -6,7 +6,8 @@ use tidewire_server::{Server, SqliteBackend};
 
 use crate::arguments::Serve;
 use crate::failure::Failure;
-use crate::{listen, output, signals, trouble};
+use crate::hosts::Hosts;
+use crate::{listen, output, serving, signals, trouble};
 
 /// How long clients get to leave when the server ends.
 const DRAIN_MAX: Duration = Duration::from_millis(500);
@@ -15,23 +16,21 @@ pub(crate) async fn run(arguments: Serve) -> Result<(), Failure> {
     let end = signals::end()?;
     trouble::show();
     let listener = listen::bind(&arguments.listen).await?;
+    let address = listen::local_address(&listener)?;
     let backend = tokio::task::block_in_place(|| SqliteBackend::open(&arguments.db))
         .map_err(Failure::failed)?;
     let server = Server::builder(backend)
+        .origins(Hosts::new(&arguments.listen).origins())
         .start()
         .await
         .map_err(Failure::failed)?;
-    output::line(&format!(
-        "listening on ws://{}/live",
-        listen::local_address(&listener)?
-    ))?;
+    output::announce(&format!("listening on ws://{address}/live\n"));
     let draining = server.clone();
-    let served = axum::serve(listener, server.router())
-        .with_graceful_shutdown(async move {
-            end.await;
-            draining.drain(DRAIN_MAX).await;
-        })
-        .await;
+    serving::serve(listener, server.router(), async move {
+        end.await;
+        draining.drain(DRAIN_MAX).await;
+    })
+    .await;
     server.close().await;
-    served.map_err(|error| Failure::failed(format!("the server ended: {error}; start it again")))
+    Ok(())
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError};
+use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Status};
+use tokio::sync::watch;
 
 use crate::failure::Failure;
 
@@ -12,6 +13,12 @@ pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
 
 /// How long what was given to the store may take to get there at the end of a command.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// Attempts to reach a server before it is said that it cannot be. One is not enough: a client that a
+/// server does not know begins anew, and for that connects again.
+const ATTEMPTS: usize = 2;
+/// What is said of a client that is no more.
+const ENDED: &str = "the client ended";
 
 /// A client that tells the server which program it is.
 pub(crate) fn builder(url: &str) -> ClientBuilder {
@@ -31,25 +38,38 @@ pub(crate) fn start(builder: ClientBuilder) -> Result<Client, Failure> {
     })
 }
 
-/// Resolves once waiting for the server has no point, with the reason: the first attempt to reach
-/// it failed, or no further attempt will be made. A connection that was made and got lost is
+/// Resolves once waiting for the server has no point, with the reason: it could not be reached at
+/// the first attempts, or no further attempt will be made. A connection that was made and got lost is
 /// waited for.
 pub(crate) async fn hopeless(client: &Client) -> String {
     let mut updates = client.status_updates();
-    let mut was_connected = false;
+    // The attempts that were planned since, each after one that failed.
+    let mut planned = Vec::new();
     loop {
         let status = updates.borrow_and_update().clone();
         match status.connection {
-            Connection::Connected => was_connected = true,
+            Connection::Connected => break,
             Connection::Stopped => return status.reason,
-            Connection::Disconnected if status.next_attempt.is_some() && !was_connected => {
-                return status.reason;
-            }
+            Connection::Disconnected => planned.extend(status.next_attempt),
             _ => {}
         }
-        if updates.changed().await.is_err() {
-            return "the client ended".to_owned();
+        planned.dedup();
+        if planned.len() == ATTEMPTS {
+            return status.reason;
         }
+        if updates.changed().await.is_err() {
+            return ENDED.to_owned();
+        }
+    }
+    stopped(updates).await
+}
+
+/// Resolves once no further attempt will be made, with the reason.
+async fn stopped(mut updates: watch::Receiver<Status>) -> String {
+    let stopped = updates.wait_for(|status| status.connection == Connection::Stopped);
+    match stopped.await {
+        Ok(status) => status.reason.clone(),
+        Err(_) => ENDED.to_owned(),
     }
 }
 

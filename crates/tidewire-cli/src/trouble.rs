@@ -3,21 +3,77 @@
 //! Shows what went wrong and was contained, such as a frame that made no sense. Never shows more
 //! than warnings, and decides nothing.
 
+use std::collections::HashMap;
 use std::fmt::{Debug, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::failure::tell;
 
+/// How often a warning of the same kind is shown; of those between only the number is.
+const EVERY: Duration = Duration::from_secs(1);
+
 /// From now on, warnings are shown.
 pub(crate) fn show() {
+    let (count, counted) = channel();
     // Only the first call in a process counts, and there is only one.
-    let _ = tracing::subscriber::set_global_default(Warnings);
+    let _ = tracing::subscriber::set_global_default(Warnings {
+        shown: Mutex::default(),
+        count,
+    });
+    std::thread::spawn(move || {
+        for (counts, message) in counted {
+            std::thread::sleep(EVERY);
+            let counts: Counts = counts;
+            if let Some(line) = repeated(&message, counts.swap(0, Ordering::Relaxed)) {
+                tell(&line);
+            }
+        }
+    });
 }
 
-struct Warnings;
+/// Warnings of one kind that are not told yet, one by one.
+type Counts = Arc<AtomicUsize>;
+
+/// A peer that does wrong as fast as it can must not fill the user's disk or screen: the first of a
+/// kind is shown, of the others the number, once a second.
+struct Warnings {
+    /// By the place in the code that warns, of which there are few.
+    shown: Mutex<HashMap<Identifier, Counts>>,
+    count: Sender<(Counts, String)>,
+}
+
+impl Warnings {
+    fn on_event(&self, kind: Identifier, line: Line) {
+        // Nothing that can panic runs under the lock.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(counts) = shown.get(&kind) else {
+            shown.insert(kind, Counts::default());
+            drop(shown);
+            return tell(&line.text());
+        };
+        if counts.fetch_add(1, Ordering::Relaxed) == 0 {
+            // Where the thread that counts is gone, the program is ending.
+            let _ = self.count.send((Arc::clone(counts), line.text()));
+        }
+    }
+}
+
+/// What is said of warnings that were only counted; nothing of none.
+fn repeated(message: &str, times: usize) -> Option<String> {
+    match times {
+        0 => None,
+        1 => Some(message.to_owned()),
+        more => Some(format!("{message} (and {} more like it)", more - 1)),
+    }
+}
 
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -35,7 +91,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        tell(&line.text());
+        self.on_event(event.metadata().callsite(), line);
     }
 
     fn enter(&self, _span: &Id) {}
@@ -90,5 +146,15 @@ mod tests {
         line.detail(&format_args!("a frame"));
         line.detail(&7);
         assert_eq!(line.text(), "trouble: a frame, 7");
+    }
+
+    #[test]
+    fn of_warnings_in_between_only_the_number_is_said() {
+        assert_eq!(repeated("a frame", 0), None);
+        assert_eq!(repeated("a frame", 1).as_deref(), Some("a frame"));
+        assert_eq!(
+            repeated("a frame", 1_000).as_deref(),
+            Some("a frame (and 999 more like it)")
+        );
     }
 }

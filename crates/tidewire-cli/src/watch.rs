@@ -12,14 +12,16 @@ use std::time::Duration;
 use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
 
 use crate::arguments::{Dialect, Watch};
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
 use crate::{address, output, session, signals, trouble};
 
 /// A type is held whole up to this many entities; beyond it, only what the list shows.
 const WHOLE_MAX: u64 = 100_000;
+/// Different reasons told at most.
+const REASONS_MAX: usize = 100;
 
 pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
-    let url = address::url(&arguments.url)?;
+    let url = address::url(&arguments.url).await?;
     let entity_type = address::entity_type(&arguments.entity_type)?;
     let query = match &arguments.query {
         Some(text) => Query::parse(entity_type.clone(), text)
@@ -43,6 +45,7 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
         shown = show(&client, &collection, query, screen) => shown,
         () = end => Ok(()),
         () = over(arguments.time) => Ok(()),
+        () = output::unread() => Ok(()),
     }
 }
 
@@ -68,7 +71,8 @@ async fn show(
     let mut updates = client.status_updates();
     loop {
         let status = updates.borrow_and_update().clone();
-        screen.show(client, &status, &list.current())?;
+        // Pages that come while this one is written out are never seen: the next is the latest.
+        screen.show(client, &status, &list.current()).await?;
         if status.connection == Connection::Stopped {
             return Err(Failure::failed(status.reason));
         }
@@ -91,6 +95,8 @@ async fn over(time: Option<Duration>) {
 struct Screen {
     look: Look,
     last: String,
+    /// Why there was no connection, in every way it was told.
+    told: Vec<String>,
 }
 
 enum Look {
@@ -103,6 +109,7 @@ impl Screen {
         Self {
             look: Look::Json,
             last: String::new(),
+            told: Vec::new(),
         }
     }
 
@@ -110,11 +117,12 @@ impl Screen {
         Self {
             look: Look::Table(table::Table::new(title)),
             last: String::new(),
+            told: Vec::new(),
         }
     }
 
     /// Prints the page, unless it would look as the one before.
-    fn show(
+    async fn show(
         &mut self,
         client: &Client,
         status: &Status,
@@ -122,21 +130,36 @@ impl Screen {
     ) -> Result<(), Failure> {
         match &self.look {
             Look::Json => {
+                self.tell(status);
                 let text = output::json_text(&json::Line::new(status, page))?;
                 if text != self.last {
-                    output::line(&text)?;
+                    output::line(&text).await?;
                     self.last = text;
                 }
             }
             Look::Table(table) => {
                 let text = table.text(status, page);
                 if text != self.last {
-                    output::write(&table.framed(&text, &next_attempt(client, status)))?;
+                    let framed = table.framed(&text, &next_attempt(client, status));
+                    output::write(framed).await?;
                     self.last = text;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Says why there is no connection, each reason once: it stands nowhere in the JSON.
+    fn tell(&mut self, status: &Status) {
+        let is_news = !status.reason.is_empty()
+            // The last of them is the line the program ends with.
+            && status.connection != Connection::Stopped
+            && self.told.len() < REASONS_MAX
+            && !self.told.contains(&status.reason);
+        if is_news {
+            tell(&status.reason);
+            self.told.push(status.reason.clone());
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub enum ConnectError {
         detail: String,
     },
     /// The server answered, and said no.
-    #[error("the server refused the connection with status {status}: {detail}")]
+    #[error("{}", answered(*status, detail))]
     Rejected {
         /// The HTTP status.
         status: u16,
@@ -67,6 +67,17 @@ pub enum ConnectError {
     },
 }
 
+/// What an answer by HTTP means for whoever asked for a WebSocket.
+fn answered(status: u16, detail: &str) -> String {
+    let elsewhere = "there is no WebSocket at this path; a tidewire server is at /live";
+    match status {
+        // What is there, such as a page, says nothing of why.
+        200..=299 => format!("{elsewhere} (status {status})"),
+        404 | 405 => format!("{elsewhere} (status {status}: {detail})"),
+        _ => format!("the server refused the connection with status {status}: {detail}"),
+    }
+}
+
 impl ConnectError {
     /// Whether the very same request would fail again however often it is repeated, so that only a changed
     /// request (another URL, other headers, other subprotocols) or a changed server can help.
@@ -77,7 +88,8 @@ impl ConnectError {
         match self {
             Self::BadUrl { .. } | Self::BadRequest { .. } | Self::Subprotocol { .. } => true,
             Self::Rejected { status, .. } => {
-                matches!(status, 300..=499) && !matches!(status, 408 | 425 | 429)
+                // A success too: what is there is something else, such as a page.
+                matches!(status, 200..=499) && !matches!(status, 408 | 425 | 429)
             }
             Self::Unreachable { .. }
             | Self::Tls { .. }

@@ -65,8 +65,11 @@ struct Switch {
 /// `POST /api/switch`
 pub(super) async fn switch(State(demo): Demo, body: Bytes) -> Result<StatusCode, Refusal> {
     let switch: Switch = read(&body)?;
-    demo.lists.client().set_online(switch.online);
-    demo.online.send_replace(switch.online);
+    // In one step: of two tabs that switch at once, the one that comes last has it on both sides.
+    demo.online.send_modify(|online| {
+        demo.lists.client().set_online(switch.online);
+        *online = switch.online;
+    });
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,38 +5,44 @@
 //! foreign page can take over, from the same origin, and with a content type that a browser does
 //! not send unasked to foreign hosts.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// The host the demo was told to listen on, which may be asked for by name.
+use crate::hosts::Hosts;
+
+/// The hosts the demo's page is asked under.
 #[derive(Clone)]
 pub(super) struct Guard {
-    own_host: Arc<str>,
+    hosts: Hosts,
 }
 
 impl Guard {
-    pub(super) fn new(listen: &str) -> Self {
-        Self {
-            own_host: host_of(listen).into(),
-        }
+    pub(super) fn new(hosts: Hosts) -> Self {
+        Self { hosts }
     }
 
     fn fault(&self, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
         let host = text(headers, &header::HOST).unwrap_or_default();
-        if !self.is_own(host_of(host)) {
+        if !self.hosts.contain(host) {
             return Some((
                 StatusCode::FORBIDDEN,
                 "ask for this page by an IP address or as localhost\n",
             ));
         }
         if let Some(origin) = text(headers, &header::ORIGIN)
-            && !self.allows(origin, Some(host))
+            && !self.hosts.is_own_page(origin, host)
         {
+            return Some((
+                StatusCode::FORBIDDEN,
+                "only the demo's own page may ask this\n",
+            ));
+        }
+        // A browser says where a request comes from; one without an origin, such as that for the stream of
+        // events, would be answered to any page, which could keep the few places for tabs.
+        let site = text(headers, &HeaderName::from_static("sec-fetch-site"));
+        if !matches!(site, None | Some("same-origin" | "none")) && !is_visit(method, headers) {
             return Some((
                 StatusCode::FORBIDDEN,
                 "only the demo's own page may ask this\n",
@@ -55,24 +61,13 @@ impl Guard {
         }
         None
     }
+}
 
-    /// Whether a page may open a connection of its own to the demo's server.
-    pub(super) fn allows(&self, origin: &str, host: Option<&str>) -> bool {
-        let asked = origin.split_once("://").map(|(_, authority)| authority);
-        host.is_some_and(|host| self.is_own(host_of(host)) && asked == Some(host))
-    }
-
-    /// A name that resolves to this machine for everybody: a page of another name could be made to
-    /// resolve here while it is open.
-    fn is_own(&self, host: &str) -> bool {
-        let address = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        host.eq_ignore_ascii_case("localhost")
-            || host.eq_ignore_ascii_case(&self.own_host)
-            || address.parse::<IpAddr>().is_ok()
-    }
+/// Whether somebody follows a link to the page, which may stand anywhere.
+fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
+    let mode = text(headers, &HeaderName::from_static("sec-fetch-mode"));
+    let goal = text(headers, &HeaderName::from_static("sec-fetch-dest"));
+    *method == Method::GET && mode == Some("navigate") && goal == Some("document")
 }
 
 /// Answers what is not to be answered otherwise.
@@ -80,15 +75,6 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     match guard.fault(request.method(), request.headers()) {
         Some(fault) => fault.into_response(),
         None => next.run(request).await,
-    }
-}
-
-/// The host without its port.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        // The colons inside the brackets of an address belong to it.
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
     }
 }
 
@@ -106,7 +92,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), value.parse().unwrap()))
             .collect();
-        Guard::new("box.local:7878")
+        Guard::new(Hosts::new("box.local:7878"))
             .fault(method, &headers)
             .map(|(status, _)| status.as_u16())
     }
@@ -167,6 +153,28 @@ mod tests {
             );
         }
         assert_eq!(status(&Method::POST, &[host]), Some(415));
+    }
+
+    #[test]
+    fn a_foreign_page_may_link_here_and_asks_for_nothing_else() {
+        let ask = |site, mode, goal| {
+            let fetched = |name| HeaderName::from_static(name);
+            let headers = [
+                (header::HOST, "127.0.0.1:7878"),
+                (fetched("sec-fetch-site"), site),
+                (fetched("sec-fetch-mode"), mode),
+                (fetched("sec-fetch-dest"), goal),
+            ];
+            status(&Method::GET, &headers)
+        };
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(ask(site, "navigate", "document"), None);
+            assert_eq!(ask(site, "navigate", "iframe"), Some(403));
+            assert_eq!(ask(site, "no-cors", "empty"), Some(403));
+            assert_eq!(ask(site, "cors", "empty"), Some(403));
+        }
+        assert_eq!(ask("same-origin", "cors", "empty"), None);
+        assert_eq!(ask("none", "navigate", "document"), None);
     }
 
     #[test]

@@ -14,6 +14,10 @@ const ACTIVITIES_SHOWN: u64 = 50;
 const PROCESSES_SHOWN: u64 = 20;
 /// Rows of one page of customers at most.
 const PAGE_MAX: u64 = 100;
+/// Letters of a status asked for at most.
+const STATUS_MAX: usize = 64;
+/// Letters of a search at most; the field on the page takes no more.
+const SEARCH_MAX: usize = 100;
 /// The fields customers may be sorted by.
 const SORTS: [&str; 4] = ["name", "city", "status", "score"];
 
@@ -142,7 +146,9 @@ impl Choice {
         if self.limit == 0 || self.limit > PAGE_MAX {
             return Some("limit must be from 1 to 100");
         }
-        if self.status.len() > 64 || self.search.len() > 256 {
+        // In letters, as the page counts them too.
+        let is_longer = |text: &str, letters| text.chars().nth(letters).is_some();
+        if is_longer(&self.status, STATUS_MAX) || is_longer(&self.search, SEARCH_MAX) {
             return Some("status or search is too long");
         }
         None
@@ -199,6 +205,16 @@ mod tests {
         ] {
             assert!(query.contains(part), "{query}");
         }
+    }
+
+    #[test]
+    fn a_search_is_measured_in_letters() {
+        let search = |letters: usize| Choice {
+            search: "\u{1f600}".repeat(letters),
+            ..Choice::default()
+        };
+        assert_eq!(search(SEARCH_MAX).fault(), None);
+        assert!(search(SEARCH_MAX + 1).fault().is_some());
     }
 
     #[test]

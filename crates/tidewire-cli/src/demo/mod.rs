@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_server::{Origins, Server, SqliteOptions};
+use tidewire_server::{Server, SqliteOptions};
 use tokio::sync::watch;
 
 use crate::arguments::Demo;
 use crate::failure::Failure;
-use crate::{listen, output, session, signals, trouble};
+use crate::hosts::Hosts;
+use crate::{listen, output, serving, session, signals, trouble};
 use guard::Guard;
 use lists::Lists;
 use queue::QueueWatch;
@@ -53,14 +54,11 @@ pub(crate) async fn run(arguments: Demo) -> Result<(), Failure> {
     let folder = Folder::new(arguments.db)?;
     let options = SqliteOptions::new(folder.database()).journal_commits(JOURNAL_COMMITS);
     let backend = tokio::task::block_in_place(|| options.open()).map_err(Failure::failed)?;
-    let guard = Guard::new(&arguments.listen);
-    let allowing = guard.clone();
+    let hosts = Hosts::new(&arguments.listen);
     let present = data::Present::read(&backend).await?;
     let server = Server::builder(backend)
         .rights(rights::CustomersOnly)
-        .origins(Origins::Only(Arc::new(move |origin, host| {
-            allowing.allows(origin, host)
-        })))
+        .origins(hosts.own_page())
         // There is one server and it does not come back elsewhere, so nobody has to be spread.
         .settings(|settings| settings.reconnect_jitter_ms = 0)
         .start()
@@ -76,8 +74,10 @@ pub(crate) async fn run(arguments: Demo) -> Result<(), Failure> {
         online: watch::Sender::new(true),
         ending,
     });
-    let router = server.router().merge(page::router(demonstration, guard));
-    let serving = axum::serve(listener, router).with_graceful_shutdown({
+    let router = server
+        .router()
+        .merge(page::router(demonstration, Guard::new(hosts)));
+    let serving = serving::serve(listener, router, {
         let server = server.clone();
         async move {
             end.await;
@@ -85,12 +85,11 @@ pub(crate) async fn run(arguments: Demo) -> Result<(), Failure> {
             server.drain(DRAIN_MAX).await;
         }
     });
-    output::line(&format!(
-        "open http://{address}/ in a browser; Ctrl-C ends the demo"
-    ))?;
-    output::line(&format!("the server is at ws://{address}/live"))?;
+    output::announce(&format!(
+        "open http://{address}/ in a browser; Ctrl-C ends the demo\nthe server is at ws://{address}/live\n"
+    ));
     let result = tokio::select! {
-        served = serving => served.map_err(|error| Failure::failed(format!("the demo ended: {error}; start it again"))),
+        () = serving => Ok(()),
         failure = data::publish(server.clone(), present) => Err(failure),
     };
     session::close(client).await?;

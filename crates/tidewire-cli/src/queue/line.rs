@@ -39,7 +39,7 @@ pub(super) fn state_word(state: &ActionState) -> &'static str {
 
 /// Prints one action. `entity` is the id it has by now, where that is not the one it was submitted
 /// with.
-pub(super) fn print(
+pub(super) async fn print(
     look: Look,
     action: &Action,
     state: &str,
@@ -65,7 +65,8 @@ pub(super) fn print(
             entity,
             state,
             reason,
-        });
+        })
+        .await;
     }
     let target = [entity_type, entity.map(EntityId::as_str)]
         .into_iter()
@@ -80,4 +81,5 @@ pub(super) fn print(
         "{number:>4}  {state:<13}  {name} {}{reason}",
         plain(&target)
     ))
+    .await
 }

@@ -1,6 +1,6 @@
 //! `queue sync`: sends what a store keeps, and says what became of each write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tidewire::{Action, ActionState, Client, EntityId, Record};
 use super::line::{self, Look};
 use super::{all, existing, tell_unreadable};
 use crate::failure::Failure;
-use crate::{address, output, session};
+use crate::{address, output, session, signals};
 
 /// How long nothing may happen before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,36 +17,89 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failure> {
-    let url = address::url(url)?;
+    let url = address::url(url).await?;
+    let end = signals::end()?;
     let store = session::open_store(&existing(path)?)?;
     let client = session::start(session::builder(&url).store(store))?;
-    let before = all(&client);
-    let trouble = tokio::select! {
-        trouble = settled(&client) => trouble,
-        reason = session::hopeless(&client) => Some(reason),
+    let mut report = Report {
+        look,
+        open: all(&client),
+        settled: VecDeque::new(),
+        accepted: 0,
     };
-    let told = tell(&client, &before, look, trouble);
+    let trouble = tokio::select! {
+        trouble = settled(&client, &mut report) => trouble,
+        reason = session::hopeless(&client) => Ok(Some(reason)),
+        () = end => Ok(Some("interrupted".to_owned())),
+    };
+    let told = match trouble {
+        Ok(trouble) => tell(&client, report, trouble).await,
+        Err(failure) => Err(failure),
+    };
     tell_unreadable(&client);
     let closed = session::close(client).await;
     told.and(closed)
 }
 
-/// Waits until nothing is left that could be sent; gives the reason where that takes too long.
-async fn settled(client: &Client) -> Option<String> {
+/// Waits until nothing is left that could be sent, and says meanwhile what became of each action;
+/// gives the reason where it takes too long.
+async fn settled(client: &Client, report: &mut Report) -> Result<Option<String>, Failure> {
     let mut last_change = tokio::time::Instant::now();
     let mut last = client.actions().counts();
+    report.settled(client).await?;
     while can_go_on(&client.actions().pending()) {
         tokio::time::sleep(LOOK_EVERY).await;
         let counts = client.actions().counts();
         if counts != last {
             last = counts;
             last_change = tokio::time::Instant::now();
+            report.settled(client).await?;
         }
         if last_change.elapsed() > PATIENCE {
-            return Some(format!("nothing happened for {} s", PATIENCE.as_secs()));
+            let seconds = PATIENCE.as_secs();
+            return Ok(Some(format!("nothing happened for {seconds} s")));
         }
     }
-    None
+    Ok(None)
+}
+
+/// What is still to be said.
+struct Report {
+    look: Look,
+    /// Actions that may still settle.
+    open: Vec<Action>,
+    /// Actions that have settled, of which nothing was said yet; kept here because saying it may be
+    /// interrupted.
+    settled: VecDeque<Action>,
+    accepted: usize,
+}
+
+impl Report {
+    /// Says what became of the actions that are settled by now.
+    async fn settled(&mut self, client: &Client) -> Result<(), Failure> {
+        let left = all(client);
+        let stands = |action: &Action| left.iter().find(|left| left.id == action.id);
+        let (open, settled): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|action| stands(action).is_some_and(is_under_way));
+        self.open = open;
+        self.settled.extend(settled);
+        while let Some(action) = self.settled.pop_front() {
+            match stands(&action) {
+                Some(left) => self.say(left).await?,
+                None => {
+                    self.accepted += 1;
+                    let name = named(client, &action);
+                    line::print(self.look, &action, "accepted", name.as_ref()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&self, action: &Action) -> Result<(), Failure> {
+        line::print(self.look, action, line::state_word(&action.state), None).await
+    }
 }
 
 /// Whether an action is left that is not held up by one whose outcome cannot be known.
@@ -60,34 +113,27 @@ fn can_go_on(pending: &[Action]) -> bool {
     })
 }
 
-/// Says what became of each action, and whether all were accepted.
-fn tell(
-    client: &Client,
-    before: &[Action],
-    look: Look,
-    trouble: Option<String>,
-) -> Result<(), Failure> {
+/// Says the rest, and whether all were accepted.
+async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> Result<(), Failure> {
+    report.settled(client).await?;
     let after = all(client);
-    let mut sent = 0;
-    for action in before {
-        match after.iter().find(|left| left.id == action.id) {
-            Some(left) => line::print(look, left, line::state_word(&left.state), None)?,
-            None => {
-                sent += 1;
-                line::print(look, action, "accepted", named(client, action).as_ref())?;
-            }
+    for left in &after {
+        if report.open.iter().any(|open| open.id == left.id) {
+            report.say(left).await?;
         }
     }
-    if look == Look::Text {
-        output::line(&format!("{sent} accepted, {} left", after.len()))?;
+    if report.look == Look::Text {
+        let accepted = report.accepted;
+        output::line(&format!("{accepted} accepted, {} left", after.len())).await?;
     }
     let undecided = after.iter().filter(|left| !is_under_way(left)).count();
-    match (trouble, undecided) {
-        (Some(reason), _) => Err(Failure::failed(format!(
+    match trouble {
+        // Whatever became of the connection: there was nothing more to send.
+        _ if after.is_empty() => Ok(()),
+        Some(reason) => Err(Failure::failed(format!(
             "{reason}; what is left is kept, so try again later"
         ))),
-        (None, 0) if after.is_empty() => Ok(()),
-        (None, undecided) => Err(Failure::failed(format!(
+        None => Err(Failure::failed(format!(
             "waiting for a decision: {undecided}; `tidewire queue --store FILE retry N` or `discard N`"
         ))),
     }

@@ -14,8 +14,8 @@ const ROWS_MAX: usize = 40;
 const COLUMNS_MAX: usize = 8;
 /// Letters of a cell shown at most.
 const LETTERS_MAX: usize = 28;
-/// Moves to the upper left corner and clears the screen.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+/// Moves to the upper left corner and clears the screen; what was scrolled away is the user's and stays.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 pub(super) struct Table {
     title: String,

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::program::run;
+use crate::support::program::{Program, run};
+use crate::support::relay::{Manner, Relay};
 use crate::support::serve::{Serve, act};
 
 #[test]
@@ -95,9 +96,15 @@ fn without_a_server_a_write_with_a_store_is_kept_and_one_without_is_not_sent() {
     let ended = act(&serve.url(), &["create", "customers", r#"{"id":"a"}"#]);
     let line = ended.failure(1);
     assert!(
-        ended.out.is_empty() && line.contains("not sent") && line.contains("--store"),
+        line.contains("not sent") && line.contains("--store"),
         "{line}"
     );
+    let printed = ended.json();
+    assert_eq!(
+        (&printed["id"], &printed["state"]),
+        (&json!("a"), &json!("unsent"))
+    );
+    assert_eq!(printed["action"].as_str().unwrap().len(), 36);
 
     let ended = act(
         &serve.url(),
@@ -135,4 +142,71 @@ fn a_server_that_is_something_else_is_told() {
     let url = format!("ws://{}/elsewhere", serve.address());
     let ended = act(&url, &["delete", "customers", "a"]);
     assert!(ended.failure(1).contains("404"), "{ended:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_write_that_is_interrupted_says_what_became_of_it() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/live", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let words = ["act", &url, "delete", "customers", "a", "--json"];
+    let kept = ["--store", store.to_str().unwrap()];
+    for (more, state, word) in [
+        (&kept[..], "durable", "kept"),
+        (&[], "unsent", "was not sent"),
+    ] {
+        let act = Program::start(&[&words[..], more].concat());
+        // It listens for signals before it connects.
+        let _connection = silent.accept().unwrap();
+        act.interrupt();
+        let ended = act.ended();
+        let line = ended.failure(1);
+        assert!(
+            line.contains("interrupted") && line.contains(word),
+            "{line}"
+        );
+        assert_eq!(ended.json()["state"], state);
+    }
+}
+
+#[test]
+fn behind_a_write_whose_outcome_cannot_be_known_it_is_said_at_once() {
+    // One write was answered, the next was sent and never answered; then the store is used with a server
+    // that knows of neither.
+    let first = Serve::start();
+    let relay = Relay::start(first.address(), |_| Manner::Mute { after: "WELCOME" });
+    let store = first.path("store");
+    let store = store.to_str().unwrap();
+    first.act(&["create", "customers", "{}", "--store", store]);
+    let seen = first.watch("customers", &[]);
+    let words = [
+        "act",
+        &relay.url(),
+        "create",
+        "customers",
+        "{}",
+        "--store",
+        store,
+    ];
+    let act_unanswered = Program::start(&words);
+    seen.find("the write", |page| page["total_count"] == 2);
+    act_unanswered.kill();
+
+    let other = Serve::start();
+    let words = ["create", "customers", r#"{"id":"b"}"#, "--store", store];
+    let ended = act(&other.url(), &words);
+    let line = ended.failure(1);
+    assert!(
+        line.contains("behind number 1") && line.contains("kept"),
+        "{line}"
+    );
+    assert_eq!(ended.json()["state"], "durable");
+
+    let synced = run(&["queue", "--store", store, "sync", &other.url()]);
+    assert!(synced.failure(1).contains("retry N"), "{synced:?}");
+    run(&["queue", "--store", store, "discard", "1"]).success();
+    let synced = run(&["queue", "--store", store, "sync", &other.url()]);
+    assert_eq!(synced.success().last().unwrap(), "1 accepted, 0 left");
 }

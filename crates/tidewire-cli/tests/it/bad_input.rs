@@ -22,8 +22,16 @@ fn a_url_that_is_no_websocket_address_is_misuse() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
     let store = store.to_str().unwrap();
-    for url in ["http://127.0.0.1:7878/live", "127.0.0.1:7878", "live", ""] {
+    for url in [
+        "http://127.0.0.1:7878/live",
+        "127.0.0.1:7878",
+        "live",
+        "",
+        "ws://127.0.0.1:0/live",
+        "ws://somebody@127.0.0.1/live",
+    ] {
         for arguments in [
+            vec!["queue", "--store", store, "sync", url],
             vec!["watch", url, "customers"],
             vec!["act", url, "delete", "customers", "a"],
             vec![
@@ -107,6 +115,30 @@ fn a_name_that_cannot_be_used_is_misuse() {
 }
 
 #[test]
+fn an_id_that_cannot_be_used_is_misuse_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    for fields in [
+        r#"{"id":[]}"#,
+        r#"{"id":1.5}"#,
+        r#"{"id":""}"#,
+        r#"{"id":{}}"#,
+    ] {
+        let line = misuse(&[
+            "act",
+            URL,
+            "create",
+            "t",
+            fields,
+            "--store",
+            store.to_str().unwrap(),
+        ]);
+        assert!(line.contains("id"), "{line}");
+    }
+    assert!(!store.exists());
+}
+
+#[test]
 fn what_contradicts_itself_is_misuse() {
     assert!(misuse(&["act", URL, "delete", "t", "a", "--offline"]).contains("--store"));
     assert!(misuse(&["act", URL, "delete", "t", "a", "--wait", "durable"]).contains("--store"));
@@ -146,11 +178,16 @@ fn help_and_version_are_no_misuse() {
 }
 
 #[test]
+fn fields_that_are_nested_too_deep_are_misuse() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
+    assert!(misuse(&["act", URL, "create", "customers", &deep]).contains("nested deeper"));
+}
+
+#[test]
 fn a_write_the_server_cannot_take_is_refused_and_the_server_goes_on() {
     let serve = Serve::start();
-    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
-    let ended = run(&["act", &serve.url(), "create", "customers", &deep]);
-    assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
-    assert_eq!(ended.err.len(), 1, "{ended:?}");
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+    let ended = run(&["act", &serve.url(), "create", "customers", &large]);
+    assert!(ended.failure(1).contains("too_large"), "{ended:?}");
     serve.act(&["create", "customers", r#"{"id":"a"}"#]);
 }

@@ -1,17 +1,18 @@
 //! The basic dialect with servers that are not ours, byte for byte.
 
+use tidewire::{Client, Dialects, Record};
+
 use crate::support::foreign::{BasicServer, FastServer};
 use crate::support::lacking;
 use crate::support::python::PythonServer;
 use crate::support::serve::{fields, ids, watch};
 
+const SUBSCRIBE: &str = r#"{"type":"SUBSCRIBE","entityType":"customers"}"#;
+
 /// The whole of the dialect, as a server speaks it that knows nothing of tidewire.
 fn speaks_basic(server: &mut dyn BasicServer) {
     let watch = watch(&server.url(), "customers", &["--dialect", "basic"]);
-    assert_eq!(
-        server.heard(),
-        r#"{"type":"SUBSCRIBE","entityType":"customers"}"#
-    );
+    assert_eq!(server.heard(), SUBSCRIBE);
 
     server.say(r#"{"type":"ENTITY_CREATED","data":{"entityType":"customers","entity":{"id":"c1","name":"A","version":1}}}"#);
     let page = watch.find("the creation", |page| ids(page) == ["c1"]);
@@ -46,6 +47,66 @@ fn speaks_basic(server: &mut dyn BasicServer) {
 
     server.say(r#"{"type":"ENTITY_DELETED","data":{"entityType":"customers","entityId":"c1"}}"#);
     watch.find("the deletion", |page| fields(page, "id") == [2]);
+
+    // A missing version means "newer than what is known".
+    server.say(r#"{"type":"ENTITY_UPDATED","data":{"entityType":"customers","entityId":2,"changes":{"name":"X"}}}"#);
+    watch.find("an update without a version", |page| {
+        fields(page, "name") == ["X"] && page["trust"] == "fresh"
+    });
+
+    // Any bulk that cannot be applied leaves what is shown, marked.
+    server.say(r#"{"type":"BULK_UPDATE","data":{"entityType":"customers","updates":[{"entityId":2,"changes":{"name":"V"}}]}}"#);
+    let page = watch.find("the mark", |page| page["trust"] == "stale");
+    assert_eq!(fields(&page, "name"), ["X"]);
+
+    // An update creates nothing, and brings nothing back.
+    for unknown in ["c1", "c9"] {
+        server.say(&format!(r#"{{"type":"ENTITY_UPDATED","data":{{"entityType":"customers","entityId":"{unknown}","changes":{{"name":"no"}},"version":9}}}}"#));
+    }
+    server.say(
+        r#"{"type":"ENTITY_DELETED","data":{"entityType":"customers","entityId":2,"version":4}}"#,
+    );
+    let pages = watch.until("a deletion with a version", |page| ids(page).is_empty());
+    assert!(
+        pages[..pages.len() - 1]
+            .iter()
+            .all(|page| fields(page, "id") == [2]),
+        "{pages:?}"
+    );
+    server.say(r#"{"type":"ENTITY_CREATED","data":{"entityType":"customers","entity":{"id":"c1","name":"D","version":9}}}"#);
+    watch.find("what was deleted to be created again", |page| {
+        ids(page) == ["c1"]
+    });
+
+    // A new connection is told again what is wanted.
+    server.cut();
+    watch.find("to be offline", |page| page["status"] == "offline");
+    assert_eq!(server.heard(), SUBSCRIBE);
+    server.say(r#"{"type":"ENTITY_UPDATED","data":{"entityType":"customers","entityId":"c1","changes":{"name":"F"},"version":10}}"#);
+    watch.find("what came after", |page| {
+        page["status"] == "live" && fields(page, "name") == ["F"]
+    });
+}
+
+/// What an application that drops its last handle says.
+fn hears_the_end_of_interest(server: &dyn BasicServer) {
+    let client = Client::builder(server.url())
+        .dialect(Dialects::Basic)
+        .start()
+        .unwrap();
+    let customers = client
+        .collection::<Record>("customers")
+        .pushes_only()
+        .build()
+        .unwrap();
+    let list = customers.query().live();
+    assert_eq!(server.heard(), SUBSCRIBE);
+    drop((list, customers));
+    assert_eq!(
+        server.heard(),
+        r#"{"type":"UNSUBSCRIBE","entityType":"customers"}"#
+    );
+    drop(client);
 }
 
 /// What makes no sense is skipped, and what follows counts.
@@ -89,6 +150,17 @@ fn a_server_on_python_websockets_speaks_the_basic_dialect_to_the_client() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_last_handle_goes_a_basic_server_is_told_that_nothing_is_wanted_any_more() {
+    tokio::task::block_in_place(|| {
+        let fast = FastServer::start();
+        hears_the_end_of_interest(&fast);
+        if let Some(python) = PythonServer::start() {
+            hears_the_end_of_interest(&python);
+        }
+    });
+}
+
 #[test]
 fn a_basic_frame_that_makes_no_sense_is_skipped_and_the_rest_goes_on() {
     skips_nonsense(&mut FastServer::start());
@@ -111,4 +183,22 @@ fn in_the_basic_dialect_an_older_version_changes_nothing() {
         "{pages:?}"
     );
     assert_eq!(pages.last().unwrap()["items"][0]["name"], "A");
+}
+
+#[test]
+fn a_flood_of_frames_that_make_no_sense_is_counted_and_not_told_one_by_one() {
+    let mut server = FastServer::start();
+    let watch = watch(&server.url(), "customers", &["--dialect", "basic"]);
+    server.heard();
+    for _ in 0..10_000 {
+        server.say("this is no JSON");
+    }
+    server.say(r#"{"type":"ENTITY_CREATED","data":{"entityType":"customers","entity":{"id":"c1","version":1}}}"#);
+    watch.find("what followed", |page| ids(page) == ["c1"]);
+    assert!(watch.error_line().contains("makes no sense"));
+    let mut told = 1;
+    while !watch.error_line().contains("more like it") {
+        told += 1;
+    }
+    assert!(told < 20, "{told}");
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::support::DEADLINE;
 use crate::support::http::{Events, get, post, request};
 use crate::support::program::Program;
+use crate::support::serve::watch;
 
 /// A demo on a free port, which can be killed and started again on its database.
 pub(crate) struct Demo {
@@ -21,7 +22,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (program, address) = Self::run(&folder);
+        let (program, address) = Self::run(&folder, "127.0.0.1:0");
         Self {
             address,
             program,
@@ -31,17 +32,32 @@ impl Demo {
 
     /// Kills it, and starts it again on the same database.
     fn crash(&mut self) {
-        // The files are given back before the next one wants them.
-        self.program.stop();
-        (self.program, self.address) = Self::run(&self.folder);
+        self.stop();
+        self.start_again();
     }
 
-    fn run(folder: &TempDir) -> (Program, String) {
+    /// Kills it.
+    pub(crate) fn stop(&mut self) {
+        // The files are given back before the next one wants them.
+        self.program.stop();
+    }
+
+    /// Starts it again where it was, after it was killed.
+    pub(crate) fn start_again(&mut self) {
+        (self.program, self.address) = Self::run(&self.folder, &self.address);
+    }
+
+    /// Takes the process out of the test's hands.
+    pub(crate) fn into_program(self) -> (Program, TempDir) {
+        (self.program, self.folder)
+    }
+
+    fn run(folder: &TempDir, listen: &str) -> (Program, String) {
         let database = folder.path().join("demo");
         let program = Program::start(&[
             "demo",
             "--listen",
-            "127.0.0.1:0",
+            listen,
             "--db",
             database.to_str().unwrap(),
         ]);
@@ -68,7 +84,7 @@ impl Demo {
         }
     }
 
-    fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let answer = post(&self.address, path, body);
         assert!(
             matches!(answer.status, 200 | 204),
@@ -170,6 +186,18 @@ fn named<'a>(rows: &'a [Value], name: &str) -> Option<&'a Value> {
     rows.iter().find(|row| row["fields"]["name"] == name)
 }
 
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The policy a file came with.
+fn policy(head: &str) -> &str {
+    let name = "content-security-policy: ";
+    let line = head
+        .lines()
+        .find(|line| line.to_lowercase().starts_with(name));
+    &line.unwrap_or_else(|| panic!("no policy: {head}"))[name.len()..]
+}
+
 #[test]
 fn the_page_and_all_it_needs_come_from_the_demo_itself() {
     let demo = Demo::start();
@@ -178,13 +206,19 @@ fn the_page_and_all_it_needs_come_from_the_demo_itself() {
         page.status == 200 && page.head.contains("text/html"),
         "{page:?}"
     );
+    // Whatever a file might ask for, the browser gets it from nowhere else.
+    assert_eq!(policy(&page.head), POLICY);
     let mut waiting = vec![page.body];
     let mut seen = std::collections::BTreeSet::new();
     while let Some(text) = waiting.pop() {
-        assert!(
-            !text.contains("//cdn") && !text.contains("https://"),
-            "nothing comes from elsewhere"
-        );
+        let foreign: Vec<&str> = text
+            .match_indices("//")
+            .filter(|(at, _)| text[..*at].ends_with([':', '"', '\'', '(']))
+            .map(|(at, _)| text[at..].split(['"', '\'', ')', ' ']).next().unwrap())
+            // The name of a language, which is never asked for.
+            .filter(|name| *name != "//www.w3.org/2000/svg")
+            .collect();
+        assert_eq!(foreign, Vec::<&str>::new(), "nothing comes from elsewhere");
         for name in text
             .split(['"', '\''])
             .filter(|part| part.ends_with(".js") || part.ends_with(".css"))
@@ -196,6 +230,7 @@ fn the_page_and_all_it_needs_come_from_the_demo_itself() {
                 let file = get(&demo.address, &path);
                 assert_eq!(file.status, 200, "{path}");
                 assert!(file.head.to_lowercase().contains("nosniff"), "{path}");
+                assert_eq!(policy(&file.head), POLICY, "{path}");
                 waiting.push(file.body);
             }
         }
@@ -325,8 +360,99 @@ fn a_demo_that_was_killed_keeps_its_customers_and_sends_what_was_not_sent() {
         named(&rows, "Ada Lindqvist").is_none(),
         "what was deleted is not created anew"
     );
-    // The page shows the processes of now, none of those that ended meanwhile.
+}
+
+#[test]
+fn a_process_that_ended_while_the_demo_was_down_is_not_there_any_more() {
+    let mut demo = Demo::start();
+    // Any process that goes on until it is killed.
+    let other = demo.folder.path().join("other");
+    let words = ["serve", "--listen", "127.0.0.1:0", "--db"];
+    let child = Program::start(&[&words[..], &[other.to_str().unwrap()]].concat());
+    let query = format!("where pid = {}", child.id());
+    let look = |demo: &Demo, rows: u64| {
+        let url = format!("ws://{}/live", demo.address);
+        let watch = watch(&url, "processes", &["--query", &query]);
+        watch.find("the process", |page| {
+            page["trust"] == "live" && page["total_count"] == rows
+        });
+    };
+    look(&demo, 1);
+    demo.stop();
+    child.kill();
+    demo.start_again();
+    look(&demo, 0);
+}
+
+#[test]
+fn customers_that_were_all_deleted_do_not_come_back() {
+    let mut demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    for number in 1..=14 {
+        let id = format!("c-{number}");
+        demo.post("/api/write", &json!({"name": "delete", "id": id}));
+    }
+    tab.rows("customers", "all to be gone", <[Value]>::is_empty);
+    tab.queue("everything to be sent", |queue| queue["pending"] == 0);
+    demo.crash();
+    let mut tab = demo.tab();
+    // What is published at the start comes before these.
+    tab.rows("metrics", "metrics", |rows| rows.len() >= 9);
+    demo.post(
+        "/api/write",
+        &json!({"name": "create", "fields": {"name": "Zoe"}}),
+    );
+    let rows = tab.rows("customers", "the new one to be taken", |rows| {
+        named(rows, "Zoe").is_some_and(|row| row["pending"] == false)
+    });
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+}
+
+#[test]
+fn the_feed_shows_the_last_fifty() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    for score in 0..60 {
+        let write = json!({"name": "update", "id": "c-1", "fields": {"score": score}});
+        demo.post("/api/write", &write);
+    }
+    let number = |row: &Value| row["fields"]["number"].as_u64().unwrap();
+    let rows = tab.rows("activities", "more than are shown", |rows| {
+        rows.first().is_some_and(|newest| number(newest) >= 60)
+    });
+    assert_eq!(rows.len(), 50);
+    assert!(
+        rows.windows(2)
+            .all(|pair| number(&pair[0]) == number(&pair[1]) + 1),
+        "the newest first, and none is missing: {rows:#?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn processes_move_as_the_machine_works_and_never_more_than_twenty_are_shown() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
     tab.rows("processes", "the processes", |rows| !rows.is_empty());
+    // One that has something to do, and then nothing.
+    let mut command = Command::new("sh");
+    command.args(["-c", "while read -r line; do :; done < /dev/zero"]);
+    let busy = Program::spawn(command);
+    tab.rows("processes", "the busy one", |rows| {
+        assert!(rows.len() <= 20);
+        rows.iter().any(|row| row["fields"]["pid"] == busy.id())
+    });
+    let moved = |tab: &Tab| {
+        assert!(tab.lists["processes"].len() <= 20);
+        let steps = tab.steps.get("processes")?;
+        steps
+            .iter()
+            .any(|step| step["step"] == "move")
+            .then_some(())
+    };
+    tab.wait("a move", moved);
 }
 
 #[test]
@@ -462,6 +588,10 @@ fn only_the_demos_own_page_may_ask() {
         request(&demo.address, "GET", "/events", &[("Host", "evil.net")], "").status,
         403
     );
+    // A stream of events has no origin where the page is foreign, but a browser says where it comes from.
+    let site = [("Sec-Fetch-Site", "cross-site")];
+    let foreign = request(&demo.address, "GET", "/events", &site, "");
+    assert_eq!(foreign.status, 403);
     assert_eq!(ask(&[json, ("Origin", &own)], &body), 204);
 }
 

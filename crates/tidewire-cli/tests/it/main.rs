@@ -11,6 +11,7 @@ mod basic;
 mod browser;
 mod crash;
 mod demo;
+mod endings;
 mod garbage;
 mod live;
 mod outage;

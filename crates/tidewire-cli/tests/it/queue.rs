@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::program::run;
+use crate::support::program::{Program, run};
+use crate::support::relay::{Manner, Relay};
 use crate::support::serve::{Serve, act, ids, is_live_with};
 
 fn list(store: &str) -> Vec<Value> {
@@ -155,11 +156,90 @@ fn a_number_that_is_not_there_is_a_failure_that_says_where_to_look() {
     for decision in ["retry", "discard"] {
         let ended = run(&["queue", "--store", store, decision, "99"]);
         assert!(ended.failure(1).contains("ls"), "{ended:?}");
-        // One that is on its way needs no decision.
-        let ended = run(&["queue", "--store", store, decision, "1"]);
-        assert!(ended.failure(1).contains("on its way"), "{ended:?}");
     }
+    // One that is on its way needs no further asking.
+    let ended = run(&["queue", "--store", store, "retry", "1"]);
+    assert!(ended.failure(1).contains("on its way"), "{ended:?}");
     assert_eq!(list(store).len(), 1);
+}
+
+#[test]
+fn a_write_that_was_never_sent_can_be_taken_back() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    for id in ["a", "b"] {
+        let fields = json!({"id": id}).to_string();
+        let words = [
+            "create",
+            "customers",
+            &fields,
+            "--offline",
+            "--store",
+            store,
+        ];
+        act(&serve.url(), &words).success();
+    }
+    let gone = run(&["queue", "--store", store, "discard", "1", "--json"]);
+    gone.success();
+    assert_eq!(
+        (&gone.json()["state"], &gone.json()["entity"]),
+        (&json!("gone"), &json!("a"))
+    );
+    let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
+    assert_eq!(synced.success().last().unwrap(), "1 accepted, 0 left");
+    let watch = serve.watch("customers", &[]);
+    watch.find("only the other", |page| is_live_with(page, &["b"]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sync_says_what_is_done_as_soon_as_it_is_and_can_be_interrupted() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    for id in ["a", "b"] {
+        let fields = json!({"id": id}).to_string();
+        let words = [
+            "create",
+            "customers",
+            &fields,
+            "--offline",
+            "--store",
+            store,
+        ];
+        act(&serve.url(), &words).success();
+    }
+    // The first answer comes through, and nothing behind it.
+    let relay = Relay::start(serve.address(), |_| Manner::Mute { after: "ACK" });
+    let sync = Program::start(&["queue", "--store", store, "sync", &relay.url(), "--json"]);
+    let line = sync.json();
+    assert_eq!(
+        (&line["entity"], &line["state"]),
+        (&json!("a"), &json!("accepted"))
+    );
+    sync.interrupt();
+    let ended = sync.ended();
+    let line = ended.failure(1);
+    assert!(
+        line.contains("interrupted") && line.contains("kept"),
+        "{line}"
+    );
+    assert_eq!(ended.json()["entity"], "b");
+    assert_eq!(list(store).len(), 1);
+}
+
+#[test]
+fn with_nothing_to_send_a_sync_does_well_whatever_the_server_says() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    serve.act(&["create", "customers", "{}", "--store", store]);
+    let nowhere = format!("ws://{}/elsewhere", serve.address());
+    for url in [nowhere.as_str(), "ws://127.0.0.1:1/live"] {
+        let synced = run(&["queue", "--store", store, "sync", url]);
+        assert_eq!(synced.success(), ["0 accepted, 0 left"]);
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `watch`: the table for people, its ends, and a reader that goes away.
 
-use crate::support::DEADLINE;
+use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
+
+use crate::demo::Demo;
 use crate::support::program::{Program, run};
-use crate::support::serve::{Serve, is_live_with};
+use crate::support::serve::{Serve, is_live_with, watch};
 
 #[test]
 fn the_table_names_status_trust_and_every_row() {
@@ -34,33 +37,93 @@ fn the_table_names_status_trust_and_every_row() {
 }
 
 #[test]
-fn it_ends_after_the_time_it_was_given() {
+fn it_ends_after_the_time_it_was_given_and_not_before() {
     let serve = Serve::start();
-    let ended = run(&["watch", &serve.url(), "customers", "--json", "--for", "0.3"]);
+    let started = Instant::now();
+    let ended = run(&["watch", &serve.url(), "customers", "--json", "--for", "1.5"]);
+    assert!(started.elapsed() >= Duration::from_millis(1_500));
     assert!(!ended.success().is_empty());
 }
 
 #[test]
-fn it_ends_quietly_when_nobody_reads_it_any_more() {
+fn it_ends_quietly_when_nobody_reads_it_any_more_also_with_nothing_to_say() {
     let serve = Serve::start();
-    let mut watch = serve.watch("customers", &[]);
-    watch.find("the start", |page| is_live_with(page, &[]));
-    watch.stop_reading();
-    // It notices when it has something to say.
-    let started = std::time::Instant::now();
-    while !watch.has_ended() {
-        serve.act(&["create", "customers", "{}"]);
-        assert!(
-            started.elapsed() < DEADLINE,
-            "it goes on with nobody reading"
-        );
-    }
-    let ended = watch.ended();
-    assert_eq!((ended.code, ended.err.len()), (Some(0), 0), "{ended:?}");
+    let (mut watch, out) = Program::start_unread(&["watch", &serve.url(), "customers", "--json"]);
+    let mut lines = BufReader::new(out).lines();
+    let is_live = |line: &str| line.contains(r#""status":"live","trust":"live""#);
+    assert!(lines.any(|line| is_live(&line.unwrap())));
+    drop(lines);
+    assert_eq!(watch.wait(), Some(0));
+    assert!(watch.ended().err.is_empty());
 }
 
 #[test]
-fn each_page_is_printed_once() {
+fn a_reader_that_stalls_keeps_it_from_neither_its_time_nor_its_end() {
+    let serve = Serve::start();
+    // More than a pipe holds.
+    let text = "x".repeat(50_000);
+    for id in ["a", "b", "c"] {
+        serve.act(&[
+            "create",
+            "customers",
+            &format!(r#"{{"id":"{id}","text":"{text}"}}"#),
+        ]);
+    }
+    let watch = ["watch", &serve.url(), "customers", "--json"];
+    let stalled = |more: &[&str]| {
+        let (program, mut out) = Program::start_unread(&[&watch[..], more].concat());
+        // The page with the texts is on its way out.
+        out.read_exact(&mut [0; 5_000]).unwrap();
+        (program, out)
+    };
+    let (mut timed, _unread) = stalled(&["--for", "3"]);
+    assert_eq!(timed.wait(), Some(0));
+    #[cfg(unix)]
+    {
+        let (mut asked, _unread) = stalled(&[]);
+        asked.terminate();
+        assert_eq!(asked.wait(), Some(0));
+    }
+}
+
+#[test]
+fn where_there_is_no_websocket_it_ends_and_says_where_one_is() {
+    let serve = Serve::start();
+    let demo = Demo::start();
+    for url in [
+        format!("ws://{}", serve.address()),
+        format!("ws://{}/elsewhere", serve.address()),
+        // A page is there, which is an answer too.
+        format!("ws://{}", demo.address),
+    ] {
+        let ended = run(&["watch", &url, "customers", "--json"]);
+        let line = ended.failure(1);
+        assert!(
+            line.contains("no WebSocket") && line.contains("/live"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn why_there_is_no_connection_is_told_once_however_often_it_is_tried() {
+    let watch = watch("ws://nobody.invalid/live", "customers", &[]);
+    for _ in 0..3 {
+        watch.find("to be offline", |page| page["status"] == "offline");
+        watch.find("to try again", |page| page["status"] == "connecting");
+    }
+    #[cfg(unix)]
+    watch.terminate();
+    #[cfg(unix)]
+    {
+        let ended = watch.ended();
+        assert_eq!((ended.code, ended.err.len()), (Some(0), 1), "{ended:?}");
+        assert!(ended.err[0].contains("nobody.invalid"), "{ended:?}");
+    }
+}
+
+#[test]
+fn no_page_is_printed_twice_in_a_row_and_revisions_rise() {
     let serve = Serve::start();
     let watch = serve.watch("customers", &[]);
     let mut pages = watch.until("the start", |page| is_live_with(page, &[]));

@@ -159,7 +159,7 @@ async fn a_server_that_says_no_is_quoted() {
     let error = made.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the server refused the connection with status 404: Not Found"
+        "there is no WebSocket at this path; a tidewire server is at /live (status 404: Not Found)"
     );
     assert!(error.is_permanent());
 

@@ -30,6 +30,8 @@ pub(super) struct Process {
     pub(super) cpu_percent: f64,
     pub(super) memory_bytes: u64,
     pub(super) state: String,
+    /// When it started, in seconds since 1970. Tells processes apart that have had the same id.
+    pub(super) started: u64,
 }
 
 /// Looks at the machine again and again; rates are worked out from one look to the next.
@@ -123,6 +125,7 @@ fn one(process: &sysinfo::Process) -> (u32, Process) {
             cpu_percent,
             memory_bytes: process.memory(),
             state,
+            started: process.start_time(),
         },
     )
 }

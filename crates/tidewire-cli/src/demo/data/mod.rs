@@ -36,7 +36,8 @@ pub(super) struct Present {
     processes: Published,
     metrics: Published,
     activities: Published,
-    has_customers: bool,
+    /// Whether there ever were customers: those that were deleted must not come back.
+    had_customers: bool,
 }
 
 impl Present {
@@ -46,7 +47,12 @@ impl Present {
             processes: published(backend, PROCESSES).await?,
             metrics: published(backend, METRICS).await?,
             activities: published(backend, ACTIVITIES).await?,
-            has_customers: !rows(backend, &named(CUSTOMERS)).await?.is_empty(),
+            had_customers: backend
+                .open()
+                .await
+                .map_err(Failure::failed)?
+                .heads
+                .contains_key(&named(CUSTOMERS)),
         })
     }
 }
@@ -87,12 +93,12 @@ async fn go_on(server: Server, present: Present) -> Result<std::convert::Infalli
         mut processes,
         mut metrics,
         activities,
-        has_customers,
+        had_customers,
     } = present;
     let mut activities = Activities::new(activities);
     let mut facts = server.facts().await;
     let mut machine = Machine::new()?;
-    if !has_customers {
+    if !had_customers {
         publish_all(&server, customers::first()).await?;
     }
     let mut ticks = tokio::time::interval(TICK);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire::{EntityId, Record};
-use tidewire_model::RecordBuilder;
+use tidewire_model::{RecordBuilder, ValueRef};
 
 use super::machine::{Process, Sample};
 use super::published::{Entities, Published};
@@ -37,6 +37,7 @@ fn entity(pid: u32, process: &Process) -> Record {
             process.memory_bytes / MEMORY_STEP_BYTES * MEMORY_STEP_BYTES,
         )
         .field("state", process.state.as_str())
+        .field("started", process.started)
         .build()
 }
 
@@ -50,9 +51,16 @@ pub(super) fn comings_and_goings(
     if before.is_empty() {
         return Vec::new();
     }
-    let started = now
-        .iter()
-        .filter(|(pid, _)| !before.contains_key(pid.to_string().as_str()));
+    // A process id is used again, so one that was published belongs to who has it now only if that one
+    // started at the same time.
+    let is_same = |entity: &Record, process: &Process| {
+        let started = entity.get("started").and_then(ValueRef::as_u64);
+        started.is_none_or(|started| started == process.started)
+    };
+    let started = now.iter().filter(|(pid, process)| {
+        let published = before.get(pid.to_string().as_str());
+        !published.is_some_and(|entity| is_same(entity, process))
+    });
     let started = started.map(|(pid, process)| Change::Started {
         pid: *pid,
         name: process.name.clone(),
@@ -60,9 +68,13 @@ pub(super) fn comings_and_goings(
     let ended = before.iter().filter_map(|(id, entity)| {
         let pid: u32 = id.as_str().parse().ok()?;
         let name = entity.get("name")?.as_text()?.to_owned();
-        (!now.contains_key(&pid)).then_some(Change::Ended { pid, name })
+        let runs = now
+            .get(&pid)
+            .is_some_and(|process| is_same(entity, process));
+        (!runs).then_some(Change::Ended { pid, name })
     });
-    started.chain(ended).collect()
+    // Who had an id ends before the next one starts with it.
+    ended.chain(started).collect()
 }
 
 #[cfg(test)]
@@ -76,6 +88,7 @@ mod tests {
             cpu_percent: 0.04,
             memory_bytes: 300_000,
             state: "sleeping".into(),
+            started: 1_000,
         }
     }
 
@@ -98,14 +111,29 @@ mod tests {
         assert_eq!(
             changes,
             [
-                started,
                 Change::Ended {
                     pid: 1,
                     name: "old".into()
-                }
+                },
+                started,
             ]
         );
         assert_eq!(comings_and_goings(&published(&[]), &now), []);
+    }
+
+    #[test]
+    fn a_process_id_that_is_used_again_is_an_end_and_a_start() {
+        let mut next = process("next");
+        next.started = 2_000;
+        let changes = comings_and_goings(&published(&[1]), &BTreeMap::from([(1, next)]));
+        let (pid, [old, next]) = (1, ["old", "next"].map(String::from));
+        assert_eq!(
+            changes,
+            [
+                Change::Ended { pid, name: old },
+                Change::Started { pid, name: next }
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // The connection between the demo's client and its server: status, reason, and the switch that cuts it.
 
-import { ask } from "./feed.js";
+import { askAloud } from "./feed.js";
 
 const text = document.getElementById("status");
 const pill = text.parentElement;
@@ -14,13 +14,23 @@ let nextAttempt = null;
 export function showStatus(view) {
   status = view;
   nextAttempt = view.next_ms === null ? null : Date.now() + view.next_ms;
-  pill.dataset.connection = view.connection;
-  // The text is a live region: it is set only where it changes.
-  if (text.textContent !== view.label) text.textContent = view.label;
-  const name = view.connection === "stopped" ? "offline" : view.connection;
-  picture.setAttribute("href", `#icon-${name}`);
+  showPill(view.connection, view.label);
   toggle.setAttribute("aria-checked", String(view.online));
   showReason();
+}
+
+/** The line to the demo is lost: how its client is connected is not known. The next event says it. */
+export function showLost() {
+  nextAttempt = null;
+  reason.textContent = "";
+  showPill("offline", "No demo");
+}
+
+function showPill(connection, label) {
+  pill.dataset.connection = connection;
+  // The text is a live region: it is set only where it changes.
+  if (text.textContent !== label) text.textContent = label;
+  picture.setAttribute("href", `#icon-${connection === "stopped" ? "offline" : connection}`);
 }
 
 function showReason() {
@@ -32,6 +42,6 @@ function showReason() {
 }
 
 export function startConnection() {
-  toggle.addEventListener("click", () => ask("/api/switch", { online: !status.online }));
+  toggle.addEventListener("click", () => askAloud("/api/switch", { online: !status.online }));
   setInterval(() => nextAttempt !== null && showReason(), 1000);
 }

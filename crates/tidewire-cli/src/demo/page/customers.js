@@ -1,6 +1,6 @@
 // The customers: one page of a list with filter and sort, and the ways to change them.
 
-import { ask } from "./feed.js";
+import { ask, askAloud } from "./feed.js";
 import { plainNumber } from "./format.js";
 import { Rows, draw, element, icon } from "./rows.js";
 import { editCustomer } from "./dialog.js";
@@ -20,6 +20,8 @@ const headers = [...document.querySelectorAll(".customers th[data-sort]")];
 const list = new Rows();
 const choice = { status: "", search: "", sort: "name", descending: false, offset: 0, limit: PAGE_ROWS };
 let tab = null;
+let latest = null;
+let telling = Promise.resolve();
 let total = null;
 
 /** The demo has given this tab a number; what the tab shows is asked for under it. */
@@ -35,7 +37,9 @@ export function showCustomers(view) {
   const first = choice.offset + 1;
   const last = choice.offset + list.rows.length;
   empty.hidden = list.rows.length > 0 || !view.is_known;
-  range.textContent = list.rows.length > 0 ? `${first}\u2013${last} of ${plainNumber(total)}` : "";
+  // The text is a live region: it is set only where it changes.
+  const found = list.rows.length > 0 ? `${first}\u2013${last} of ${plainNumber(total)}` : view.is_known ? "none" : "";
+  if (range.textContent !== found) range.textContent = found;
   back.disabled = choice.offset === 0;
   on.disabled = total === null || last >= total;
   // The last row of the last page may have gone.
@@ -76,10 +80,14 @@ export function startCustomers() {
   showSort();
 }
 
+/** Choices are told one after the other, so that the last one wins; one that is outdated is not told. */
 function choose(changes) {
   Object.assign(choice, changes);
   showSort();
-  if (tab !== null) ask("/api/customers", { tab, choice });
+  if (tab === null) return;
+  const wanted = { tab, choice: { ...choice } };
+  latest = wanted;
+  telling = telling.then(() => (latest === wanted ? askAloud("/api/customers", wanted) : null));
 }
 
 function showSort() {
@@ -105,7 +113,7 @@ function make(row) {
         className: "commands",
         children: [
           command("edit", () => editCustomer(rowOf(node).fields, update(node.dataset.id))),
-          command("delete", () => ask("/api/write", { name: "delete", id: node.dataset.id })),
+          command("delete", () => askAloud("/api/write", { name: "delete", id: node.dataset.id })),
         ],
       }),
     ],

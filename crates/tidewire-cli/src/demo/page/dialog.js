@@ -9,28 +9,50 @@ const city = document.getElementById("customer-city");
 const status = document.getElementById("customer-edit-status");
 const score = document.getElementById("customer-score");
 
-let save = null;
+const button = document.getElementById("customer-save");
 
-/** Opens the dialog; `onSave` is given the fields and gives back why they were refused, or nothing. */
+let save = null;
+/** What the fields held when the dialog was opened; nothing for a new customer. */
+let shown = null;
+
+/**
+ * Opens the dialog; `onSave` is given the fields, of a known customer only those that were changed here, so that what
+ * others changed meanwhile stays. It gives back why they were refused, or nothing.
+ */
 export function editCustomer(fields, onSave) {
   save = onSave;
   title.textContent = fields ? "Edit customer" : "New customer";
   fault.textContent = "";
+  button.disabled = false;
   name.value = fields?.name ?? "";
   city.value = fields?.city ?? "";
   status.value = fields?.status ?? "lead";
   score.value = fields?.score ?? 50;
+  shown = fields ? typed() : null;
   dialog.showModal();
   name.focus();
+}
+
+function typed() {
+  const number = Number(score.value);
+  return { name: name.value, city: city.value, status: status.value, score: Number.isFinite(number) ? number : 0 };
 }
 
 export function startDialog() {
   document.getElementById("customer-cancel").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const number = Number(score.value);
-    const typed = { name: name.value, city: city.value, status: status.value, score: Number.isFinite(number) ? number : 0 };
-    fault.textContent = await save(typed);
-    if (!fault.textContent) dialog.close();
+    // Enter in a field comes here also while the button is off.
+    if (button.disabled) return;
+    const changed = Object.entries(typed()).filter(([field, value]) => value !== shown?.[field]);
+    if (changed.length === 0) return dialog.close();
+    const asked = save;
+    button.disabled = true;
+    const refused = await save(Object.fromEntries(changed));
+    // The dialog may have been closed and opened for another customer.
+    if (asked !== save) return;
+    button.disabled = false;
+    fault.textContent = refused;
+    if (!refused) dialog.close();
   });
 }

@@ -1,7 +1,7 @@
 // Joins the parts of the page: each kind of event goes to the part that shows it.
 
 import { showActivities } from "./activities.js";
-import { showStatus, startConnection } from "./connection.js";
+import { showLost, showStatus, startConnection } from "./connection.js";
 import { openTab, showCustomers, startCustomers } from "./customers.js";
 import { startDialog } from "./dialog.js";
 import { listen } from "./feed.js";
@@ -26,5 +26,6 @@ listen(
   { hello: openTab, status: showStatus, queue: showQueue, page: showList, diff: showList },
   (isLost) => {
     document.getElementById("lost").hidden = !isLost;
+    if (isLost) showLost();
   },
 );

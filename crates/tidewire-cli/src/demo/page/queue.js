@@ -1,7 +1,7 @@
 // The writes on their way, and those that were refused and wait for a decision.
 
 import { nameOf } from "./customers.js";
-import { ask } from "./feed.js";
+import { askAloud } from "./feed.js";
 import { draw, element } from "./rows.js";
 
 const items = document.getElementById("queue");
@@ -22,7 +22,7 @@ export function showQueue(view) {
 function make(action) {
   const decide = (text, path) => {
     const button = element("button", { text, attributes: { type: "button" } });
-    button.addEventListener("click", () => ask(path, { action: action.action }));
+    button.addEventListener("click", () => askAloud(path, { action: action.action }));
     return button;
   };
   return element("li", {

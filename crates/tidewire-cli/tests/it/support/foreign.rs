@@ -1,6 +1,7 @@
 //! WebSocket peers that are built on another implementation than the program.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use fastwebsockets::{Frame, OpCode, Payload, WebSocket, WebSocketError, upgrade};
@@ -23,17 +24,22 @@ pub(crate) trait BasicServer {
     fn url(&self) -> String;
     /// The next text frame of a client.
     fn heard(&self) -> String;
-    /// Sends a text frame to the client that is connected.
+    /// Sends a text frame to the client that connected last.
     fn say(&mut self, frame: &str);
+    /// Ends that client's connection without a word.
+    fn cut(&mut self);
 }
 
-/// One made with `fastwebsockets`.
+/// One made with `fastwebsockets`, which takes one client after the other.
 pub(crate) struct FastServer {
     port: u16,
     heard: Receiver<String>,
-    say: UnboundedSender<String>,
+    say: Say,
     _runtime: Runtime,
 }
+
+/// Where frames for the client that connected last are put; gone with its connection.
+type Say = Arc<Mutex<Option<UnboundedSender<String>>>>;
 
 impl FastServer {
     pub(crate) fn start() -> Self {
@@ -41,34 +47,38 @@ impl FastServer {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tell, heard) = channel();
-        let (say, told) = unbounded_channel();
-        runtime.spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            let told = std::sync::Mutex::new(Some(told));
-            let answer = |mut request: Request<Incoming>| {
-                let (tell, told) = (tell.clone(), told.lock().unwrap().take().unwrap());
-                async move {
-                    let (response, upgraded) = upgrade::upgrade(&mut request)?;
-                    tokio::spawn(async move {
-                        talk(upgraded.await.unwrap(), told, move |frame| {
-                            tell.send(frame).is_ok()
-                        })
-                        .await;
-                    });
-                    Ok::<Response<Empty<Bytes>>, WebSocketError>(response)
-                }
-            };
-            let served =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            // The client may leave at any time.
-            let _ = served.with_upgrades().await;
-        });
+        let say = Say::default();
+        runtime.spawn(accept(listener, tell, Arc::clone(&say)));
         Self {
             port,
             heard,
             say,
             _runtime: runtime,
         }
+    }
+}
+
+async fn accept(listener: TcpListener, tell: Sender<String>, say: Say) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (tell, say) = (tell.clone(), Arc::clone(&say));
+        let answer = move |mut request: Request<Incoming>| {
+            let (tell, say) = (tell.clone(), Arc::clone(&say));
+            async move {
+                let (response, upgraded) = upgrade::upgrade(&mut request)?;
+                tokio::spawn(async move {
+                    let socket = upgraded.await.unwrap();
+                    let (sender, told) = unbounded_channel();
+                    *say.lock().unwrap() = Some(sender);
+                    talk(socket, told, move |frame| tell.send(frame).is_ok()).await;
+                });
+                Ok::<Response<Empty<Bytes>>, WebSocketError>(response)
+            }
+        };
+        let served =
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+        // The client may leave at any time.
+        tokio::spawn(served.with_upgrades());
     }
 }
 
@@ -84,7 +94,12 @@ impl BasicServer for FastServer {
     }
 
     fn say(&mut self, frame: &str) {
-        self.say.send(frame.to_owned()).unwrap();
+        let say = self.say.lock().unwrap();
+        say.as_ref().unwrap().send(frame.to_owned()).unwrap();
+    }
+
+    fn cut(&mut self) {
+        *self.say.lock().unwrap() = None;
     }
 }
 

@@ -72,6 +72,19 @@ pub(crate) fn post(address: &str, path: &str, body: &Value) -> Answer {
     request(address, "POST", path, &headers, &body.to_string())
 }
 
+/// Asks for a WebSocket as a browser does for a page of this origin; gives the status of the answer.
+pub(crate) fn upgrade_status(address: &str, host: &str, origin: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!(
+        "GET /live HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: tidewire.v1.json\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    status(&head(&mut BufReader::new(stream)))
+}
+
 /// A stream of server-sent events.
 pub(crate) struct Events {
     events: Receiver<(String, Value)>,

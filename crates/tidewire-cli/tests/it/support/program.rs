@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -34,8 +34,21 @@ impl Program {
         Self::spawn(command)
     }
 
+    /// Starts `tidewire` with these arguments, and leaves its output to the test.
+    pub(crate) fn start_unread<S: AsRef<OsStr>>(arguments: &[S]) -> (Self, ChildStdout) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        command.args(arguments);
+        Self::spawn_unread(command)
+    }
+
     /// Starts any program.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        let (mut program, out) = Self::spawn_unread(command);
+        program.out = lines(out);
+        program
+    }
+
+    fn spawn_unread(mut command: Command) -> (Self, ChildStdout) {
         let name = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::null())
@@ -43,14 +56,15 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let out = lines(child.stdout.take().unwrap());
+        let out = child.stdout.take().unwrap();
         let err = lines(child.stderr.take().unwrap());
-        Self {
+        let program = Self {
             child,
-            out,
+            out: channel().1,
             err,
             name,
-        }
+        };
+        (program, out)
     }
 
     /// The next line of its output.
@@ -102,24 +116,44 @@ impl Program {
         self.stop();
     }
 
-    /// The same, for whoever only borrows it.
+    /// The same, for whoever only borrows it. It must still have been running.
     pub(crate) fn stop(&mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let status = self.child.wait().unwrap();
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9),
+            "{} ended by itself: {status}",
+            self.name
+        );
+        #[cfg(not(unix))]
+        assert!(!status.success(), "{} ended by itself: {status}", self.name);
     }
 
     /// Asks it to end, as `kill` does by default.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
         // Every shell has `kill`; the program of that name is not everywhere.
-        let ask = format!("kill -TERM {}", self.child.id());
+        let ask = format!("kill -{name} {}", self.child.id());
         let asked = Command::new("sh").args(["-c", &ask]).status();
         assert!(asked.unwrap().success());
     }
 
-    /// Takes away the reader of its output.
-    pub(crate) fn stop_reading(&mut self) {
-        self.out = channel().1;
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it has ended.
@@ -127,7 +161,19 @@ impl Program {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended by itself, whatever it may still hold open.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < DEADLINE, "{} does not end", self.name);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until it has ended and said everything.
     pub(crate) fn ended(mut self) -> Ended {
         let out = rest(&self.out, &self.name);
         let err = rest(&self.err, &self.name);

@@ -58,6 +58,10 @@ impl BasicServer for PythonServer {
     fn say(&mut self, frame: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{frame}").unwrap();
     }
+
+    fn cut(&mut self) {
+        self.say("");
+    }
 }
 
 impl Drop for PythonServer {

@@ -1,9 +1,13 @@
-//! A relay between a client and a server, which knows where WebSocket frames end and may do harm.
+//! A relay between a client and a server, which knows where WebSocket frames end, keeps what the server
+//! said, and may do harm.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use serde_json::Value;
 
 /// What a relay does on one connection.
 #[derive(Clone, Debug)]
@@ -21,8 +25,12 @@ pub(crate) enum Manner {
 
 /// A relay on a port of its own.
 pub(crate) struct Relay {
-    pub(crate) port: u16,
+    port: u16,
+    said: Said,
 }
+
+/// What the server said in text frames, by connection.
+type Said = Arc<Mutex<Vec<(usize, Value)>>>;
 
 impl Relay {
     /// Relays to `server`; `manner` says what is done on each connection, counted from 0.
@@ -30,15 +38,29 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server: SocketAddr = server.parse().unwrap();
+        let said = Said::default();
+        let keep = Arc::clone(&said);
         thread::spawn(move || {
             for (number, client) in listener.incoming().enumerate() {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) else {
                     continue;
                 };
-                join(client, server, manner(number));
+                join(client, server, manner(number), (number, Arc::clone(&keep)));
             }
         });
-        Self { port }
+        Self { port, said }
+    }
+
+    /// What the server has said so far on each connection on which it said anything, in order.
+    pub(crate) fn said(&self) -> Vec<Vec<Value>> {
+        let mut connections = BTreeMap::<usize, Vec<Value>>::new();
+        for (number, message) in &*self.said.lock().unwrap() {
+            connections
+                .entry(*number)
+                .or_default()
+                .push(message.clone());
+        }
+        connections.into_values().collect()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -46,7 +68,7 @@ impl Relay {
     }
 }
 
-fn join(client: TcpStream, server: TcpStream, manner: Manner) {
+fn join(client: TcpStream, server: TcpStream, manner: Manner, keep: (usize, Said)) {
     let (client, server) = (Arc::new(client), Arc::new(server));
     let (from, to) = (Arc::clone(&client), Arc::clone(&server));
     thread::spawn(move || {
@@ -55,13 +77,18 @@ fn join(client: TcpStream, server: TcpStream, manner: Manner) {
         let _ = to.shutdown(Shutdown::Both);
     });
     thread::spawn(move || {
-        let _ = answers(&server, &client, &manner);
+        let _ = answers(&server, &client, &manner, &keep);
         let _ = client.shutdown(Shutdown::Both);
     });
 }
 
 /// Hands on what the server says: the HTTP answer first, then frame by frame.
-fn answers(mut server: &TcpStream, mut client: &TcpStream, manner: &Manner) -> std::io::Result<()> {
+fn answers(
+    mut server: &TcpStream,
+    mut client: &TcpStream,
+    manner: &Manner,
+    (number, said): &(usize, Said),
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(byte(server)?);
@@ -71,6 +98,10 @@ fn answers(mut server: &TcpStream, mut client: &TcpStream, manner: &Manner) -> s
     let mut is_done = false;
     loop {
         let frame = frame(&mut server)?;
+        // Kept before it is handed on, so that whoever sees its effect finds it here.
+        if let Some(message) = text_of(&frame) {
+            said.lock().unwrap().push((*number, message));
+        }
         if !is_muted {
             client.write_all(&frame)?;
         }
@@ -111,6 +142,17 @@ fn frame(server: &mut &TcpStream) -> std::io::Result<Vec<u8>> {
     server.read_exact(&mut payload)?;
     frame.extend(payload);
     Ok(frame)
+}
+
+/// The JSON of a text frame.
+fn text_of(frame: &[u8]) -> Option<Value> {
+    let head = match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    let is_text = frame[0] & 0x0f == 1;
+    is_text.then(|| serde_json::from_slice(&frame[head..]).unwrap())
 }
 
 fn byte(mut from: &TcpStream) -> std::io::Result<u8> {

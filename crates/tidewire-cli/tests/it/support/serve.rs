@@ -16,11 +16,16 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// Listens at an address of the test's choice.
+    pub(crate) fn start_at(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut serve = Self {
             program: None,
             folder,
-            address: "127.0.0.1:0".into(),
+            address: address.into(),
         };
         serve.start_again();
         serve

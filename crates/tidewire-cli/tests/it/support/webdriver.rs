@@ -1,10 +1,14 @@
 //! A real browser, driven over the WebDriver protocol.
 
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::DEADLINE;
 use super::http;
 use super::program::Program;
 
@@ -23,17 +27,9 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// None where the browser or its driver is not named.
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn chromium() -> Option<Self> {
         let chromium = std::env::var("TIDEWIRE_CHROMIUM").ok()?;
-        let mut driver = Command::new(std::env::var_os("TIDEWIRE_CHROMEDRIVER")?);
-        driver.arg("--port=0");
-        let driver = Program::spawn(driver);
-        let port = loop {
-            let line = driver.line();
-            if let Some((_, rest)) = line.split_once("started successfully on port ") {
-                break rest.trim_end_matches('.').to_owned();
-            }
-        };
+        let driver = std::env::var_os("TIDEWIRE_CHROMEDRIVER")?;
         let profile = tempfile::tempdir().unwrap();
         let arguments = [
             "--headless",
@@ -48,12 +44,34 @@ impl Browser {
             "--window-size=1400,1250",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
-        let options = json!({"binary": chromium, "args": arguments});
         let wanted = json!({
-            "goog:chromeOptions": options,
+            "goog:chromeOptions": {"binary": chromium, "args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": SCRIPT_MS},
         });
+        let driver = driver_of(&driver, &["--port=0"]);
+        let port = port_of(&driver, "started successfully on port ");
+        Some(Self::session(driver, &port, profile, wanted))
+    }
+
+    /// None where the browser or its driver is not named.
+    pub(crate) fn firefox() -> Option<Self> {
+        let firefox = std::env::var("TIDEWIRE_FIREFOX").ok()?;
+        let driver = std::env::var_os("TIDEWIRE_GECKODRIVER")?;
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = ["-headless", "--width=1400", "--height=1250"];
+        let wanted = json!({"moz:firefoxOptions": {"binary": firefox, "args": arguments}});
+        let folder = profile.path().to_str().unwrap();
+        // One more port beside its own, so that several can run at once.
+        let driver = driver_of(
+            &driver,
+            &["--port=0", "--websocket-port=0", "--profile-root", folder],
+        );
+        let port = port_of(&driver, "Listening on 127.0.0.1:");
+        Some(Self::session(driver, &port, profile, wanted))
+    }
+
+    fn session(driver: Program, port: &str, profile: TempDir, mut wanted: Value) -> Self {
+        wanted["timeouts"] = json!({"script": SCRIPT_MS});
         let mut browser = Self {
             address: format!("127.0.0.1:{port}"),
             session: String::new(),
@@ -66,11 +84,15 @@ impl Browser {
             &json!({"capabilities": {"alwaysMatch": wanted}}),
         );
         browser.session = format!("/session/{}", made["sessionId"].as_str().unwrap());
-        Some(browser)
+        browser
     }
 
     pub(crate) fn open(&self, url: &str) {
         self.command("/url", &json!({"url": url}));
+    }
+
+    pub(crate) fn reload(&self) {
+        self.command("/refresh", &json!({}));
     }
 
     /// Runs a script in the page and gives what it returns.
@@ -147,10 +169,37 @@ impl Browser {
     }
 }
 
+fn driver_of(program: &OsStr, arguments: &[&str]) -> Program {
+    let mut driver = Command::new(program);
+    driver.args(arguments);
+    Program::spawn(driver)
+}
+
+/// The port a driver says it listens on, behind these words.
+fn port_of(driver: &Program, words: &str) -> String {
+    loop {
+        if let Some((_, rest)) = driver.line().split_once(words) {
+            return rest.trim_end_matches('.').to_owned();
+        }
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.ask("DELETE", &self.session, &json!({}));
+        if self.session.is_empty() {
+            return;
+        }
+        // Also after a failure: the browser is a process of its own, and would stay when its driver
+        // goes. Nothing here may fail in turn.
+        if let Ok(mut stream) = TcpStream::connect(&self.address) {
+            let request = format!(
+                "DELETE {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                self.session, self.address
+            );
+            let _ = stream.set_read_timeout(Some(DEADLINE));
+            let _ = stream.write_all(request.as_bytes());
+            // The answer comes when the browser has ended.
+            let _ = stream.read(&mut [0; 64]);
         }
     }
 }
