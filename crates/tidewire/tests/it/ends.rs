@@ -380,7 +380,10 @@ async fn a_client_whose_store_failed_can_still_be_closed() {
     };
     assert!(reason.contains("the disk is full"), "{reason}");
     let refused = made.cancel().expect_err("it could not be stored either");
-    assert!(refused.to_string().contains("the disk is full"), "{refused}");
+    assert!(
+        refused.to_string().contains("the disk is full"),
+        "{refused}"
+    );
     client
         .close(SOON)
         .await
