@@ -72,6 +72,8 @@ pub struct Engine {
     /// The number of the latest ping that was not answered yet.
     unanswered_ping: Option<u64>,
     server_max_frame_bytes: usize,
+    /// The deepest nesting of a frame the server takes.
+    server_max_depth: usize,
     token: Option<String>,
     answers: Answers,
     /// Actions the application's own backend is at work on, with where their streams stood.
@@ -115,6 +117,7 @@ impl Engine {
             unwritten_bytes: 0,
             unanswered_ping: None,
             server_max_frame_bytes: usize::MAX,
+            server_max_depth: usize::MAX,
             token: None,
             answers: Answers::default(),
             executing: BTreeMap::new(),

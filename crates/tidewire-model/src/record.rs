@@ -148,6 +148,11 @@ impl Record {
         patch
     }
 
+    /// How deep it is nested, itself counted as one.
+    pub fn depth(&self) -> usize {
+        self.as_object().depth()
+    }
+
     /// Roughly how much memory the record holds, in bytes. Shared clones count it again.
     pub fn approximate_bytes(&self) -> usize {
         let entries: usize = self

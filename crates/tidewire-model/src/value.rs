@@ -179,6 +179,15 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// How deep lists and objects are nested, this one counted as one; 0 for what is neither.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::List(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(object) => object.depth(),
+            _ => 0,
+        }
+    }
+
     /// Whether this is null.
     pub fn is_null(self) -> bool {
         matches!(self, Self::Null)
@@ -350,6 +359,15 @@ impl<'a> ObjectRef<'a> {
                 .map(|(_, value)| value.as_value_ref()),
             ObjectInner::Fields(fields) => fields.get(name).map(Value::as_value_ref),
         }
+    }
+
+    /// How deep it is nested, itself counted as one.
+    pub fn depth(self) -> usize {
+        1 + self
+            .iter()
+            .map(|(_, value)| value.depth())
+            .max()
+            .unwrap_or(0)
     }
 
     /// The value at a dotted path. A literal field name that contains the dots wins over descending.

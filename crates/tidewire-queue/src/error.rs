@@ -53,7 +53,7 @@ pub enum SubmitError {
         /// What it has.
         bytes: usize,
     },
-    /// The payload or an effect is nested deeper than can be read back. Make it flatter.
+    /// The payload is nested deeper than a message carries, or an effect deeper than can be read back. Make it flatter.
     #[error("the action is nested deeper than {limit}; make it flatter")]
     TooDeep {
         /// The limit.

@@ -148,9 +148,14 @@ fn help_and_version_are_no_misuse() {
 #[test]
 fn a_write_the_server_cannot_take_is_refused_and_the_server_goes_on() {
     let serve = Serve::start();
-    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60), "]".repeat(60));
-    let ended = run(&["act", &serve.url(), "create", "customers", &deep]);
+    // The deepest entity that a message carries has 30 levels: the message, its payload and the entity make three.
+    let nested = |id: &str, lists: usize| {
+        let value = format!("{}1{}", "[".repeat(lists), "]".repeat(lists));
+        format!("{{\"id\":\"{id}\",\"a\":{value}}}")
+    };
+    serve.act(&["create", "customers", &nested("a", 29)]);
+    let ended = run(&["act", &serve.url(), "create", "customers", &nested("b", 30)]);
     assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
     assert_eq!(ended.err.len(), 1, "{ended:?}");
-    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    serve.act(&["create", "customers", r#"{"id":"c"}"#]);
 }

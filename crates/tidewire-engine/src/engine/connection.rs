@@ -173,6 +173,7 @@ impl Engine {
         }
         self.server_max_frame_bytes =
             usize::try_from(welcome.limits.max_frame_bytes).unwrap_or(usize::MAX);
+        self.server_max_depth = usize::try_from(welcome.limits.max_depth).unwrap_or(usize::MAX);
         self.queue.on_authorized();
         self.session_event(Event::Welcomed(Manners {
             silence: Duration::from_millis(welcome.heartbeat_ms.saturating_add(welcome.grace_ms)),
