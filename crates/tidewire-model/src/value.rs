@@ -31,7 +31,7 @@ pub enum Value {
     Int(i64),
     /// An integer above `i64::MAX`.
     UInt(u64),
-    /// A finite number that is not an integer by kind. Made with [`Value::float`].
+    /// A number that is not an integer by kind. Finite wherever it was read; [`Value::float`] makes no other.
     Float(f64),
     /// Text.
     Text(Box<str>),
@@ -418,9 +418,10 @@ impl From<bool> for Value {
 }
 
 impl From<f64> for Value {
-    /// What is not finite has no form outside this process and becomes null; [`Value::float`] tells them apart.
+    /// The number as it is, also where it is not finite: such a value has no form outside this process and is refused
+    /// where it would have to leave it. [`Value::float`] refuses it at once.
     fn from(number: f64) -> Self {
-        Self::float(number).unwrap_or(Self::Null)
+        Self::Float(number)
     }
 }
 
