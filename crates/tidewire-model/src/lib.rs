@@ -8,6 +8,7 @@ mod effect;
 mod fields;
 mod id;
 mod lane;
+mod number_text;
 pub mod order;
 mod patch;
 mod point;
