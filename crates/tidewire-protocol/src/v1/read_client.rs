@@ -190,7 +190,7 @@ impl FromWire for Fetch {
             (Some(ids), None) => FetchWhat::Ids(ids),
             (None, Some(text)) => {
                 let query = Query::parse(entity_type.clone(), &text)
-                    .map_err(|error| Fault::bad("query", &error))?;
+                    .map_err(|error| Fault::bad("query", &error).of_request(id))?;
                 FetchWhat::Query(query)
             }
             (None, None) => return Err(Fault::missing("ids")),
