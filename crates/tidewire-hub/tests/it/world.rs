@@ -526,7 +526,7 @@ pub(crate) fn action(
         name: name.to_owned(),
         entity_type: Some(kind(target.0)),
         entity_id: target.1.map(id),
-        hash: format!("{name} {target:?} {payload:?}"),
+        hash: fingerprint(&format!("{name} {target:?} {payload:?}")),
         payload,
         base: None,
     }
@@ -540,4 +540,12 @@ pub(crate) fn entity(fields: &[(&str, Value)]) -> Record {
 /// The payload of an update.
 pub(crate) fn changes(fields: &[(&str, Value)]) -> Record {
     Record::new().with("changes", record(fields).to_value())
+}
+
+/// A short text that differs where the content does.
+fn fingerprint(content: &str) -> String {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content.as_bytes());
+    format!("{:016x}", hasher.finish())
 }
