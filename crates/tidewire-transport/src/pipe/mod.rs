@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::faults::Faults;
 use self::wire::{Side, Wire};
-use crate::{ConnectError, ConnectRequest, Connection, Limits, Transport};
+use crate::{ConnectError, ConnectRequest, Connection, Limits, Transport, request::without_query};
 
 /// How many connections may wait for the listener. Further ones wait in `connect`.
 const BACKLOG: usize = 16;
@@ -82,7 +82,7 @@ impl PipeTransport {
 #[async_trait]
 impl Transport for PipeTransport {
     async fn connect(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
-        let address = request.url.clone();
+        let address = without_query(&request.url).to_owned();
         let unreachable = |detail: &str| ConnectError::Unreachable {
             address: address.clone(),
             detail: detail.into(),
