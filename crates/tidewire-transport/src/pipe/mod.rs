@@ -79,7 +79,8 @@ impl PipeTransport {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for PipeTransport {
     async fn connect(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
         let address = without_query(&request.url).to_owned();
