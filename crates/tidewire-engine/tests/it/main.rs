@@ -14,4 +14,5 @@ mod connection;
 mod determinism;
 mod hostile;
 mod lists;
+mod power_cut;
 mod streams;
