@@ -26,6 +26,7 @@ pub const TEMPORARY_PREFIX: &str = "tmp_";
 
 /// A name was refused. Whoever made the name must make another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// The name has no characters.
     #[error("the name is empty")]

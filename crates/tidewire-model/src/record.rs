@@ -28,6 +28,7 @@ pub struct Record {
 
 /// A record was refused or could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// What was given is not an object. The giver must send named fields.
     #[error("expected an object")]

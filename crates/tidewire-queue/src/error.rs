@@ -66,6 +66,7 @@ pub enum SubmitError {
 
 /// An action could not be cancelled. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CancelError {
     /// No such action is in the queue: it was accepted, cancelled or discarded, or never submitted.
     #[error("action {0} is not in the queue")]
@@ -80,6 +81,7 @@ pub enum CancelError {
 
 /// A parked or uncertain action could not be retried, edited or discarded. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecideError {
     /// No such action is in the queue: it was accepted, cancelled or discarded, or never submitted.
     #[error("action {0} is not in the queue")]
