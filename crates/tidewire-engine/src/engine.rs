@@ -77,6 +77,8 @@ pub struct Engine {
     unanswered_ping: Option<u64>,
     pace: Pace,
     server_max_frame_bytes: usize,
+    /// The deepest nesting of a frame the server takes.
+    server_max_depth: usize,
     token: Option<String>,
     answers: Answers,
     /// Actions the application's own backend is at work on, with where their streams stood.
@@ -124,6 +126,7 @@ impl Engine {
             unanswered_ping: None,
             pace: Pace::default(),
             server_max_frame_bytes: usize::MAX,
+            server_max_depth: usize::MAX,
             token: None,
             answers: Answers::default(),
             executing: BTreeMap::new(),

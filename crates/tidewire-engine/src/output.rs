@@ -200,6 +200,9 @@ pub enum CommandError {
         "nothing can be written in the basic dialect without an own backend; give the client one with execute(...)"
     )]
     NoExecute,
+    /// The query cannot be sent.
+    #[error("the query cannot be sent: {0}")]
+    Query(#[from] tidewire_model::QueryError),
     /// The queue did not take it.
     #[error(transparent)]
     Queue(#[from] tidewire_queue::SubmitError),

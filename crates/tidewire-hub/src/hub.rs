@@ -19,7 +19,9 @@ mod writes;
 use std::collections::{BTreeMap, VecDeque};
 
 use tidewire_model::{EntityType, Epoch, Now};
-use tidewire_protocol::{Bye, ClientMessage, Encoded, Payload, RequestId, ServerMessage, Want};
+use tidewire_protocol::{
+    Bye, ClientMessage, DecodeError, Encoded, Payload, RequestId, ServerMessage, Want,
+};
 
 use crate::connection::bucket::Allowed;
 use crate::connection::outbox::Item;
@@ -208,6 +210,12 @@ impl Hub {
         };
         let message = match self.settings.dialects[connection.dialect].decode_client(payload) {
             Ok(message) => message,
+            Err(DecodeError::BadRequest { id: request, .. })
+                if matches!(connection.phase, Phase::Ready(_)) =>
+            {
+                self.counts.malformed += 1;
+                return self.on_bad_request(id, request);
+            }
             Err(error) => {
                 self.counts.malformed += 1;
                 return self.close(id, &Closing::bad_frame(&error));

@@ -16,6 +16,7 @@ pub enum CacheKey {
 
 /// A text is not a cache key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CacheKeyError {
     /// It names neither an entity nor a list.
     #[error("a cache key contains \"{DETAIL_MARK}\" or \"{LIST_MARK}\"")]

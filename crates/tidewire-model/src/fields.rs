@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// Up to this many fields a scan beats an index.
 const SCAN_LIMIT: usize = 16;
 
+/// So few new fields are put into the index one by one; more are sorted in at once.
+const FEW: usize = 4;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<T> {
     entries: Vec<(Arc<str>, T)>,
@@ -27,6 +30,11 @@ impl<T> Default for Fields<T> {
 impl<T> Fields<T> {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether it is scanned rather than looked up in an index.
+    pub(crate) fn is_small(&self) -> bool {
+        self.entries.len() < SCAN_LIMIT
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,26 +82,57 @@ impl<T> Fields<T> {
         if !self.index.is_empty() {
             let at = self.lower_bound(name);
             self.index.insert(at, narrow(place));
-        } else if self.entries.len() > SCAN_LIMIT {
+            work::add(self.index.len() - at);
+        } else {
             self.rebuild_index();
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &str) -> Option<T> {
-        let place = self.place(name)?;
-        let (_, value) = self.entries.remove(place);
-        if self.entries.len() <= SCAN_LIMIT {
-            self.index.clear();
-        } else {
-            let removed = narrow(place);
-            self.index.retain(|&other| other != removed);
-            for other in &mut self.index {
-                if *other > removed {
-                    *other -= 1;
-                }
+    /// Sets many fields, as [`set`](Self::set) would one after the other, and sorts the index once.
+    pub(crate) fn set_all<N: AsRef<str> + Into<Box<str>>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (N, T)>,
+    ) {
+        let mut fresh: Vec<(Box<str>, T)> = Vec::new();
+        for (name, value) in pairs {
+            match self.place(name.as_ref()) {
+                Some(place) => self.entries[place].1 = value,
+                None => fresh.push((name.into(), value)),
             }
         }
-        Some(value)
+        if fresh.len() <= FEW {
+            for (name, value) in fresh {
+                self.set(&name, value);
+            }
+            return;
+        }
+        let fresh = last_wins(fresh).into_iter();
+        self.entries
+            .extend(fresh.map(|(name, value)| (name.into(), value)));
+        self.rebuild_index();
+    }
+
+    /// Removes many fields in one pass.
+    pub(crate) fn remove_all<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        let mut gone: Vec<usize> = names
+            .into_iter()
+            .filter_map(|name| self.place(name))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        gone.sort_unstable();
+        let mut gone = gone.into_iter().peekable();
+        let mut place = 0;
+        self.entries.retain(|_| {
+            let mut kept = true;
+            while gone.next_if_eq(&place).is_some() {
+                kept = false;
+            }
+            place += 1;
+            kept
+        });
+        self.rebuild_index();
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -110,6 +149,11 @@ impl<T> Fields<T> {
     }
 
     fn rebuild_index(&mut self) {
+        if self.entries.len() <= SCAN_LIMIT {
+            self.index.clear();
+            return;
+        }
+        work::add(self.entries.len());
         self.index = (0..narrow(self.entries.len())).collect();
         let entries = &self.entries;
         self.index
@@ -139,6 +183,30 @@ pub(crate) fn last_wins<T>(pairs: Vec<(Box<str>, T)>) -> Vec<(Box<str>, T)> {
         .filter_map(|from| slots[from].take())
         .collect()
 }
+
+/// Counts the places of an index that are moved, for the tests of how the work grows.
+mod work {
+    #[cfg(test)]
+    thread_local! {
+        static MOVED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[cfg(test)]
+    pub(super) fn add(places: usize) {
+        MOVED.set(MOVED.get() + places);
+    }
+
+    #[cfg(not(test))]
+    pub(super) fn add(_places: usize) {}
+
+    #[cfg(test)]
+    pub(super) fn take() -> usize {
+        MOVED.take()
+    }
+}
+
+#[cfg(test)]
+mod tests;
 
 fn narrow(place: usize) -> u32 {
     u32::try_from(place).expect("a record is bounded by the frame that brought it")

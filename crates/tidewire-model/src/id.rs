@@ -10,11 +10,13 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::number_text;
 use crate::text_serde::text_serde;
+use crate::value::Value;
 
 /// The longest entity type, entity id or epoch, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -24,6 +26,7 @@ pub const TEMPORARY_PREFIX: &str = "tmp_";
 
 /// A name was refused. Whoever made the name must make another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// The name has no characters.
     #[error("the name is empty")]
@@ -242,7 +245,7 @@ impl<'de> Deserialize<'de> for EntityId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct IdVisitor;
 
-        impl Visitor<'_> for IdVisitor {
+        impl<'de> Visitor<'de> for IdVisitor {
             type Value = EntityId;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,6 +262,20 @@ impl<'de> Deserialize<'de> for EntityId {
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<EntityId, E> {
                 Ok(EntityId::unsigned(number))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<EntityId, A::Error> {
+                match number_text::only(access, &self)? {
+                    Value::Int(number) => Ok(EntityId::integer(number)),
+                    Value::UInt(number) => Ok(EntityId::unsigned(number)),
+                    other => {
+                        let number = other.as_value_ref().as_f64().unwrap_or_default();
+                        Err(de::Error::invalid_type(
+                            de::Unexpected::Float(number),
+                            &self,
+                        ))
+                    }
+                }
             }
         }
 
@@ -287,7 +304,8 @@ impl EntityKey {
     }
 }
 
-/// Names one action. A UUID of version 7: later actions of one maker sort after earlier ones.
+/// Names one action. A UUID of version 7: actions of a later millisecond sort after those of an earlier one. Within a
+/// millisecond the order is that of the random bytes; who needs the order of submission keeps a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionId(Uuid);
 

@@ -8,6 +8,7 @@ mod effect;
 mod fields;
 mod id;
 mod lane;
+mod number_text;
 pub mod order;
 mod patch;
 mod point;
@@ -30,8 +31,8 @@ pub use order::{compare, equal};
 pub use patch::{Patch, whole as patch_whole};
 pub use point::{MAX_WIRE, Offset, Point, Version};
 pub use query::{
-    Cursor, Direction, Field, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, Query, QueryError,
-    Selection, Sort, SortKey, SortPosition, Start, Test, field,
+    Cursor, Direction, Field, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS,
+    MAX_SORT_KEYS, Query, QueryError, Selection, Sort, SortKey, SortPosition, Start, Test, field,
 };
 pub use record::{Record, RecordBuilder, RecordError};
 pub use time::{Now, Tick, WallTime};

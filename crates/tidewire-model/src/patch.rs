@@ -55,6 +55,15 @@ impl Patch {
         self.fields.set(name, None);
     }
 
+    /// Unsets many fields of a patch that is kept in a variable.
+    pub fn drop_fields<N: AsRef<str> + Into<Box<str>>>(
+        &mut self,
+        names: impl IntoIterator<Item = N>,
+    ) {
+        self.fields
+            .set_all(names.into_iter().map(|name| (name, None)));
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -99,9 +108,12 @@ impl Patch {
     #[must_use]
     pub fn then(&self, later: &Self) -> Self {
         let mut both = self.clone();
-        for (name, value) in later.fields.iter() {
-            both.fields.set(name, value.clone());
-        }
+        both.fields.set_all(
+            later
+                .fields
+                .iter()
+                .map(|(name, value)| (name, value.clone())),
+        );
         both
     }
 
@@ -181,9 +193,7 @@ pub mod whole {
             set: mut patch,
             unset,
         } = Read::deserialize(deserializer)?;
-        for name in &unset {
-            patch.drop_field(name);
-        }
+        patch.drop_fields(unset);
         Ok(patch)
     }
 }

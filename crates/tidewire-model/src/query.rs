@@ -9,7 +9,7 @@ mod sort;
 mod text;
 
 pub use filter::{Field, Filter, Test, field};
-pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, QueryError};
+pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
 pub use sort::{Cursor, Direction, Sort, SortKey, SortPosition};
 
 use crate::id::{EntityId, EntityType};
@@ -68,7 +68,8 @@ impl Query {
     /// Reads the canonical text, or a freer way of writing it: keywords in any case, any white space.
     ///
     /// # Errors
-    /// [`QueryError`] with the place and what was expected there.
+    /// [`QueryError`] with the place and what was expected there; also when the canonical text, which is what travels,
+    /// would be longer or nested deeper than a text may be.
     pub fn parse(entity_type: EntityType, text: &str) -> Result<Self, QueryError> {
         parse::parse(entity_type, text)
     }
@@ -235,7 +236,8 @@ impl Query {
     /// Checks the bounds of a query that was built rather than parsed: what passes here can be sent and parsed.
     ///
     /// # Errors
-    /// [`QueryError`] when the text would be too long, nested too deep, or when the cursor does not fit the sort.
+    /// [`QueryError`] when the text would be too long or nested too deep, when there are too many tests or sort keys,
+    /// when a number is not finite, or when the cursor does not fit the sort.
     pub fn validate(&self) -> Result<(), QueryError> {
         parse::check(self)
     }

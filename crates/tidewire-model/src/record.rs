@@ -28,6 +28,7 @@ pub struct Record {
 
 /// A record was refused or could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// What was given is not an object. The giver must send named fields.
     #[error("expected an object")]
@@ -101,12 +102,12 @@ impl Record {
             return self.clone();
         }
         let mut fields = (*self.fields).clone();
-        for (name, value) in patch.set_fields() {
-            fields.set(name, value.clone());
-        }
-        for name in patch.unset_fields() {
-            fields.remove(name);
-        }
+        fields.set_all(
+            patch
+                .set_fields()
+                .map(|(name, value)| (name, value.clone())),
+        );
+        fields.remove_all(patch.unset_fields());
         Self::from_fields(fields)
     }
 
@@ -125,7 +126,7 @@ impl Record {
             return self.clone();
         }
         let mut fields = (*self.fields).clone();
-        fields.remove(name);
+        fields.remove_all([name]);
         Self::from_fields(fields)
     }
 
@@ -146,6 +147,11 @@ impl Record {
             }
         }
         patch
+    }
+
+    /// How deep it is nested, itself counted as one.
+    pub fn depth(&self) -> usize {
+        self.as_object().depth()
     }
 
     /// Roughly how much memory the record holds, in bytes. Shared clones count it again.
@@ -211,9 +217,7 @@ impl Record {
             return Err(RecordError::NotAnObject);
         };
         let mut fields = Fields::default();
-        for (name, value) in pairs {
-            fields.set(&name, value);
-        }
+        fields.set_all(pairs);
         Ok(Self::from_fields(fields))
     }
 
@@ -285,10 +289,16 @@ pub(crate) fn read_fields<'de, D: Deserializer<'de>, T>(
 
         fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields<T>, A::Error> {
             let mut fields = Fields::default();
+            let mut more = Vec::new();
             while let Some(name) = access.next_key::<Box<str>>()? {
-                let value = access.next_value_seed(ValueSeed { depth: 1 })?;
-                fields.set(&name, self.0(value));
+                let value = self.0(access.next_value_seed(ValueSeed { depth: 1 })?);
+                if fields.is_small() {
+                    fields.set(&name, value);
+                } else {
+                    more.push((name, value));
+                }
             }
+            fields.set_all(more);
             Ok(fields)
         }
     }

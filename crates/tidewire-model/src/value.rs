@@ -31,7 +31,7 @@ pub enum Value {
     Int(i64),
     /// An integer above `i64::MAX`.
     UInt(u64),
-    /// A finite number that is not an integer by kind. Made with [`Value::float`].
+    /// A number that is not an integer by kind. Finite wherever it was read; [`Value::float`] makes no other.
     Float(f64),
     /// Text.
     Text(Box<str>),
@@ -176,6 +176,15 @@ impl<'a> ValueRef<'a> {
                     .map(|(name, value)| (name.into(), value.to_value()))
                     .collect(),
             ),
+        }
+    }
+
+    /// How deep lists and objects are nested, this one counted as one; 0 for what is neither.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::List(list) => 1 + list.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(object) => object.depth(),
+            _ => 0,
         }
     }
 
@@ -352,6 +361,15 @@ impl<'a> ObjectRef<'a> {
         }
     }
 
+    /// How deep it is nested, itself counted as one.
+    pub fn depth(self) -> usize {
+        1 + self
+            .iter()
+            .map(|(_, value)| value.depth())
+            .max()
+            .unwrap_or(0)
+    }
+
     /// The value at a dotted path. A literal field name that contains the dots wins over descending.
     pub fn path(self, path: &str) -> Option<ValueRef<'a>> {
         let mut object = self;
@@ -400,9 +418,10 @@ impl From<bool> for Value {
 }
 
 impl From<f64> for Value {
-    /// What is not finite has no form outside this process and becomes null; [`Value::float`] tells them apart.
+    /// The number as it is, also where it is not finite: such a value has no form outside this process and is refused
+    /// where it would have to leave it. [`Value::float`] refuses it at once.
     fn from(number: f64) -> Self {
-        Self::float(number).unwrap_or(Self::Null)
+        Self::Float(number)
     }
 }
 

@@ -4,12 +4,15 @@
 
 use std::fmt;
 
+use crate::RequestId;
+
 /// The most that an error repeats of what a peer said, in bytes.
 const QUOTE_BYTES: usize = 200;
 
 /// A frame, a row or a change that does not mean anything. Whoever sent it must send it otherwise; whoever got it
 /// reports the error and goes on without it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// A binary frame in a dialect of text frames.
     #[error("the peer must send text frames in this dialect, and sent a binary one")]
@@ -71,6 +74,19 @@ pub enum DecodeError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A request that can be told apart from others, and asks for something that cannot be asked for. It is answered
+    /// with its error, and the connection goes on.
+    #[error("the peer must correct the field {field} of {message} {}: {detail}", id.0)]
+    BadRequest {
+        /// The request.
+        id: RequestId,
+        /// The message type.
+        message: &'static str,
+        /// The field's path.
+        field: String,
+        /// What is wrong with it.
+        detail: String,
+    },
 }
 
 /// What is wrong with one field, told by whoever reads the field and does not know the message around it.
@@ -79,6 +95,8 @@ pub(crate) struct Fault {
     path: String,
     /// `None` when the field is missing.
     detail: Option<String>,
+    /// The request that it is answered with, where it can be.
+    request: Option<RequestId>,
 }
 
 impl Fault {
@@ -87,6 +105,7 @@ impl Fault {
         Self {
             path: field.to_owned(),
             detail: None,
+            request: None,
         }
     }
 
@@ -95,7 +114,14 @@ impl Fault {
         Self {
             path: shortened(field),
             detail: Some(shortened(&detail.to_string())),
+            request: None,
         }
+    }
+
+    /// The same fault, in what a request asks for: the request is refused, and the connection goes on.
+    pub(crate) fn of_request(mut self, id: RequestId) -> Self {
+        self.request = Some(id);
+        self
     }
 
     /// The same fault, seen from the element of a list that contains the field.
@@ -112,27 +138,40 @@ impl Fault {
 
     /// The error, once the message is known.
     pub(crate) fn of(self, message: &'static str) -> DecodeError {
-        match self.detail {
-            None => DecodeError::MissingField {
+        let field = self.path;
+        match (self.detail, self.request) {
+            (None, _) => DecodeError::MissingField { message, field },
+            (Some(detail), None) => DecodeError::BadField {
                 message,
-                field: self.path,
+                field,
+                detail,
             },
-            Some(detail) => DecodeError::BadField {
+            (Some(detail), Some(id)) => DecodeError::BadRequest {
+                id,
                 message,
-                field: self.path,
+                field,
                 detail,
             },
         }
     }
 }
 
-/// The text, cut to what an error may repeat of it.
+/// The text, cut to what an error may repeat of it, with control characters as escapes: what a peer says cannot write
+/// lines of its own into a log, or move the cursor of whoever reads it.
 pub(crate) fn shortened(text: &str) -> String {
-    if text.len() <= QUOTE_BYTES {
-        return text.to_owned();
+    let mut short = String::with_capacity(text.len().min(QUOTE_BYTES));
+    for letter in text.chars() {
+        if short.len() + letter.len_utf8() > QUOTE_BYTES {
+            short.push('…');
+            break;
+        }
+        if letter.is_control() {
+            short.extend(letter.escape_default());
+        } else {
+            short.push(letter);
+        }
     }
-    let end = text.floor_char_boundary(QUOTE_BYTES);
-    format!("{}…", &text[..end])
+    short
 }
 
 #[cfg(test)]
@@ -150,6 +189,18 @@ mod tests {
         assert!(error.len() < 3 * QUOTE_BYTES, "{} bytes", error.len());
         assert!(
             error.starts_with("the peer must correct the field data.ops[3].ää"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_peer_says_cannot_write_lines_of_its_own() {
+        let error = Fault::bad("a\nb", &"\u{1b}[2Jx\u{85}\r")
+            .of("EVENTS")
+            .to_string();
+        assert!(!error.chars().any(char::is_control), "{error}");
+        assert!(
+            error.contains(r"a\nb") && error.contains(r"\u{1b}[2Jx\u{85}\r"),
             "{error}"
         );
     }

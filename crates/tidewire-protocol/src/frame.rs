@@ -3,6 +3,7 @@
 //! What comes after is decoded in one pass, straight into the message. Nothing here builds a value.
 
 mod depth;
+mod once;
 mod place;
 
 use std::borrow::Cow;
@@ -109,7 +110,8 @@ impl<'a> Frame<'a> {
 
 /// Reads a whole frame, and says where it is wrong if it is.
 fn read<'a, T: Deserialize<'a>>(text: &'a str, message: &'static str) -> Result<T, DecodeError> {
-    serde_json::from_str(text).map_err(|error| match error.classify() {
+    let read = serde_json::from_str(text).map(|once::Once(read)| read);
+    read.map_err(|error: serde_json::Error| match error.classify() {
         Category::Data => DecodeError::BadField {
             message,
             field: shortened(&place::path_at(text, error.line(), error.column())),

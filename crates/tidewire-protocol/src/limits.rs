@@ -14,6 +14,10 @@ pub const FRAME_FROM_SERVER_BYTES: usize = 1024 * 1024;
 pub const DEPTH: usize = 32;
 /// The longest entity id, in bytes. The model holds every name to it.
 pub const ID_BYTES: usize = tidewire_model::MAX_NAME_BYTES;
+/// The longest name that a client gives itself or its action, in bytes.
+pub const NAME_BYTES: usize = tidewire_model::MAX_NAME_BYTES;
+/// The most optional features a client names.
+pub const FEATURES: usize = 64;
 /// The most streams one connection holds.
 pub const SUBSCRIPTIONS: usize = 128;
 /// The most lanes one client uses.

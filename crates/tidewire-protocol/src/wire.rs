@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidewire_model::MAX_WIRE;
 
 use crate::error::Fault;
+use crate::limits::NAME_BYTES;
 
 /// A thing that is read as an object: first its fields, then the thing.
 pub(crate) trait FromWire: Sized {
@@ -24,6 +25,29 @@ pub(crate) trait FromWire: Sized {
 /// A field the message cannot do without.
 pub(crate) fn need<T>(field: Option<T>, name: &'static str) -> Result<T, Fault> {
     field.ok_or_else(|| Fault::missing(name))
+}
+
+/// A name that somebody keeps: 1 to [`NAME_BYTES`] bytes.
+pub(crate) fn name(text: Option<String>, field: &'static str) -> Result<String, Fault> {
+    let text = note(text, field)?;
+    if text.is_empty() {
+        Err(Fault::bad(field, &"it is empty"))
+    } else {
+        Ok(text)
+    }
+}
+
+/// The same where an empty text means something too.
+pub(crate) fn note(text: Option<String>, field: &'static str) -> Result<String, Fault> {
+    let text = need(text, field)?;
+    if text.len() <= NAME_BYTES {
+        return Ok(text);
+    }
+    let bytes = text.len();
+    Err(Fault::bad(
+        field,
+        &format_args!("it has {bytes} bytes, at most {NAME_BYTES} are taken"),
+    ))
 }
 
 /// An object inside a message, where it may be absent.

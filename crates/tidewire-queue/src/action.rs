@@ -2,7 +2,9 @@
 //!
 //! Holds values only. What leads from one state to the next stands in the queue.
 
-use tidewire_model::{ActionId, Effect, EntityId, EntityType, Lane, Record, Version, WallTime};
+use tidewire_model::{
+    ActionId, Effect, EntityId, EntityType, Lane, MAX_DEPTH, Record, Version, WallTime,
+};
 
 use crate::fingerprint::Fingerprint;
 use crate::refusal::Refusal;
@@ -31,6 +33,10 @@ pub struct Draft {
 impl Draft {
     /// The longest name of an action, in bytes.
     pub const MAX_NAME_BYTES: usize = 256;
+
+    /// The deepest nesting of a payload, itself counted as one: the message that carries it is one level more, and a
+    /// server counts the whole frame.
+    pub const MAX_PAYLOAD_DEPTH: usize = MAX_DEPTH - 1;
 
     /// A draft in the main lane, without target, arguments, effects, base and dependencies.
     pub fn new(name: &str) -> Self {

@@ -53,7 +53,7 @@ pub enum SubmitError {
         /// What it has.
         bytes: usize,
     },
-    /// The payload or an effect is nested deeper than can be read back. Make it flatter.
+    /// The payload is nested deeper than a message carries, or an effect deeper than can be read back. Make it flatter.
     #[error("the action is nested deeper than {limit}; make it flatter")]
     TooDeep {
         /// The limit.
@@ -66,6 +66,7 @@ pub enum SubmitError {
 
 /// An action could not be cancelled. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CancelError {
     /// No such action is in the queue: it was accepted, cancelled or discarded, or never submitted.
     #[error("action {0} is not in the queue")]
@@ -80,6 +81,7 @@ pub enum CancelError {
 
 /// A parked or uncertain action could not be retried, edited or discarded. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecideError {
     /// No such action is in the queue: it was accepted, cancelled or discarded, or never submitted.
     #[error("action {0} is not in the queue")]

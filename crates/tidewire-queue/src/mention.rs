@@ -10,7 +10,7 @@ use tidewire_model::{
     ValueRef,
 };
 
-use crate::action::Action;
+use crate::action::{Action, Draft};
 use crate::error::SubmitError;
 
 /// The temporary ids that an action mentions.
@@ -18,28 +18,33 @@ use crate::error::SubmitError;
 /// # Errors
 /// The content is nested too deep or holds a number that is not finite.
 pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitError> {
-    let mut found = BTreeSet::new();
-    if let Some(id) = action.entity_id.as_ref().filter(|id| id.is_temporary()) {
-        found.insert(id.clone());
-    }
-    walk_object(action.payload.as_object(), 1, &mut found)?;
+    let mut payload = Walk::within(Draft::MAX_PAYLOAD_DEPTH);
+    payload.object(action.payload.as_object(), 1)?;
+    let mut effects = Walk::within(MAX_DEPTH);
     for effect in &action.effects {
-        if effect.key.id.is_temporary() {
-            found.insert(effect.key.id.clone());
-        }
+        effects.id(&effect.key.id);
         match &effect.body {
-            EffectBody::Put(record) => walk_object(record.as_object(), 1, &mut found)?,
+            EffectBody::Put(record) => effects.object(record.as_object(), 1)?,
             EffectBody::Merge(patch) => {
                 for (_, value) in patch.set_fields() {
-                    walk(value.as_value_ref(), 1, &mut found)?;
+                    effects.value(value.as_value_ref(), 1)?;
                 }
             }
             EffectBody::Remove => {}
             EffectBody::Increment { by: value, .. } | EffectBody::Append { value, .. } => {
-                walk(value.as_value_ref(), 0, &mut found)?;
+                effects.value(value.as_value_ref(), 0)?;
             }
         }
     }
+    let mut found = payload.found;
+    found.append(&mut effects.found);
+    found.extend(
+        action
+            .entity_id
+            .as_ref()
+            .filter(|id| id.is_temporary())
+            .cloned(),
+    );
     Ok(found)
 }
 
@@ -143,36 +148,50 @@ fn id_value(id: &EntityId) -> Value {
     Value::from(id.as_str())
 }
 
-fn walk_object(
-    object: ObjectRef<'_>,
-    depth: usize,
-    found: &mut BTreeSet<EntityId>,
-) -> Result<(), SubmitError> {
-    object
-        .iter()
-        .try_for_each(|(_, value)| walk(value, depth, found))
+/// A walk through content, with the temporary ids it has come by.
+struct Walk {
+    found: BTreeSet<EntityId>,
+    /// The deepest nesting allowed.
+    limit: usize,
 }
 
-/// Walks a value that stands inside so many lists and objects.
-fn walk(
-    value: ValueRef<'_>,
-    depth: usize,
-    found: &mut BTreeSet<EntityId>,
-) -> Result<(), SubmitError> {
-    match value {
-        ValueRef::List(_) | ValueRef::Object(_) if depth >= MAX_DEPTH => {
-            Err(SubmitError::TooDeep { limit: MAX_DEPTH })
+impl Walk {
+    fn within(limit: usize) -> Self {
+        Self {
+            found: BTreeSet::new(),
+            limit,
         }
-        ValueRef::List(list) => list
+    }
+
+    fn id(&mut self, id: &EntityId) {
+        if id.is_temporary() {
+            self.found.insert(id.clone());
+        }
+    }
+
+    fn object(&mut self, object: ObjectRef<'_>, depth: usize) -> Result<(), SubmitError> {
+        object
             .iter()
-            .try_for_each(|value| walk(value, depth + 1, found)),
-        ValueRef::Object(object) => walk_object(object, depth + 1, found),
-        ValueRef::Float(number) if !number.is_finite() => Err(SubmitError::NotFinite),
-        ValueRef::Text(text) if text.starts_with(TEMPORARY_PREFIX) => {
-            // Text that is no valid id names no entity.
-            found.extend(EntityId::text(text).ok());
-            Ok(())
+            .try_for_each(|(_, value)| self.value(value, depth))
+    }
+
+    /// Walks a value that stands inside so many lists and objects.
+    fn value(&mut self, value: ValueRef<'_>, depth: usize) -> Result<(), SubmitError> {
+        match value {
+            ValueRef::List(_) | ValueRef::Object(_) if depth >= self.limit => {
+                Err(SubmitError::TooDeep { limit: self.limit })
+            }
+            ValueRef::List(list) => list
+                .iter()
+                .try_for_each(|value| self.value(value, depth + 1)),
+            ValueRef::Object(object) => self.object(object, depth + 1),
+            ValueRef::Float(number) if !number.is_finite() => Err(SubmitError::NotFinite),
+            ValueRef::Text(text) if text.starts_with(TEMPORARY_PREFIX) => {
+                // Text that is no valid id names no entity.
+                self.found.extend(EntityId::text(text).ok());
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
 }

@@ -27,8 +27,9 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
-    /// The file is a sound database of some other program. It was not touched; the user gives another path.
-    #[error("{} is a database of another program; give the store a path of its own", path.display())]
+    /// The file carries no mark of a store: it is some other program's, or too little is left of it to tell. It was not
+    /// touched; the user gives another path, or moves the file away.
+    #[error("{} is no store but a file of another program, and was left as it is; give the store a path of its own", path.display())]
     Foreign {
         /// The file that was found.
         path: PathBuf,

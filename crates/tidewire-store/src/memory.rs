@@ -24,7 +24,8 @@ impl MemoryStore {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Store for MemoryStore {
     fn durability(&self) -> Durability {
         Durability::None

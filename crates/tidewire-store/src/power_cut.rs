@@ -83,7 +83,8 @@ impl State {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Store for PowerCutStore {
     fn durability(&self) -> Durability {
         Durability::Crash

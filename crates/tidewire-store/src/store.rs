@@ -19,7 +19,8 @@ pub enum Durability {
 /// Commits take effect in the order in which they were accepted, whole or not at all. A `commit` is accepted in
 /// the order of first polls; one whose future is dropped before it was accepted stores nothing, one that is
 /// dropped later is stored though nobody hears of it.
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Store: Send + Sync + 'static {
     /// What this store survives. Constant for the life of the store.
     fn durability(&self) -> Durability;

@@ -1,5 +1,6 @@
 //! What a connection is asked for with.
-//! Holds address, offers and limits. Never opens anything, and never shows a header's value when printed.
+//! Holds address, offers and limits. Never opens anything, and never shows a header's value or the query of the URL when
+//! printed.
 
 use std::fmt;
 
@@ -54,12 +55,17 @@ impl fmt::Debug for ConnectRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ConnectRequest")
-            .field("url", &self.url)
+            .field("url", &without_query(&self.url))
             .field("subprotocols", &self.subprotocols)
             .field("headers", &names)
             .field("limits", &self.limits)
             .finish()
     }
+}
+
+/// A URL as it may be shown: what stands behind its path may be secret.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
 }
 
 /// How much one side of a connection bears.

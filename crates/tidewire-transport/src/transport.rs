@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use crate::{Close, ConnectError, ConnectRequest, Frame, SendError};
 
 /// Something that makes connections.
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Transport: Send + Sync + 'static {
     /// Makes a connection. Dropping the future gives it up.
     ///
@@ -40,7 +41,8 @@ impl fmt::Debug for Connection {
 }
 
 /// The half of a connection that sends.
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait FrameSender: Send {
     /// Hands all frames over, in order, and flushes once. Waits while the peer does not read.
     ///
@@ -73,7 +75,8 @@ pub trait FrameSender: Send {
 }
 
 /// The half of a connection that receives.
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait FrameReceiver: Send {
     /// What comes next. Answers the peer's pings on the way, also while nobody sends.
     ///

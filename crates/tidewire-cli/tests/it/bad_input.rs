@@ -191,3 +191,18 @@ fn a_write_the_server_cannot_take_is_refused_and_the_server_goes_on() {
     assert!(ended.failure(1).contains("too_large"), "{ended:?}");
     serve.act(&["create", "customers", r#"{"id":"a"}"#]);
 }
+
+#[test]
+fn a_write_as_deep_as_a_message_carries_arrives_and_a_deeper_one_harms_nothing() {
+    let serve = Serve::start();
+    // The deepest entity that a message carries has 30 levels: the message, its payload and the entity make three.
+    let nested = |id: &str, lists: usize| {
+        let value = format!("{}1{}", "[".repeat(lists), "]".repeat(lists));
+        format!("{{\"id\":\"{id}\",\"a\":{value}}}")
+    };
+    serve.act(&["create", "customers", &nested("a", 29)]);
+    let ended = run(&["act", &serve.url(), "create", "customers", &nested("b", 30)]);
+    assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
+    assert_eq!(ended.err.len(), 1, "{ended:?}");
+    serve.act(&["create", "customers", r#"{"id":"c"}"#]);
+}

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tidewire_cache::Intake;
 use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Point, Row, Tick, Version};
-use tidewire_protocol::{ActionMessage, ActionSync, Class, ClientMessage, Reject, SyncReason};
+use tidewire_protocol::{
+    ActionMessage, ActionSync, Class, ClientMessage, Reject, SyncReason, limits,
+};
 use tidewire_queue::{
-    Accepted, Action, ActionState, Fate, Outcome, Refusal, RefusalClass, Renewal, Wait,
+    Accepted, Action, ActionState, Draft, Fate, Outcome, Refusal, RefusalClass, Renewal, Wait,
 };
 use tidewire_store::{Commit, Txn};
 
@@ -21,6 +23,10 @@ use crate::timers::TimerReason;
 
 /// An action's frame without its payload is shorter than this.
 const ENVELOPE_BYTES: usize = 2_048;
+/// The nesting that the message adds to that of its payload.
+const MESSAGE_DEPTH: usize = 1;
+// What the queue takes, a server that keeps to the defaults takes too.
+const _: () = assert!(MESSAGE_DEPTH + Draft::MAX_PAYLOAD_DEPTH <= limits::DEPTH);
 /// The longest wait before a lane is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// The ceiling of the first wait.
@@ -68,8 +74,9 @@ impl Engine {
         }
     }
 
-    /// Parks the next action if the server would not take a frame of its size: sent, it would end
-    /// the connection, again and again.
+    /// Takes the next action out of the line if the server would not take its frame: sent, it would end the
+    /// connection, again and again. One that was never sent is parked; any other may have been done, by a server that
+    /// took more, and is left to a person.
     fn park_too_large(&mut self) -> bool {
         let Some(action) = self
             .queue
@@ -78,25 +85,44 @@ impl Engine {
         else {
             return false;
         };
+        let Some((code, text)) = self.over_limit(action) else {
+            return false;
+        };
+        let (id, seq) = (action.id, action.seq);
+        let outcome = if action.state == ActionState::Waiting {
+            let refusal = Refusal::new(RefusalClass::Permanent, code, &text);
+            self.queue.park(self.now.wall, id, refusal)
+        } else {
+            self.queue.on_answer_lost(id, seq)
+        };
+        self.after_queue(outcome);
+        true
+    }
+
+    /// Which of the server's limits the frame of an action exceeds: a code, and what to do about it.
+    fn over_limit(&self, action: &Action) -> Option<(&'static str, String)> {
+        let depth = MESSAGE_DEPTH + action.payload.depth();
+        let limit = self.server_max_depth;
+        if depth > limit {
+            let text =
+                format!("the action nests {depth} deep, the server takes {limit}; make it flatter");
+            return Some(("too_deep", text));
+        }
         // Escaping makes text six times as long at most; most actions are far from that.
         let roughly = action.payload.approximate_bytes().saturating_mul(6);
-        if roughly.saturating_add(ENVELOPE_BYTES) <= self.server_max_frame_bytes {
-            return false;
+        let limit = self.server_max_frame_bytes;
+        if roughly.saturating_add(ENVELOPE_BYTES) <= limit {
+            return None;
         }
-        let id = action.id;
         let message = ClientMessage::Action(message(action.clone(), u64::MAX));
         let frame = self.speaking.dialect().encode_client(&message);
         let bytes = frame.map_or(0, |frame| frame.byte_len());
-        if bytes <= self.server_max_frame_bytes {
-            return false;
-        }
-        let limit = self.server_max_frame_bytes;
-        let text =
-            format!("the action is {bytes} bytes long, the server takes {limit}; make it smaller");
-        let refusal = Refusal::new(RefusalClass::Permanent, "too_large", &text);
-        let outcome = self.queue.park(self.now.wall, id, refusal);
-        self.after_queue(outcome);
-        true
+        (bytes > limit).then(|| {
+            let text = format!(
+                "the action is {bytes} bytes long, the server takes {limit}; make it smaller"
+            );
+            ("too_large", text)
+        })
     }
 
     pub(super) fn send(&mut self, generation: Generation, action: Action, previous: u64) {

@@ -102,6 +102,11 @@ impl Engine {
         if !self.collections.contains_key(&entity_type) {
             return Reply::Refused(CommandError::UnknownCollection(entity_type));
         }
+        if let Target::List(query) = &target
+            && let Err(error) = query.validate()
+        {
+            return Reply::Refused(CommandError::Query(error));
+        }
         let id = self.cache.watch(target);
         self.watches.insert(id, entity_type.clone());
         self.ageing.on_changed();

@@ -180,6 +180,7 @@ impl Engine {
         }
         self.server_max_frame_bytes =
             usize::try_from(welcome.limits.max_frame_bytes).unwrap_or(usize::MAX);
+        self.server_max_depth = usize::try_from(welcome.limits.max_depth).unwrap_or(usize::MAX);
         self.pace = Pace::new(
             self.now.tick,
             welcome.limits.commands_per_second,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use tidewire_engine::{Command, Input, Problem, Reply, Stage, Switch, Write};
-use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Version};
+use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Value, Version};
 use tidewire_protocol::{
     Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Reject, ServerMessage,
 };
 
-use crate::bench::{Bench, customer, customers, events, key, point, row, settings};
+use crate::bench::{Bench, customer, customers, events, key, point, row, settings, welcome};
 
 /// One customer of score 10 in a complete stream at offset 1, live.
 fn live() -> (Bench, tidewire_model::Query) {
@@ -414,6 +414,102 @@ fn an_action_larger_than_the_server_takes_is_parked_and_never_sent() {
         *id == big.id && matches!(stage, Stage::Parked(refusal) if refusal.code == "too_large")
     });
     assert!(told);
+}
+
+/// A value that nests so deep, itself counted as one.
+fn nested(depth: usize) -> Value {
+    (1..depth).fold(Value::List(Vec::new()), |value, _| Value::List(vec![value]))
+}
+
+#[test]
+fn an_action_deeper_than_the_server_takes_is_parked_and_never_sent() {
+    let (mut bench, _) = live();
+    bench.cut();
+    bench.wait_for_attempt(std::time::Duration::from_secs(31));
+    bench.connected();
+    let mut shallow = welcome(Some(BTreeMap::new()));
+    // The message, its payload, the changes: a value of 3 levels is the deepest.
+    shallow.limits.max_depth = 6;
+    bench.tell(ServerMessage::Welcome(shallow));
+    let update = |bench: &mut Bench, depth: usize| {
+        bench
+            .submit(Write::Update {
+                key: key("c1"),
+                patch: tidewire_model::Patch::new().set("notes", nested(depth)),
+            })
+            .id
+    };
+    let deep = update(&mut bench, 4);
+    let good = update(&mut bench, 3);
+    let told = bench.stages.iter().any(|(id, stage)| {
+        *id == deep && matches!(stage, Stage::Parked(refusal) if refusal.code == "too_deep")
+    });
+    assert!(told);
+    let sent: Vec<ActionId> = bench
+        .actions_sent()
+        .iter()
+        .map(|action| action.id)
+        .collect();
+    assert_eq!(sent, [good]);
+}
+
+#[test]
+fn the_deepest_write_that_is_taken_makes_a_frame_that_a_server_takes() {
+    use tidewire_protocol::{Dialect, Payload, V1Json};
+    let (mut bench, _) = live();
+    let deepest = tidewire_queue::Draft::MAX_PAYLOAD_DEPTH - 2;
+    let id = bench
+        .submit(Write::Update {
+            key: key("c1"),
+            patch: tidewire_model::Patch::new().set("notes", nested(deepest)),
+        })
+        .id;
+    let sent = bench.actions_sent().remove(0);
+    assert_eq!(sent.id, id);
+    let frame = V1Json::DEFAULT
+        .encode_client(&ClientMessage::Action(sent))
+        .expect("a frame");
+    let tidewire_protocol::Encoded::Text(text) = frame else {
+        panic!("v1 is text");
+    };
+    assert!(V1Json::DEFAULT.decode_client(Payload::Text(&text)).is_ok());
+    let reply = bench.command(Command::Submit(tidewire_engine::Submission {
+        lane: Lane::main(),
+        writes: vec![Write::Update {
+            key: key("c1"),
+            patch: tidewire_model::Patch::new().set("notes", nested(deepest + 1)),
+        }],
+        after: Vec::new(),
+    }));
+    assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
+}
+
+#[test]
+fn an_action_possibly_sent_that_the_server_takes_no_more_is_left_to_a_person() {
+    let (mut bench, _) = live();
+    let id = bench
+        .submit(Write::Update {
+            key: key("c1"),
+            patch: tidewire_model::Patch::new().set("notes", nested(4)),
+        })
+        .id;
+    assert_eq!(bench.actions_sent().len(), 1);
+    bench.cut();
+    bench.wait_for_attempt(std::time::Duration::from_secs(31));
+    bench.connected();
+    let mut shallow = welcome(Some(BTreeMap::new()));
+    shallow.limits.max_depth = 6;
+    bench.tell(ServerMessage::Welcome(shallow));
+    assert!(bench.stages.contains(&(id, Stage::Uncertain)));
+    let reply = bench.command(Command::Discard(id));
+    assert!(matches!(reply, Reply::Done), "{reply:?}");
+    let next = bench.update("c1", 7);
+    let sent: Vec<ActionId> = bench
+        .actions_sent()
+        .iter()
+        .map(|action| action.id)
+        .collect();
+    assert_eq!(sent, [id, next]);
 }
 
 #[test]

@@ -19,6 +19,26 @@ fn window() -> (Bench, tidewire_model::Query) {
 }
 
 #[test]
+fn a_query_that_cannot_be_sent_is_refused_when_it_is_watched() {
+    let mut bench = Bench::complete();
+    let query = tidewire_model::Query::new(customers());
+    let long = tidewire_model::field("name").eq("x".repeat(tidewire_model::MAX_QUERY_BYTES));
+    let many =
+        (0..=tidewire_model::MAX_SORT_KEYS).fold(query.clone(), |query, _| query.sort_asc("name"));
+    let infinite = tidewire_model::field("score").lt(f64::INFINITY);
+    for refused in [query.clone().filter(long), many, query.filter(infinite)] {
+        let reply = bench.command(Command::Watch(tidewire_cache::Target::List(refused)));
+        assert!(
+            matches!(
+                reply,
+                tidewire_engine::Reply::Refused(tidewire_engine::CommandError::Query(_))
+            ),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_fetched_before_the_feed_is_attached() {
     let mut bench = Bench::windowed();
     bench.watch_list("limit 2");

@@ -19,4 +19,5 @@ mod connection;
 mod determinism;
 mod hostile;
 mod lists;
+mod power_cut;
 mod streams;

@@ -297,6 +297,10 @@ impl Hub {
         self.refuse_fetch(id, request, ("rate", Class::Retry), Some(wait_ms));
     }
 
+    pub(super) fn refuse_bad_fetch(&mut self, id: ConnectionId, request: RequestId) {
+        self.refuse_fetch(id, request, ("bad_request", Class::Permanent), None);
+    }
+
     fn refuse_fetch(
         &mut self,
         id: ConnectionId,

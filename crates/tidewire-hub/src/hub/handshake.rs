@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::Lane;
-use tidewire_protocol::{ClientMessage, Hello, ServerMessage, Welcome, close, limits, negotiate};
+use tidewire_protocol::{
+    ClientMessage, Hello, RequestId, ServerMessage, Welcome, close, limits, negotiate,
+};
 
 use super::closing::Closing;
 use super::{Drain, Hub};
@@ -224,22 +226,37 @@ impl Hub {
     }
 
     /// A message of a client that was let in.
-    pub(super) fn on_command(&mut self, id: ConnectionId, message: ClientMessage) {
+    /// Counts a command against what a client may send; `None` if the connection is over. Else how long the client has
+    /// to wait, where it does.
+    fn admit(&mut self, id: ConnectionId) -> Option<Option<u64>> {
         let now = self.now.tick;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let connection = self.connections.get_mut(&id)?;
+        match connection.bucket.take(now) {
+            Allowed::No => {
+                self.close(id, &Closing::too_fast());
+                None
+            }
+            Allowed::Later { retry_after_ms } => {
+                self.counts.limited += 1;
+                Some(Some(retry_after_ms))
+            }
+            Allowed::Yes => Some(None),
+        }
+    }
+
+    /// A fetch that can be named and not be understood: the next one may be better.
+    pub(super) fn on_bad_request(&mut self, id: ConnectionId, request: RequestId) {
+        match self.admit(id) {
+            Some(None) => self.refuse_bad_fetch(id, request),
+            Some(Some(wait_ms)) => self.rate_fetch(id, request, wait_ms),
+            None => {}
+        }
+    }
+
+    pub(super) fn on_command(&mut self, id: ConnectionId, message: ClientMessage) {
+        let Some(wait_ms) = self.admit(id) else {
             return;
         };
-        let allowed = connection.bucket.take(now);
-        if allowed == Allowed::No {
-            return self.close(id, &Closing::too_fast());
-        }
-        let wait_ms = match allowed {
-            Allowed::Later { retry_after_ms } => Some(retry_after_ms),
-            _ => None,
-        };
-        if wait_ms.is_some() {
-            self.counts.limited += 1;
-        }
         match (message, wait_ms) {
             (ClientMessage::Subscribe(subscribe), None) => self.on_subscribe(id, subscribe),
             (ClientMessage::Subscribe(subscribe), Some(wait)) => {

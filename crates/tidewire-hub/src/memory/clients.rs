@@ -64,7 +64,10 @@ impl Clients {
             }
             Some(known) if client.incarnation < known.incarnation => Greeting::Fenced,
             _ if claims_a_past => Greeting::Unknown,
-            _ => {
+            known => {
+                // A later run of a client that is not known: what it sends again may have been done before it was
+                // forgotten.
+                let is_forgotten = known.is_none() && client.run > 1;
                 let lanes = BTreeMap::new();
                 self.known.insert(
                     name,
@@ -74,7 +77,11 @@ impl Clients {
                         lanes,
                     },
                 );
-                Greeting::Known(BTreeMap::new())
+                if is_forgotten {
+                    Greeting::Unknown
+                } else {
+                    Greeting::Known(BTreeMap::new())
+                }
             }
         }
     }

@@ -113,12 +113,14 @@ pub async fn an_unknown_client_is_told_so(subject: &dyn Subject) {
     let later = info("ahead", 1, 2);
     assert_eq!(desk.greet_again(&later, 2).await, Greeting::Unknown);
     assert_eq!(desk.greet_again(&later, 1).await, known(1));
-    // Its first runs may have come to nothing; without a past it is new.
+    // Its first runs may have come to nothing, or it was forgotten: it is told so, once, and goes on as a new one.
     let late = info("other", 1, 7);
-    assert_eq!(
-        desk.greet_again(&late, 0).await,
-        Greeting::Known(BTreeMap::new())
-    );
+    assert_eq!(desk.greet_again(&late, 0).await, Greeting::Unknown);
+    let (outcome, _) = desk
+        .act(&late, &Act::new(1, vec![create(TASKS, "c", 1)]))
+        .await;
+    assert!(matches!(outcome, ActionOutcome::New(_)), "{outcome:?}");
+    assert_eq!(desk.greet_again(&info("other", 1, 8), 0).await, known(1));
 }
 
 /// The store of a client began anew under the same id.

@@ -38,10 +38,38 @@ const MALFORMED: [&str; 22] = [
     r#"{"type":"SUBSCRIBE","id":1,"entityType":"tasks","want":"changes","resume":{"epoch":"one"}}"#,
     r#"{"type":"FETCH","id":1,"entityType":"tasks"}"#,
     r#"{"type":"FETCH","id":1,"entityType":"tasks","ids":[{}]}"#,
-    r#"{"type":"FETCH","id":1,"entityType":"tasks","query":"where ("}"#,
+    r#"{"type":"FETCH","id":1,"entityType":"tasks","query":7}"#,
     r#"{"type":"ACTION","id":"not-a-uuid","lane":"main","seq":1,"previous":0,"name":"delete","payload":{},"hash":"x"}"#,
     r#"{"type":"ACTION","id":"01890a5d-ac96-774b-bcce-b302099a8057","lane":"main","seq":1,"previous":0,"name":"x","payload":[],"hash":"x"}"#,
 ];
+
+#[test]
+fn a_query_that_means_nothing_is_refused_and_the_connection_goes_on() {
+    let mut world = World::new();
+    let peer = world.connect("client", 1);
+    world.tell_text(
+        peer,
+        r#"{"type":"FETCH","id":4,"entityType":"tasks","query":"where"}"#,
+    );
+    let messages = world.messages(peer);
+    let [ServerMessage::FetchError(error)] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(
+        (error.id.0, &*error.code, error.class),
+        (4, "bad_request", Class::Permanent)
+    );
+    assert_eq!((world.closed(peer), world.stats().malformed), (None, 1));
+    world.tell_text(peer, r#"{"type":"PING","n":9}"#);
+    assert_eq!(world.messages(peer), [ServerMessage::Pong(9)]);
+    // Before the client was let in, nothing is answered.
+    let silent = world.open();
+    world.tell_text(
+        silent,
+        r#"{"type":"FETCH","id":4,"entityType":"tasks","query":"where"}"#,
+    );
+    assert_eq!(world.closed(silent), Some(4000));
+}
 
 #[test]
 fn a_frame_that_means_nothing_closes_with_a_reason_that_names_the_fault() {
@@ -150,7 +178,7 @@ fn inputs_about_what_is_not_there_are_ignored() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One place of a well-formed frame changed: it is a message, or it closes the connection.
+    /// One place of a well-formed frame changed: it is a message, is refused by its number, or closes the connection.
     #[test]
     fn no_damaged_frame_leaves_a_connection_in_doubt(
         which in 0..WELL_FORMED.len(),
@@ -168,7 +196,10 @@ proptest! {
         world.settle();
         let closed = world.closed(peer);
         prop_assert!(matches!(closed, None | Some(4000)), "{:?}", closed);
-        prop_assert_eq!(world.stats().malformed, u64::from(closed.is_some()));
+        let is_refused = world.messages(peer).iter().any(|message| {
+            matches!(message, ServerMessage::FetchError(error) if error.code == "bad_request")
+        });
+        prop_assert_eq!(world.stats().malformed, u64::from(closed.is_some() || is_refused));
         prop_assert_eq!(world.stats().incidents, 0);
     }
 }

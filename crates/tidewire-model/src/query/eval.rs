@@ -55,13 +55,21 @@ fn within_kind(value: ValueRef<'_>, other: &Value) -> Option<Ordering> {
     one_kind.then(|| compare(value, other))
 }
 
+/// Linear in both lengths. Each side is folded by itself and character by character, so that what stands around a
+/// character never decides what it equals.
 fn contains_fold(text: &str, part: &str) -> bool {
     if text.is_ascii() && part.is_ascii() {
-        let (text, part) = (text.as_bytes(), part.as_bytes());
-        return part.is_empty()
-            || text
-                .windows(part.len())
-                .any(|window| window.eq_ignore_ascii_case(part));
+        return text
+            .to_ascii_lowercase()
+            .contains(&*part.to_ascii_lowercase());
     }
-    text.to_lowercase().contains(&part.to_lowercase())
+    folded(text).contains(&*folded(part))
+}
+
+fn folded(text: &str) -> String {
+    text.chars()
+        .flat_map(char::to_lowercase)
+        // The two small sigmas are one letter; which of them is written depends on the place in the word.
+        .map(|letter| if letter == 'ς' { 'σ' } else { letter })
+        .collect()
 }

@@ -7,7 +7,7 @@ use super::filter::{Filter, Test, field};
 use super::sort::{Cursor, Direction, Sort};
 use super::{Query, Start};
 use crate::id::{EntityId, EntityType};
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 
 use scan::Scanner;
 
@@ -16,6 +16,12 @@ pub const MAX_QUERY_BYTES: usize = 16 * 1024;
 
 /// How deep parentheses, `not`, lists and objects may be nested in a query text.
 pub const MAX_QUERY_DEPTH: usize = 32;
+
+/// The most paths a query may be sorted by.
+pub const MAX_SORT_KEYS: usize = 16;
+
+/// The most tests a filter may have, each value of an `in` counted as one.
+pub const MAX_QUERY_TERMS: usize = 1024;
 
 type Named<T> = (&'static str, fn(T) -> Test);
 
@@ -45,7 +51,26 @@ pub struct QueryError {
     pub expected: Box<str>,
 }
 
+/// Reads a text, and refuses one whose canonical text, which is what travels, would be refused.
 pub(super) fn parse(entity_type: EntityType, text: &str) -> Result<Query, QueryError> {
+    let query = read(entity_type, text)?;
+    let canonical = query.to_string();
+    if canonical != text {
+        read(query.entity_type.clone(), &canonical).map_err(|error| QueryError {
+            position: text.len(),
+            expected: format!(
+                "less: written in full the query has {} bytes, and at byte {} of it {} is expected",
+                canonical.len(),
+                error.position,
+                error.expected
+            )
+            .into(),
+        })?;
+    }
+    Ok(query)
+}
+
+fn read(entity_type: EntityType, text: &str) -> Result<Query, QueryError> {
     if text.len() > MAX_QUERY_BYTES {
         let expected = format!("at most {MAX_QUERY_BYTES} bytes").into();
         return Err(QueryError {
@@ -65,13 +90,17 @@ pub(super) fn parse(entity_type: EntityType, text: &str) -> Result<Query, QueryE
 
 pub(super) fn check(query: &Query) -> Result<(), QueryError> {
     if let Some(filter) = query.as_filter() {
-        check_depth(filter, 0)?;
+        check_filter(filter, 0)?;
     }
-    parse(query.entity_type.clone(), &query.to_string()).map(drop)
+    if let Start::After(cursor) = &query.start {
+        cursor.values.iter().try_for_each(check_value)?;
+    }
+    read(query.entity_type.clone(), &query.to_string()).map(drop)
 }
 
-/// Keeps the writing of the text from recursing as deep as the filter was built.
-fn check_depth(filter: &Filter, depth: usize) -> Result<(), QueryError> {
+/// Keeps the writing of the text from recursing as deep as the filter was built, and from writing another value than
+/// the one it holds.
+fn check_filter(filter: &Filter, depth: usize) -> Result<(), QueryError> {
     if depth > 2 * MAX_QUERY_DEPTH {
         return Err(QueryError {
             position: 0,
@@ -81,9 +110,44 @@ fn check_depth(filter: &Filter, depth: usize) -> Result<(), QueryError> {
     match filter {
         Filter::And(parts) | Filter::Or(parts) => parts
             .iter()
-            .try_for_each(|part| check_depth(part, depth + 1)),
-        Filter::Not(inner) => check_depth(inner, depth + 1),
-        Filter::All | Filter::Test { .. } => Ok(()),
+            .try_for_each(|part| check_filter(part, depth + 1)),
+        Filter::Not(inner) => check_filter(inner, depth + 1),
+        Filter::All => Ok(()),
+        Filter::Test { test, .. } => match test {
+            Test::Eq(value)
+            | Test::Ne(value)
+            | Test::Lt(value)
+            | Test::Le(value)
+            | Test::Gt(value)
+            | Test::Ge(value) => check_value(value),
+            Test::OneOf(values) => values.iter().try_for_each(check_value),
+            Test::Contains(_) | Test::ContainsFold(_) | Test::StartsWith(_) | Test::IsNull => {
+                Ok(())
+            }
+        },
+    }
+}
+
+fn check_value(value: &Value) -> Result<(), QueryError> {
+    fn is_finite(value: ValueRef<'_>, depth: usize) -> bool {
+        // What is nested deeper is refused for that when its text is read.
+        depth > MAX_QUERY_DEPTH
+            || match value {
+                ValueRef::Float(number) => number.is_finite(),
+                ValueRef::List(list) => list.iter().all(|value| is_finite(value, depth + 1)),
+                ValueRef::Object(object) => {
+                    object.iter().all(|(_, value)| is_finite(value, depth + 1))
+                }
+                _ => true,
+            }
+    }
+    if is_finite(value.as_value_ref(), 0) {
+        Ok(())
+    } else {
+        Err(QueryError {
+            position: 0,
+            expected: "a finite number".into(),
+        })
     }
 }
 
@@ -128,6 +192,9 @@ fn opaque(scanner: &mut Scanner<'_>, mut query: Query) -> Result<Query, QueryErr
 fn sort(scanner: &mut Scanner<'_>) -> Result<Sort, QueryError> {
     let mut sort = Sort::by_id();
     loop {
+        if sort.keys().len() == MAX_SORT_KEYS {
+            return Err(scanner.expected(&format!("at most {MAX_SORT_KEYS} paths to sort by")));
+        }
         let path = scanner.path()?;
         let direction = if scanner.keyword("desc") {
             Direction::Descending
@@ -214,6 +281,7 @@ fn single(scanner: &mut Scanner<'_>) -> Result<Filter, QueryError> {
 
 fn test(scanner: &mut Scanner<'_>) -> Result<Filter, QueryError> {
     let path = scanner.path()?;
+    scanner.count_term()?;
     for (symbol, make) in COMPARISONS {
         if scanner.try_symbol(symbol) {
             let test = make(scanner.literal()?);
@@ -228,7 +296,11 @@ fn test(scanner: &mut Scanner<'_>) -> Result<Filter, QueryError> {
     }
     if scanner.keyword("in") {
         scanner.symbol("(")?;
-        let test = Test::OneOf(scanner.literals_until(")")?);
+        let values = scanner.literals_until(")")?;
+        for _ in 1..values.len() {
+            scanner.count_term()?;
+        }
+        let test = Test::OneOf(values);
         return Ok(Filter::Test { path, test });
     }
     if scanner.keyword("is") {

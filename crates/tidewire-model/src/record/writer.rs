@@ -12,6 +12,7 @@ use serde::ser::{
 
 use super::RecordError;
 use crate::fields::last_wins;
+use crate::number_text;
 use crate::order::integer_value;
 use crate::value::{MAX_DEPTH, Value};
 
@@ -281,6 +282,12 @@ struct ObjectWriter {
 
 impl ObjectWriter {
     fn finish(self) -> Value {
+        if let [(name, Value::Text(text))] = &self.pairs[..]
+            && **name == *number_text::FIELD
+            && let Some(number) = number_text::parse(text)
+        {
+            return wrapped(self.variant, number);
+        }
         wrapped(self.variant, Value::Object(last_wins(self.pairs)))
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{MAX_DEPTH, Value, ValueRef};
 use crate::fields::last_wins;
+use crate::number_text;
 
 impl Serialize for ValueRef<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -137,10 +138,15 @@ impl<'de> Visitor<'de> for ValueSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut name = access.next_key::<Box<str>>()?;
+        if name.as_deref() == Some(number_text::FIELD) {
+            return number_text::value(access, &self);
+        }
         let inner = self.deeper()?;
         let mut pairs = Vec::new();
-        while let Some(name) = access.next_key::<Box<str>>()? {
-            pairs.push((name, access.next_value_seed(inner)?));
+        while let Some(known) = name {
+            pairs.push((known, access.next_value_seed(inner)?));
+            name = access.next_key()?;
         }
         Ok(Value::Object(last_wins(pairs)))
     }

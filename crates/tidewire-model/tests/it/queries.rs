@@ -134,6 +134,17 @@ fn case_is_ignored_in_every_script() {
         );
     }
     assert!(!holds(&v().contains_ignoring_case("abcd"), "abc"));
+    // Whatever stands around it, one letter is one letter: the end of a word does not make another sigma.
+    for text in ["ΟΔΟΣ", "οδος", "οδοσ", "ΟΔΟΣ 5", "ΟΔΟΣΑ"] {
+        for part in ["ΟΔΟΣ", "οδος", "οδοσ", "Σ", "ς", "σ"] {
+            assert!(
+                holds(&v().contains_ignoring_case(part), text),
+                "{text} {part}"
+            );
+        }
+    }
+    assert!(holds(&v().contains_ignoring_case("k"), "\u{212a}"));
+    assert!(holds(&v().contains_ignoring_case("\u{212a}"), "k"));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use tidewire_model::{Cursor, EntityId, Filter, MAX_QUERY_BYTES, Query, QueryError, Value, field};
+use tidewire_model::{
+    Cursor, EntityId, Filter, MAX_QUERY_BYTES, MAX_QUERY_TERMS, MAX_SORT_KEYS, Query, QueryError,
+    Value, field,
+};
 
 use crate::strategies::{customers, example_filter, id, query, text};
 
@@ -214,6 +217,76 @@ fn a_built_query_that_could_not_be_parsed_is_told_so() {
     );
 }
 
+#[test]
+fn what_is_read_can_be_sent_also_where_its_canonical_text_is_longer_or_deeper() {
+    // Without spaces it fits, with them it does not.
+    let tight = |length: usize| {
+        let tail = "a=1";
+        let filler = "b".repeat(length - "where ".len() - tail.len() - " and =1".len());
+        format!("where {tail} and {filler}=1")
+    };
+    let spread = " = ".len() * 2 - "=".len() * 2;
+    assert!(parse(&tight(MAX_QUERY_BYTES - spread)).is_ok());
+    let error = parse(&tight(MAX_QUERY_BYTES - spread + 1)).unwrap_err();
+    assert!(error.expected.contains("16385 bytes"), "{error}");
+    // An `and` inside an `or` needs no parentheses, an `is not null` inside needs a `not`.
+    let nested = |depth: usize, inner: &str| {
+        format!(
+            "where {}{inner}{}",
+            "not (b = 1 or ".repeat(depth),
+            ")".repeat(depth)
+        )
+    };
+    let deepest = (1..40)
+        .take_while(|depth| parse(&nested(*depth, "a is null")).is_ok())
+        .count();
+    assert!(deepest > 10);
+    for inner in ["a is null", "a is not null", "a = 1 and c = 2"] {
+        for depth in deepest - 1..=deepest + 1 {
+            if let Ok(query) = parse(&nested(depth, inner)) {
+                assert_eq!(query.validate(), Ok(()), "{inner} {depth}");
+                assert_eq!(parse(&query.to_string()).as_ref(), Ok(&query));
+            }
+        }
+    }
+    assert!(parse(&nested(deepest, "a is not null")).is_err());
+}
+
+#[test]
+fn the_number_of_sort_keys_and_of_tests_is_bounded() {
+    let listed = |count: usize, item: &str, between: &str| vec![item; count].join(between);
+    let sorted = |count| parse(&format!("sort {}", listed(count, "a", ", ")));
+    assert!(sorted(MAX_SORT_KEYS).is_ok());
+    let error = sorted(MAX_SORT_KEYS + 1).unwrap_err();
+    assert!(error.expected.contains("at most 16 paths"), "{error}");
+    let tests = |count| parse(&format!("where {}", listed(count, "a=1", " or ")));
+    assert!(tests(MAX_QUERY_TERMS).is_ok());
+    let error = tests(MAX_QUERY_TERMS + 1).unwrap_err();
+    assert!(error.expected.contains("at most 1024 tests"), "{error}");
+    let within = |count| {
+        parse(&format!(
+            "where a in ({}) and b = 1",
+            listed(count, "1", ",")
+        ))
+    };
+    assert!(within(MAX_QUERY_TERMS - 1).is_ok());
+    assert!(within(MAX_QUERY_TERMS).is_err());
+    let built = (0..=MAX_SORT_KEYS).fold(Query::new(customers()), |query, _| query.sort_asc("a"));
+    assert!(built.validate().is_err());
+}
+
+#[test]
+fn a_built_query_with_a_number_that_is_not_finite_is_told_so() {
+    for filter in [
+        field("a").gt(f64::NAN),
+        field("a").one_of([1.0, f64::INFINITY]),
+        field("a").eq(vec![f64::NEG_INFINITY]),
+    ] {
+        let error = Query::new(customers()).filter(filter).validate();
+        assert!(error.unwrap_err().expected.contains("finite"));
+    }
+}
+
 /// Shards of query text, so that random input reaches deep into the parser.
 fn shards() -> impl Strategy<Value = String> {
     let shard = prop_oneof![
@@ -236,6 +309,23 @@ proptest! {
         prop_assert_eq!(back.as_ref(), Ok(&query), "{}", text);
         prop_assert_eq!(back.unwrap().to_string(), text);
         prop_assert_eq!(query.validate(), Ok(()));
+    }
+
+    #[test]
+    fn near_the_bounds_what_is_read_is_valid(
+        length in MAX_QUERY_BYTES - 300..=MAX_QUERY_BYTES,
+        depth in 0_usize..40,
+        open in proptest::sample::select(vec!["(", "not (", "not (b=1 or ", "(b=1 and c=1 or ", "(b is not null or "]),
+    ) {
+        let text = format!("where {}a is not null{}", open.repeat(depth), ")".repeat(depth));
+        let tests = (length.saturating_sub(text.len()) / " or z<\"0123456789\"".len()).min(900);
+        let text = format!("{text}{}", " or z<\"0123456789\"".repeat(tests));
+        if let Ok(query) = parse(&text) {
+            prop_assert_eq!(query.validate(), Ok(()));
+            let canonical = query.to_string();
+            prop_assert!(canonical.len() <= MAX_QUERY_BYTES);
+            prop_assert_eq!(parse(&canonical), Ok(query));
+        }
     }
 
     #[test]

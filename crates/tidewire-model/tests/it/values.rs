@@ -92,9 +92,18 @@ fn a_record_is_an_object_and_nothing_else() {
 }
 
 #[test]
-fn what_is_not_finite_is_null_or_refused() {
-    assert_eq!(Value::from(f64::NAN), Value::Null);
-    assert_eq!(Value::from(f64::INFINITY), Value::Null);
+fn the_depth_of_a_record_counts_itself() {
+    let record = |text: &str| serde_json::from_str::<Record>(text).unwrap().depth();
+    assert_eq!(record("{}"), 1);
+    assert_eq!(record(r#"{"a":1,"b":"[[["}"#), 1);
+    assert_eq!(record(r#"{"a":[],"b":{"c":[1,{}]}}"#), 4);
+    assert_eq!(Value::from(1).as_value_ref().depth(), 0);
+}
+
+#[test]
+fn what_is_not_finite_is_kept_so_that_it_can_be_refused() {
+    assert_eq!(Value::from(f64::NAN), Value::Float(f64::NAN));
+    assert_eq!(Value::from(f64::INFINITY), Value::Float(f64::INFINITY));
     assert_eq!(Value::float(f64::NEG_INFINITY), None);
     assert_eq!(Value::float(1.5), Some(Value::Float(1.5)));
 }

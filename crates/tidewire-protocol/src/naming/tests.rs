@@ -278,6 +278,7 @@ fn ids_are_text_or_integers() {
     for (value, text, integer) in [
         (Value::from("c1"), "c1", false),
         (Value::from(42), "42", true),
+        (Value::from(u64::MAX), "18446744073709551615", true),
     ] {
         let row = WireRow {
             entity: Record::new().with("id", value),

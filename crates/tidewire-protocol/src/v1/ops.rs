@@ -83,9 +83,7 @@ impl FromWire for Op {
 
 /// A patch that also unsets fields. A field that stands in both is unset.
 fn with_unset(mut patch: Patch, unset: Vec<String>) -> Patch {
-    for name in unset {
-        patch.drop_field(&name);
-    }
+    patch.drop_fields(unset);
     patch
 }
 

@@ -168,18 +168,6 @@ impl FromWire for Beat {
     }
 }
 
-/// Text that is kept as long as what it names, and so is no longer than a name.
-pub(super) fn short(text: Option<String>, name: &'static str) -> Result<String, Fault> {
-    let text = need(text, name)?;
-    if text.len() > ID_BYTES {
-        return Err(Fault::bad(
-            name,
-            &format_args!("it has more than {ID_BYTES} bytes"),
-        ));
-    }
-    Ok(text)
-}
-
 /// A whole number that a message holds as it is.
 pub(super) fn whole(number: Option<Whole>, name: &'static str) -> Result<u64, Fault> {
     need(number, name).map(|number| number.0)

@@ -2,13 +2,13 @@
 
 use tidewire_model::{ActionId, EntityId, EntityType, Epoch, Lane, Offset, Query, Record, Version};
 
-use super::parts::{Beat, lanes, request_id, short, whole, word};
+use super::parts::{Beat, lanes, request_id, whole, word};
 use super::{names, read};
 use crate::error::Fault;
 use crate::fields::fields;
 use crate::frame::Frame;
-use crate::limits::FRAME_FROM_SERVER_BYTES;
-use crate::wire::{FromWire, Numbers, Whole, Word, need, nested};
+use crate::limits::{FEATURES, FRAME_FROM_SERVER_BYTES};
+use crate::wire::{FromWire, Numbers, Whole, Word, name, need, nested, note};
 use crate::{
     ActionMessage, ClientInfo, ClientMessage, DecodeError, Fetch, FetchWhat, Hello, Resume,
     Subscribe, Unsubscribe, VersionRange, Want,
@@ -71,7 +71,7 @@ impl FromWire for Hello {
         let max_frame_bytes = fields.receive.and_then(|receive| receive.max_frame);
         Ok(Self {
             protocol: need(nested(fields.protocol, "protocol")?, "protocol")?,
-            features: fields.features.unwrap_or_default(),
+            features: names_of_features(fields.features)?,
             client: need(nested(fields.client, "client")?, "client")?,
             token: fields.token,
             confirmed: lanes(fields.confirmed),
@@ -79,6 +79,20 @@ impl FromWire for Hello {
                 .map_or(FRAME_FROM_SERVER_BYTES as u64, |bytes| bytes.0),
         })
     }
+}
+
+fn names_of_features(features: Option<Vec<String>>) -> Result<Vec<String>, Fault> {
+    let features = features.unwrap_or_default();
+    if features.len() > FEATURES {
+        return Err(Fault::bad(
+            "features",
+            &format_args!("{} of them, at most {FEATURES} are taken", features.len()),
+        ));
+    }
+    features
+        .into_iter()
+        .map(|feature| name(Some(feature), "features"))
+        .collect()
 }
 
 impl FromWire for VersionRange {
@@ -102,11 +116,11 @@ impl FromWire for ClientInfo {
 
     fn from_wire(fields: ClientFields) -> Result<Self, Fault> {
         Ok(Self {
-            id: short(fields.id, "id")?,
+            id: name(fields.id, "id")?,
             incarnation: whole(fields.incarnation, "incarnation")?,
             run: whole(fields.run, "run")?,
-            app: short(fields.app, "app")?,
-            version: short(fields.version, "version")?,
+            app: note(fields.app, "app")?,
+            version: note(fields.version, "version")?,
         })
     }
 }
@@ -148,7 +162,7 @@ impl FromWire for Resume {
         Ok(Self {
             epoch: need(fields.epoch, "epoch")?,
             offset: need(fields.offset, "offset")?,
-            view: need(fields.view, "view")?,
+            view: note(fields.view, "view")?,
         })
     }
 }
@@ -190,7 +204,7 @@ impl FromWire for Fetch {
             (Some(ids), None) => FetchWhat::Ids(ids),
             (None, Some(text)) => {
                 let query = Query::parse(entity_type.clone(), &text)
-                    .map_err(|error| Fault::bad("query", &error))?;
+                    .map_err(|error| Fault::bad("query", &error).of_request(id))?;
                 FetchWhat::Query(query)
             }
             (None, None) => return Err(Fault::missing("ids")),
@@ -241,12 +255,12 @@ impl FromWire for ActionMessage {
             lane: need(fields.lane, "lane")?,
             seq,
             previous,
-            name: need(fields.name, "name")?,
+            name: name(fields.name, "name")?,
             entity_type: fields.entity_type,
             entity_id: fields.entity_id,
             payload: need(fields.payload, "payload")?,
             base: fields.base,
-            hash: short(fields.hash, "hash")?,
+            hash: name(fields.hash, "hash")?,
         })
     }
 }

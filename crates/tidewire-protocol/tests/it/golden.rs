@@ -138,6 +138,8 @@ fn problem_of(error: &DecodeError) -> (&'static str, Option<&str>) {
         DecodeError::UnknownCritical { .. } => ("unknown_critical", None),
         DecodeError::MissingField { field, .. } => ("missing", Some(field)),
         DecodeError::BadField { field, .. } => ("bad", Some(field)),
+        DecodeError::BadRequest { field, .. } => ("bad_request", Some(field)),
+        other => panic!("a problem without a name: {other:?}"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Submission: numbers, limits, dependencies.
 
-use tidewire_model::{RecordBuilder, Value};
+use tidewire_model::{
+    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, Record, RecordBuilder, Value,
+};
 use tidewire_queue::{ActionState, Draft, Queue, RefusalClass, Settings, SubmitError};
 use tidewire_store::Commit;
 
@@ -165,15 +167,49 @@ fn content_that_could_not_be_read_back_is_refused() {
     assert_eq!(queue.pending().count(), 0);
 }
 
+/// A record that nests so deep, itself counted as one.
+fn nested(depth: usize) -> Record {
+    let deep = (1..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+    RecordBuilder::new().field("a", deep).build()
+}
+
+fn put_effect(record: Record) -> Effect {
+    Effect {
+        key: EntityKey::new(
+            EntityType::new("customers").unwrap(),
+            EntityId::text("c1").unwrap(),
+        ),
+        body: EffectBody::Put(record),
+    }
+}
+
+#[test]
+fn content_deeper_than_a_frame_carries_or_a_store_gives_back_is_refused() {
+    let mut queue = connected();
+    let deep_payload = Draft {
+        payload: nested(Draft::MAX_PAYLOAD_DEPTH + 1),
+        ..update("c1")
+    };
+    let deep_effect = Draft {
+        effects: vec![put_effect(nested(MAX_DEPTH + 1))],
+        ..update("c1")
+    };
+    for (draft, limit) in [
+        (deep_payload, Draft::MAX_PAYLOAD_DEPTH),
+        (deep_effect, MAX_DEPTH),
+    ] {
+        let refused = queue.submit(NOW, id(1), draft).unwrap_err();
+        assert_eq!(refused, SubmitError::TooDeep { limit });
+    }
+    assert_eq!(queue.pending().count(), 0);
+}
+
 #[test]
 fn the_deepest_content_that_is_taken_is_read_back() {
     let mut queue = connected();
-    let mut deep = Value::Null;
-    for _ in 0..tidewire_model::MAX_DEPTH - 1 {
-        deep = Value::List(vec![deep]);
-    }
     let draft = Draft {
-        payload: RecordBuilder::new().field("a", deep).build(),
+        payload: nested(Draft::MAX_PAYLOAD_DEPTH),
+        effects: vec![put_effect(nested(MAX_DEPTH))],
         ..update("c1")
     };
     let mut disk = Disk::default();
@@ -218,7 +254,7 @@ fn an_action_waits_for_what_it_names_and_for_the_creator_of_a_temporary_id() {
 fn a_temporary_id_made_from_an_action_names_its_creator_whatever_the_action_is_called() {
     let mut queue = connected();
     put(&mut queue, 1, Draft::new("open_account"));
-    let temporary = tidewire_model::EntityId::temporary(id(1));
+    let temporary = EntityId::temporary(id(1));
     put(&mut queue, 2, within(update(temporary.as_str()), "other"));
     assert_eq!(queue.get(id(2)).unwrap().after, [id(1)]);
 }

@@ -55,7 +55,14 @@ pub(super) fn greet(
             return Ok(Greeting::Unknown);
         }
         insert(prepared, now_ms, principal, client)?;
-        return Ok(Greeting::Known(BTreeMap::new()));
+        // One that was here before and is not known was forgotten, and what it sends again may have been done then: it
+        // is told so, and its next actions are the first of a new client. To one whose first runs came to nothing the
+        // word means nothing.
+        return Ok(if client.run > 1 {
+            Greeting::Unknown
+        } else {
+            Greeting::Known(BTreeMap::new())
+        });
     };
     if (client.incarnation, client.run) <= (known.incarnation, known.run) {
         return Ok(Greeting::Fenced);

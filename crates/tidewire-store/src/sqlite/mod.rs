@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{Durability, Row, Store, StoreError, Txn};
 
-/// A store in one SQLite file, with its `-wal` file beside it.
+/// A store in one SQLite file, with its `-wal` file beside it, and a `.lock` file that stays there.
 ///
 /// Commits go to a thread that owns the file. It takes all that waits as one SQLite transaction, so that many
 /// callers share one write to the disk without anybody waiting for a timer. A transaction with a
@@ -46,7 +46,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Busy`] if anybody else has it open; [`StoreError::Damaged`] if the file is not whole, after moving it
     /// aside to `<name>.damaged-<n>` with its companions, so that only a second, deliberate open starts empty;
-    /// [`StoreError::Foreign`] if it is some other program's database; [`StoreError::Newer`] if it was written by a
+    /// [`StoreError::Foreign`] if it is not a store, and then nothing was touched or made; [`StoreError::Newer`] if it was written by a
     /// newer tidewire; [`StoreError::Full`]; [`StoreError::Io`] for whatever the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::start(open::open(path.as_ref())?)

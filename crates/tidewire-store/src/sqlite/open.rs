@@ -1,5 +1,9 @@
 //! Opening a store's file: whose it is, who holds it, whether it is whole.
-//! Holds the checks and the way to move a damaged file aside. Never takes a damaged file for an empty one.
+//! Holds the checks, all of them under a lock. Never takes a damaged file for an empty one.
+
+mod aside;
+mod lock;
+mod owner;
 
 use std::{
     ffi::OsString,
@@ -10,8 +14,10 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
+pub(super) use self::lock::Lock;
 use crate::StoreError;
 
 /// "TIDW": tells our files from other programs'.
@@ -31,18 +37,44 @@ const OPEN_FLAGS: OpenFlags =
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// Held as long as the connection is, and longer.
+    pub(super) lock: Lock,
 }
 
+/// Nothing beside the file is made, and the file is neither made nor moved, before it is known to be a store's and
+/// nobody else works on it.
 pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
     let path = resolve(path)?;
+    let lock = take_lock(&path)?;
+    // Whoever held it before may have made, moved or replaced the file.
+    owner::check(&path)?;
     match hold_and_check(&path) {
+        Ok(connection) => Ok(Opened {
+            connection,
+            path,
+            lock,
+        }),
         Err(StoreError::Damaged { detail, .. }) => Err(StoreError::Damaged {
-            set_aside: set_aside(&path),
+            set_aside: aside::set_aside(&path),
             path,
             detail,
         }),
-        other => other,
+        Err(error) => Err(error),
     }
+}
+
+/// Takes the lock of a store that is there, or of one that may be made, and makes none beside a file of another kind.
+///
+/// A file is read only where no store can be open on it in this process: to close a file gives up the locks that the
+/// whole process has on it, SQLite's among them. Whoever opens a store here has made its lock before, and one does so
+/// at a time.
+fn take_lock(path: &Path) -> Result<Lock, StoreError> {
+    static TAKING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = TAKING.lock();
+    if !lock::lock_path(path).exists() {
+        owner::check(path)?;
+    }
+    Lock::take(path)
 }
 
 /// The absolute path behind `path`, so that names special to SQLite are ordinary names and a link is followed once.
@@ -52,6 +84,10 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(StoreError::Io(format!(
             "{} is a folder; give the path of a file",
+            path.display()
+        ))),
+        Ok(found) if !found.is_file() => Err(StoreError::Io(format!(
+            "{} is no ordinary file; give the path of a file",
             path.display()
         ))),
         Ok(_) => fs::canonicalize(path).map_err(|error| refused(&error)),
@@ -72,7 +108,7 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn hold_and_check(path: &Path) -> Result<Opened, StoreError> {
+fn hold_and_check(path: &Path) -> Result<Connection, StoreError> {
     if length(path).is_none() {
         if COMPANIONS
             .iter()
@@ -92,10 +128,7 @@ fn hold_and_check(path: &Path) -> Result<Opened, StoreError> {
     connection.execute_batch("COMMIT").map_err(failed)?;
     prepare(&connection).map_err(failed)?;
     set_log_on_close(&connection, LogOnClose::Folded).map_err(failed)?;
-    Ok(Opened {
-        connection,
-        path: path.to_path_buf(),
-    })
+    Ok(connection)
 }
 
 /// Makes an empty store under another name and gives it its own once it is whole. So a store that is there is
@@ -119,14 +152,12 @@ fn create(path: &Path) -> Result<(), StoreError> {
 }
 
 fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {
-    let published = match fs::hard_link(draft, path) {
-        // Somebody else was first; theirs is opened like any other.
+    match aside::move_to_free_name(draft, path) {
+        // Some other program was first; its file is looked at like any other.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Not every file system has links.
-        Err(_) => fs::rename(draft, path),
-        Ok(()) => Ok(()),
-    };
-    published.map_err(|error| StoreError::Io(format!("{} cannot be made: {error}", path.display())))
+        moved => moved
+            .map_err(|error| StoreError::Io(format!("{} cannot be made: {error}", path.display()))),
+    }
 }
 
 fn write_draft(draft: &Path) -> rusqlite::Result<()> {
@@ -231,29 +262,6 @@ fn check_whole(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     } else {
         Err(damaged(path, &verdict))
     }
-}
-
-/// Moves the file and its companions to the first free `<name>.damaged-<n>`. `None` if the system refuses.
-fn set_aside(path: &Path) -> Option<PathBuf> {
-    let is_free = |target: &PathBuf| {
-        !target.exists()
-            && COMPANIONS
-                .iter()
-                .all(|companion| !with_suffix(target, companion).exists())
-    };
-    let target = (1..=u32::MAX)
-        .map(|n| with_suffix(path, &format!(".damaged-{n}")))
-        .find(is_free)?;
-    if path.exists() {
-        fs::rename(path, &target).ok()?;
-    }
-    for companion in COMPANIONS {
-        let from = with_suffix(path, companion);
-        if from.exists() {
-            fs::rename(from, with_suffix(&target, companion)).ok()?;
-        }
-    }
-    Some(target)
 }
 
 /// What a failure of SQLite means for whoever has to act.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
     line::{Job, Line},
-    open::{LogOnClose, Opened, set_log_on_close, store_error},
+    open::{Lock, LogOnClose, Opened, set_log_on_close, store_error},
     reply::Reply,
 };
 use crate::{Commit, Op, Row, StoreError, Table, Txn};
@@ -19,17 +19,24 @@ pub(super) struct Worker {
     line: Arc<Line>,
     sync: Commit,
     failed: Option<StoreError>,
+    /// Given back after the connection is closed.
+    _lock: Lock,
 }
 
 impl Worker {
     pub(super) fn new(opened: Opened, line: Arc<Line>) -> Self {
-        let Opened { connection, path } = opened;
+        let Opened {
+            connection,
+            path,
+            lock,
+        } = opened;
         Self {
             connection,
             path,
             line,
             sync: Commit::Synced,
             failed: None,
+            _lock: lock,
         }
     }
 

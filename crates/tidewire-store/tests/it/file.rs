@@ -206,11 +206,12 @@ fn of_many_that_make_the_same_store_at_once_one_gets_it() {
             assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
         }
         drop(opened);
-        let names: Vec<_> = fs::read_dir(folder.path())
+        let mut names: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(names, ["s.db"], "something was left behind");
+        names.sort();
+        assert_eq!(names, ["s.db", "s.db.lock"], "something was left behind");
     }
 }
 
@@ -258,10 +259,126 @@ fn an_open_while_another_process_holds_the_store_is_busy_and_changes_nothing() {
     );
 }
 
+/// Everything in a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 #[test]
-fn a_file_of_garbage_is_set_aside() {
+fn a_file_that_is_no_store_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
+    let path = folder.path().join("notes.txt");
+    for text in [
+        Vec::new(),
+        b"dear diary".to_vec(),
+        vec![0xA5; 10_000],
+        b"SQLite format 3\0".to_vec(),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+        assert!(error.to_string().contains("was left as it is"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), text);
+        assert_eq!(names(folder.path()), ["notes.txt"], "nothing is made");
+    }
+}
+
+#[test]
+fn another_programs_damaged_database_is_left_alone_with_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES (zeroblob(20000))")
+        .unwrap();
+    drop(other);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..4096].fill(0xFF);
+    fs::write(&path, &bytes).unwrap();
+    fs::write(folder.path().join("other.db-wal"), "theirs").unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    assert_eq!(names(folder.path()), ["other.db", "other.db-wal"]);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_live_store_is_never_set_aside_whatever_its_file_looks_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let store = SqliteStore::open(&path).unwrap();
+    for damage in ["garbage", ""] {
+        fs::write(&path, damage).unwrap();
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), damage);
+    }
+    fs::remove_file(&path).unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    assert!(!path.exists(), "a second store was made beside a live one");
+    drop(store);
+    assert!(
+        names(folder.path())
+            .iter()
+            .all(|name| !name.contains("damaged"))
+    );
+}
+
+#[test]
+fn of_many_that_find_the_same_damage_one_sets_it_aside() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = filled(folder.path());
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..5000]).unwrap();
+        let start = std::sync::Barrier::new(4);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let openers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        SqliteStore::open(&path)
+                    })
+                })
+                .collect();
+            openers
+                .into_iter()
+                .map(|opener| opener.join().unwrap())
+                .collect()
+        });
+        let is_damaged = |opened: &&Result<SqliteStore, StoreError>| {
+            matches!(
+                opened,
+                Err(StoreError::Damaged {
+                    set_aside: Some(_),
+                    ..
+                })
+            )
+        };
+        assert_eq!(opened.iter().filter(is_damaged).count(), 1, "{opened:?}");
+        for other in opened.iter().filter(|opened| !is_damaged(opened)) {
+            assert!(
+                matches!(other, Ok(_) | Err(StoreError::Busy { .. })),
+                "{opened:?}"
+            );
+        }
+        drop(opened);
+        let aside = folder.path().join("store.db.damaged-1");
+        assert_eq!(fs::read(aside).unwrap(), bytes[..5000]);
+        assert!(!folder.path().join("store.db.damaged-2").exists());
+    }
+}
+
+#[test]
+fn a_store_overwritten_with_garbage_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
     fs::write(&path, vec![0xA5; 10_000]).unwrap();
     assert_set_aside(&path);
 }
@@ -351,7 +468,7 @@ fn a_log_without_its_file_is_set_aside_and_not_thrown_away() {
 #[test]
 fn each_damaged_file_gets_a_name_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
+    let path = filled(folder.path());
     for number in 1..=3 {
         fs::write(&path, format!("garbage {number}")).unwrap();
         let aside = assert_set_aside(&path);

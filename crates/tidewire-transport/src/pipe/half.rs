@@ -38,7 +38,8 @@ struct PipeSender(Arc<End>);
 
 struct PipeReceiver(Arc<End>);
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl FrameSender for PipeSender {
     async fn send(&mut self, frames: Vec<Frame>) -> Result<(), SendError> {
         let End { wire, side } = &*self.0;
@@ -60,7 +61,8 @@ impl FrameSender for PipeSender {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl FrameReceiver for PipeReceiver {
     async fn receive(&mut self) -> Received {
         let End { wire, side } = &*self.0;

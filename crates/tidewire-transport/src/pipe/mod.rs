@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::faults::Faults;
 use self::wire::{Side, Wire};
-use crate::{ConnectError, ConnectRequest, Connection, Limits, Transport};
+use crate::{ConnectError, ConnectRequest, Connection, Limits, Transport, request::without_query};
 
 /// How many connections may wait for the listener. Further ones wait in `connect`.
 const BACKLOG: usize = 16;
@@ -79,10 +79,11 @@ impl PipeTransport {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for PipeTransport {
     async fn connect(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
-        let address = request.url.clone();
+        let address = without_query(&request.url).to_owned();
         let unreachable = |detail: &str| ConnectError::Unreachable {
             address: address.clone(),
             detail: detail.into(),

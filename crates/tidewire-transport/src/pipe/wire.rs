@@ -226,18 +226,24 @@ impl State {
             self.push(from.other(), Item::TooLarge(frame.len()));
             return;
         }
+        if matches!(peer.inbox.back(), Some(Item::TooLarge(_) | Item::Close(_))) {
+            return;
+        }
         peer.inbox_bytes += frame.len() + FRAME_COST_BYTES;
         self.push(from.other(), Item::Frame(frame));
     }
 
-    /// Puts an item in an inbox. Pings and pongs that follow one another are one, so that they are bounded.
+    /// Puts an item in an inbox. What costs no bytes is there once, so that it is bounded: one answer does for all pings
+    /// that wait, and behind what ends the connection nothing is read.
     fn push(&mut self, to: Side, item: Item) {
         let end = self.end(to);
-        let repeats = matches!(
-            (end.inbox.back(), &item),
-            (Some(Item::Ping), Item::Ping) | (Some(Item::Pong), Item::Pong)
-        );
-        if !repeats && !end.gone {
+        let is_over = matches!(end.inbox.back(), Some(Item::TooLarge(_) | Item::Close(_)));
+        let waits = match item {
+            Item::Ping => end.inbox.iter().any(|other| matches!(other, Item::Ping)),
+            Item::Pong => end.inbox.iter().any(|other| matches!(other, Item::Pong)),
+            Item::Frame(_) | Item::TooLarge(_) | Item::Close(_) => false,
+        };
+        if !is_over && !waits && !end.gone {
             end.inbox.push_back(item);
         }
         self.wake_reader(to);
@@ -310,5 +316,63 @@ impl End {
             reader: None,
             writer: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::Faults;
+
+    fn wire() -> Wire {
+        let small = Limits {
+            max_frame_bytes: 10,
+            ..Limits::default()
+        };
+        let plan = Faults::default().plan(0).expect("no faults");
+        Wire::new(1_000, [small, small], plan)
+    }
+
+    fn waiting(wire: &Wire) -> usize {
+        wire.state
+            .lock()
+            .ends
+            .iter()
+            .map(|end| end.inbox.len())
+            .sum()
+    }
+
+    #[test]
+    fn frames_over_the_limit_that_nobody_reads_grow_nothing() {
+        let wire = wire();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..1_000 {
+            let mut frames = VecDeque::from([Frame::from("x".repeat(11)), Frame::from("x")]);
+            let sent = wire.poll_send(Side::Connector, &mut frames, &mut cx);
+            assert_eq!(sent, Poll::Ready(Ok(())));
+        }
+        assert_eq!(waiting(&wire), 1);
+        let received = wire.poll_receive(Side::Listener, &mut cx);
+        let Poll::Ready(Received::Closed(close)) = received else {
+            panic!("{received:?}")
+        };
+        assert_eq!(close.by, ClosedBy::TooLarge);
+    }
+
+    #[test]
+    fn pings_and_pongs_in_turns_that_nobody_reads_grow_nothing() {
+        let wire = wire();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..1_000 {
+            // The listener asks, and answers what it was asked; the connector asks and reads nothing.
+            assert_eq!(wire.ping(Side::Listener), Ok(()));
+            assert_eq!(wire.ping(Side::Connector), Ok(()));
+            assert!(wire.poll_receive(Side::Listener, &mut cx).is_pending());
+        }
+        assert!(waiting(&wire) <= 2, "{}", waiting(&wire));
+        assert_eq!(
+            wire.poll_receive(Side::Connector, &mut cx),
+            Poll::Ready(Received::Pong)
+        );
     }
 }

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::address::Address;
-use crate::{ConnectError, ConnectRequest};
+use crate::{ConnectError, ConnectRequest, request::without_query};
 
 /// The longest head of an answer, in bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -129,10 +129,17 @@ pub(super) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let read_ahead = read.split_off(head_bytes);
+    let version = Version::of(&mut read);
     let answer = match Response::try_parse(&read) {
         Ok(Some((_, answer))) => answer,
         _ => return Err(not_websocket(address, explain_garbage(&read))),
     };
+    if version == Version::Old && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(not_websocket(
+            address,
+            "the answer is HTTP/1.0, which cannot be upgraded; look at what stands between",
+        ));
+    }
     let subprotocol = check(&answer, &read_ahead, address, &asked)?;
     Ok(Answered {
         stream,
@@ -148,6 +155,10 @@ fn check(
     address: &Address,
     asked: &Asked,
 ) -> Result<Option<String>, ConnectError> {
+    let all = |name: &str| {
+        let values = answer.headers().get_all(name).into_iter();
+        values.filter_map(|value| value.to_str().ok())
+    };
     let header = |name: &str| {
         answer
             .headers()
@@ -159,17 +170,18 @@ fn check(
             status: answer.status().as_u16(),
             retry_after_ms: header("retry-after").and_then(retry_after_ms),
             detail: match header("location") {
-                Some(location) => format!("it points to {location}, which is not followed"),
+                Some(location) => format!(
+                    "it points to {}, which is not followed",
+                    without_query(location)
+                ),
                 None => explain_refusal(answer.status(), body),
             },
         });
     }
     let has_token = |name, token: &str| {
-        header(name).is_some_and(|value| {
-            value
-                .split(',')
-                .any(|part| part.trim().eq_ignore_ascii_case(token))
-        })
+        all(name)
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
         return Err(not_websocket(
@@ -183,7 +195,7 @@ fn check(
             "the answer belongs to another request",
         ));
     }
-    if header("sec-websocket-extensions").is_some_and(|value| !value.trim().is_empty()) {
+    if all("sec-websocket-extensions").any(|value| !value.trim().is_empty()) {
         return Err(not_websocket(
             address,
             "the answer uses an extension that was not offered",
@@ -196,6 +208,27 @@ fn check(
             })
         }
         chosen => Ok(chosen.map(str::to_owned)),
+    }
+}
+
+/// The version of HTTP that an answer is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// 1.0: a refusal from a proxy, as a rule.
+    Old,
+    Any,
+}
+
+impl Version {
+    /// The version of an answer, which is then read as one of 1.1: a refusal means the same in both.
+    fn of(head: &mut [u8]) -> Self {
+        match head.strip_prefix(b"HTTP/1.0 ") {
+            Some(_) => {
+                head[b"HTTP/1.".len()] = b'1';
+                Self::Old
+            }
+            None => Self::Any,
+        }
     }
 }
 

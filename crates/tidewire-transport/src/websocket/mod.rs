@@ -5,6 +5,7 @@
 mod address;
 mod dial;
 mod handshake;
+mod outlet;
 mod socket;
 
 use std::{sync::Arc, time::Duration};
@@ -82,8 +83,13 @@ impl WebSocketTransport {
             read_ahead,
             subprotocol,
         } = answered;
-        let stream =
-            WebSocketStream::from_partially_read(stream, read_ahead, Role::Client, config).await;
+        let stream = WebSocketStream::from_partially_read(
+            outlet::Outlet::new(stream),
+            read_ahead,
+            Role::Client,
+            config,
+        )
+        .await;
         Ok(socket::connection(stream, request.limits, subprotocol))
     }
 }

@@ -30,6 +30,7 @@ use tokio_tungstenite::{
     },
 };
 
+use super::outlet::Outlet;
 use crate::{
     Close, ClosedBy, Connection, Frame, FrameReceiver, FrameSender, Limits, Received, SendError,
     Text,
@@ -40,7 +41,7 @@ const MAX_CONTROL_PER_POLL: usize = 32;
 
 /// A connection over an open WebSocket.
 pub(super) fn connection<S>(
-    stream: WebSocketStream<S>,
+    stream: WebSocketStream<Outlet<S>>,
     limits: Limits,
     subprotocol: Option<String>,
 ) -> Connection
@@ -77,7 +78,7 @@ struct SocketReceiver<S> {
 
 struct State<S> {
     /// Gone once the connection has ended, so that the peer sees it end too.
-    stream: Option<WebSocketStream<S>>,
+    stream: Option<WebSocketStream<Outlet<S>>>,
     /// The close this side has sent.
     closing: Option<Close>,
     ended: Option<Close>,
@@ -152,6 +153,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
     }
 
     fn poll_write(
+        &mut self,
+        messages: &mut VecDeque<Message>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let written = self.poll_feed(messages, cx);
+        let is_broken = |stream: &WebSocketStream<Outlet<S>>| stream.get_ref().is_broken();
+        match (&self.stream, written) {
+            (Some(stream), Poll::Pending) if is_broken(stream) => {
+                Poll::Ready(Err(Error::AlreadyClosed))
+            }
+            (_, written) => written,
+        }
+    }
+
+    fn poll_feed(
         &mut self,
         messages: &mut VecDeque<Message>,
         cx: &mut Context<'_>,
@@ -295,4 +311,77 @@ fn close_message(close: &Close) -> Message {
         code: code.into(),
         reason: close.reason.as_str().into(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor};
+
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// A peer that said this and takes nothing any more.
+    struct Gone(Cursor<Vec<u8>>);
+
+    impl AsyncRead for Gone {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl AsyncWrite for Gone {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn said(bytes: &[u8]) -> Connection {
+        let stream = Outlet::new(Gone(Cursor::new(bytes.to_vec())));
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        connection(stream, Limits::default(), None)
+    }
+
+    const PING: [u8; 2] = [0x89, 0];
+    const CLOSE_4103: [u8; 4] = [0x88, 2, 0x10, 0x07];
+
+    #[tokio::test]
+    async fn a_close_code_behind_a_ping_that_cannot_be_answered_is_heard() {
+        for pings in [1, 3] {
+            let mut bytes = PING.repeat(pings);
+            bytes.extend(CLOSE_4103);
+            let mut connection = said(&bytes).await;
+            let Received::Closed(close) = connection.receiver.receive().await else {
+                panic!("not closed")
+            };
+            assert_eq!((close.code, close.by), (Some(4103), ClosedBy::Peer));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_without_a_word_is_lost_and_takes_nothing() {
+        let mut connection = said(&PING).await;
+        let sent = connection.sender.send(vec![Frame::from("x")]).await;
+        assert_eq!(sent, Err(SendError::Closed));
+        let Received::Closed(close) = connection.receiver.receive().await else {
+            panic!("not closed")
+        };
+        assert_eq!((close.code, close.by), (None, ClosedBy::Lost));
+    }
 }

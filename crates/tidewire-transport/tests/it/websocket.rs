@@ -173,6 +173,61 @@ async fn a_server_that_says_no_is_quoted() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_an_older_http_is_a_refusal() {
+    let answer = "HTTP/1.0 503 Service Unavailable\r\nRetry-After: 2\r\n\r\ndown";
+    let (made, ..) = connect_to(answer, ConnectRequest::new("")).await;
+    let Err(ConnectError::Rejected {
+        status,
+        retry_after_ms,
+        ..
+    }) = made
+    else {
+        panic!("{made:?}")
+    };
+    assert_eq!((status, retry_after_ms), (503, Some(2_000)));
+}
+
+#[tokio::test]
+async fn a_header_that_stands_twice_is_read_whole() {
+    let answer = YES.replace(
+        "Connection: keep-alive, upgrade",
+        "Connection: keep-alive\r\nConnection: x, Upgrade",
+    );
+    assert_ne!(answer, YES);
+    let (made, ..) = connect_to(&answer, ConnectRequest::new("")).await;
+    assert!(made.is_ok(), "{made:?}");
+}
+
+#[tokio::test]
+async fn the_query_of_a_url_is_never_shown() {
+    let url = "ws://127.0.0.1:1/live?token=secret";
+    let request = ConnectRequest::new(url);
+    let shown = format!("{request:?}");
+    assert!(
+        shown.contains("/live") && !shown.contains("secret"),
+        "{shown}"
+    );
+    let (pipe, listener) = tidewire_transport::pipe();
+    drop(listener);
+    for error in [
+        pipe.connect(request.clone()).await.unwrap_err(),
+        WebSocketTransport::new()
+            .connect(request)
+            .await
+            .unwrap_err(),
+    ] {
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+    let answer = "HTTP/1.1 302 Found\r\nLocation: https://x.example/login?back=secret\r\n\r\n";
+    let (made, ..) = connect_to(answer, ConnectRequest::new("")).await;
+    let error = made.unwrap_err().to_string();
+    assert!(
+        error.contains("/login") && !error.contains("secret"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_speak_websocket_is_told_apart() {
     let right_key = "Sec-WebSocket-Accept: {accept}\r\n";
     let cases = [
@@ -198,6 +253,7 @@ async fn a_server_that_does_not_speak_websocket_is_told_apart() {
             ),
             "extension",
         ),
+        (YES.replace("HTTP/1.1", "HTTP/1.0"), "is HTTP/1.0"),
         (
             format!("HTTP/1.1 101 S\r\nX: {}", "x".repeat(40_000)),
             "too long",

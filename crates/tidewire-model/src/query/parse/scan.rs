@@ -1,12 +1,13 @@
 //! Walks over query text: white space, symbols, keywords, paths and counts.
 
-use super::{MAX_QUERY_DEPTH, QueryError};
+use super::{MAX_QUERY_DEPTH, MAX_QUERY_TERMS, QueryError};
 use crate::query::text::{continues_name, is_keyword, starts_name};
 
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    terms: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -15,6 +16,7 @@ impl<'a> Scanner<'a> {
             text,
             at: 0,
             depth: 0,
+            terms: 0,
         }
     }
 
@@ -49,6 +51,17 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn leave(&mut self) {
         self.depth -= 1;
+    }
+
+    /// Counts one test of a filter.
+    pub(super) fn count_term(&mut self) -> Result<(), QueryError> {
+        if self.terms == MAX_QUERY_TERMS {
+            return Err(self.expected(&format!(
+                "at most {MAX_QUERY_TERMS} tests, each value of an in counted as one"
+            )));
+        }
+        self.terms += 1;
+        Ok(())
     }
 
     pub(super) fn next_is(&mut self, symbol: &str) -> bool {

@@ -44,8 +44,15 @@ fn fetch() -> BoxedStrategy<Fetch> {
         .boxed()
 }
 
+/// Text that is not empty.
+fn name() -> BoxedStrategy<String> {
+    text()
+        .prop_filter("a name is not empty", |text| !text.is_empty())
+        .boxed()
+}
+
 fn hello() -> BoxedStrategy<Hello> {
-    let client = (text(), number(), number(), text(), text()).prop_map(
+    let client = (name(), number(), number(), text(), text()).prop_map(
         |(id, incarnation, run, app, version)| ClientInfo {
             id,
             incarnation,
@@ -60,7 +67,7 @@ fn hello() -> BoxedStrategy<Hello> {
     });
     (
         protocol,
-        vec(text(), 0..3),
+        vec(name(), 0..3),
         client,
         option::of(text()),
         lanes(),
@@ -103,7 +110,7 @@ fn action() -> BoxedStrategy<ActionMessage> {
         option::of(entity_id()),
         option::of(version()),
     );
-    (place, text(), target, record(), text())
+    (place, name(), target, record(), name())
         .prop_map(|(place, name, target, payload, hash)| {
             let (id, lane, previous, step) = place;
             let seq = (previous + step).min(MAX_WIRE);

@@ -74,6 +74,16 @@ fn who_has_written_is_remembered_for_ninety_days_after_the_last_contact() {
         )
         .unwrap();
         assert_eq!(forgotten, Greeting::Unknown);
+        // Also where no answer was confirmed: the first action may have been done, and its answer lost.
+        let silent = greet(
+            prepared,
+            acted_ms + 180 * DAY_MS,
+            "p",
+            &info("writer", 4),
+            &BTreeMap::new(),
+        )
+        .unwrap();
+        assert_eq!(silent, Greeting::Unknown);
         assert_eq!(
             super::answer(prepared, writer.key, &Lane::main(), 1).unwrap(),
             None

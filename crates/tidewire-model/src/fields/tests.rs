@@ -1,0 +1,113 @@
+//! How the work of a map grows with what a peer sends, by counts.
+
+use super::*;
+use crate::{Patch, Record, RecordBuilder, Value};
+
+fn names(count: usize) -> Vec<Box<str>> {
+    // Falling, so that each name goes to the front of the index.
+    (0..count)
+        .rev()
+        .map(|n| format!("f{n:06}").into())
+        .collect()
+}
+
+fn record(count: usize) -> Record {
+    let mut builder = RecordBuilder::new();
+    for name in names(count) {
+        builder.push(&name, 1);
+    }
+    builder.build()
+}
+
+/// What a deed costs with so many fields.
+fn work(count: usize, deed: impl Fn(usize)) -> usize {
+    deed(count);
+    work::take()
+}
+
+/// Four times the fields are about four times the work.
+fn assert_grows_evenly(deed: impl Fn(usize)) {
+    let (small, large) = (work(1_000, &deed), work(4_000, &deed));
+    assert!(large <= 6 * small.max(1_000), "{small} and then {large}");
+}
+
+#[test]
+fn unsetting_many_fields_is_one_pass() {
+    assert_grows_evenly(|count| {
+        let record = record(count);
+        work::take();
+        let mut patch = Patch::new();
+        patch.drop_fields(names(count - 20));
+        let left = record.merge(&patch);
+        assert_eq!(left.len(), 20);
+        assert!(left.get("f000000").is_none());
+    });
+}
+
+#[test]
+fn setting_many_new_fields_is_one_pass() {
+    assert_grows_evenly(|count| {
+        let patch = Patch::from_record(record(count));
+        work::take();
+        assert_eq!(Record::new().merge(&patch).len(), count);
+        assert_eq!(Patch::new().unset("a").then(&patch).len(), count + 1);
+    });
+}
+
+#[test]
+fn reading_many_fields_is_one_pass() {
+    assert_grows_evenly(|count| {
+        let text = format!(
+            "{{{}}}",
+            names(count)
+                .iter()
+                .map(|name| format!("\"{name}\":1"))
+                .collect::<Vec<_>>()
+                .join(",")
+        );
+        work::take();
+        let record: Record = serde_json::from_str(&text).unwrap();
+        assert_eq!(record.len(), count);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(Record::from_value(value), Ok(record));
+    });
+}
+
+#[test]
+fn many_at_once_do_what_one_after_the_other_do() {
+    for before in [0, 3, 16, 17, 40] {
+        for count in [0, 1, 4, 5, 16, 17, 50] {
+            let start = || {
+                let mut fields = Fields::default();
+                for n in 0..before {
+                    fields.set(&format!("f{n}"), n);
+                }
+                fields
+            };
+            let pairs: Vec<(String, i32)> = (0..count)
+                .map(|n| (format!("f{}", (n * 7) % (count + before)), 100 + n))
+                .chain((0..count).map(|n| (format!("g{}", n % 3), n)))
+                .collect();
+            let (mut one, mut many) = (start(), start());
+            for (name, value) in &pairs {
+                one.set(name, *value);
+            }
+            many.set_all(pairs.iter().map(|(name, value)| (name.as_str(), *value)));
+            let content = |fields: &Fields<i32>| -> Vec<(String, i32)> {
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), *value))
+                    .collect()
+            };
+            assert_eq!(content(&one), content(&many), "{before} {count}");
+            many.remove_all(pairs.iter().step_by(2).map(|(name, _)| name.as_str()));
+            let mut left = content(&one);
+            left.retain(|(name, _)| !pairs.iter().step_by(2).any(|(gone, _)| gone == name));
+            assert_eq!(content(&many), left, "{before} {count}");
+            assert!(
+                left.iter()
+                    .all(|(name, value)| many.get(name) == Some(value))
+            );
+        }
+    }
+}
