@@ -861,13 +861,10 @@ impl World {
             let told = done.is_some_and(|offset| *offset <= applied.offset.get());
             let fetched = done.is_some_and(|offset| {
                 let reading = self.rig.reader.get(self.rig.now, &own.effects[0].key);
-                // What was fetched may have been let go of again.
+                // What was fetched may have been let go of again, or be under a later write.
                 let spoken = self.spoken.get(&id(&self.current(&own.effects[0].key.id)));
-                let let_go = reading.presence == Presence::Unknown && spoken >= Some(offset);
-                // Under a later write of one's own an absent base cannot be seen.
-                let hidden = reading.pending && reading.version.is_none();
-                hidden
-                    || let_go
+                let unseen = reading.pending || reading.presence == Presence::Unknown;
+                (unseen && spoken >= Some(offset))
                     || reading.presence == Presence::Absent
                     || reading
                         .version
