@@ -7,7 +7,6 @@ use tidewire_model::{EntityId, EntityType, Lane, Record, Version};
 
 use crate::error::Fault;
 use crate::fields::{fields, object};
-use crate::limits::ID_BYTES;
 use crate::wire::{FromWire, Numbers, Out, Whole, Word, Words, need};
 use crate::{AckResult, AnswerRow, Class, RequestId, SubscribeResult, SyncReason, Want, WireRow};
 
