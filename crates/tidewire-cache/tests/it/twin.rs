@@ -365,39 +365,7 @@ impl Twin {
                     }
                     self.settle();
                 }
-                Intake::Answer {
-                    action,
-                    as_of,
-                    rows,
-                    replaced,
-                    ..
-                } => {
-                    for (temporary, real) in &replaced {
-                        self.rename(temporary, real);
-                    }
-                    let point = as_of.values().next();
-                    if let (Some(point), None) = (point, &self.epoch_name) {
-                        self.enter(point.epoch.as_str());
-                    }
-                    let at = point.map(|point| {
-                        let held = self.epoch_name.as_deref() == Some(point.epoch.as_str());
-                        held.then(|| (self.epoch.clone().unwrap(), point.offset.get()))
-                    });
-                    if let Some(known) = at.clone().flatten() {
-                        for (_, row) in rows {
-                            let row = (row.id, Some((row.record, row.version)));
-                            self.learn(&row.0, row.1, Some(&known), moment);
-                        }
-                    }
-                    for pending in self
-                        .pending
-                        .iter_mut()
-                        .filter(|pending| pending.action == action)
-                    {
-                        pending.answered = Some((at.clone(), moment));
-                    }
-                    self.settle();
-                }
+                intake @ Intake::Answer { .. } => self.apply_answer(moment, intake),
                 Intake::Detached { why, .. } => {
                     self.head = None;
                     self.building = false;
@@ -421,6 +389,45 @@ impl Twin {
                 _ => {}
             },
         }
+    }
+
+    /// The server accepted an own action.
+    fn apply_answer(&mut self, moment: usize, intake: Intake) {
+        let Intake::Answer {
+            action,
+            as_of,
+            rows,
+            replaced,
+            ..
+        } = intake
+        else {
+            return;
+        };
+        for (temporary, real) in &replaced {
+            self.rename(temporary, real);
+        }
+        let point = as_of.values().next();
+        if let (Some(point), None) = (point, &self.epoch_name) {
+            self.enter(point.epoch.as_str());
+        }
+        let at = point.map(|point| {
+            let held = self.epoch_name.as_deref() == Some(point.epoch.as_str());
+            held.then(|| (self.epoch.clone().unwrap(), point.offset.get()))
+        });
+        if let Some(known) = at.clone().flatten() {
+            for (_, row) in rows {
+                let row = (row.id, Some((row.record, row.version)));
+                self.learn(&row.0, row.1, Some(&known), moment);
+            }
+        }
+        for pending in self
+            .pending
+            .iter_mut()
+            .filter(|pending| pending.action == action)
+        {
+            pending.answered = Some((at.clone(), moment));
+        }
+        self.settle();
     }
 
     fn comparable(&mut self, point: &Point, asked_in: Option<&str>) -> Option<At> {
