@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tidewire_cache::{
     Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
-    WatchId,
+    Wanted, WatchId,
 };
 use tidewire_model::{ActionId, EntityType, Lane, Now, Point, Tick};
 use tidewire_protocol::Naming;
@@ -411,6 +411,14 @@ impl Engine {
     fn stage(&mut self, id: ActionId, stage: Stage) {
         self.outputs
             .push_back(Output::Event(Event::Action { id, stage }));
+    }
+
+    fn refused(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
+        self.outputs.push_back(Output::Event(Event::Refused {
+            entity_type,
+            wanted,
+            code,
+        }));
     }
 
     fn report(&mut self, problem: Problem) {

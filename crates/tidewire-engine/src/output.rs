@@ -1,6 +1,6 @@
 //! Everything an engine asks of the world outside, and tells it.
 
-use tidewire_cache::{Publication, WatchId};
+use tidewire_cache::{Publication, Wanted, WatchId};
 use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Tick};
 use tidewire_protocol::{Encoded, FetchWhat};
 use tidewire_queue::{Action, Refusal};
@@ -84,6 +84,15 @@ pub enum Event {
         /// How far it is.
         stage: Stage,
     },
+    /// What is watched will not come on this connection: the server refused it for good.
+    Refused {
+        /// The entity type.
+        entity_type: EntityType,
+        /// What was asked for; `None` for the stream itself.
+        wanted: Option<Wanted>,
+        /// Why, for programs.
+        code: String,
+    },
     /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
     Problem(Problem),
 }
@@ -102,6 +111,8 @@ pub enum Stage {
     Visible,
     /// It was refused and waits for a decision.
     Parked(Refusal),
+    /// It waited for a decision, and is to be sent again.
+    Revived,
     /// It was sent, and whether it was done cannot be known.
     Uncertain,
     /// It was taken back or given up.
@@ -118,7 +129,7 @@ pub enum Problem {
     /// A frame from the server broke the protocol's rules.
     #[error("the server broke the protocol: {0}")]
     BadPeer(String),
-    /// The server refused a stream.
+    /// The server refused a stream, for good or for now.
     #[error("the server refused the stream {entity_type}: {code}")]
     StreamRefused {
         /// The stream.
@@ -131,7 +142,7 @@ pub enum Problem {
         "the server leaves out changes of {0}, however often it is asked; it is left alone for a while"
     )]
     StreamBroken(EntityType),
-    /// A request was refused.
+    /// A request was refused, for good or for now.
     #[error("a request for {entity_type} was refused: {code}")]
     FetchRefused {
         /// The entity type.

@@ -48,8 +48,26 @@ impl ActionCell {
             Stage::Parked(refusal) => progress.ended = Some(ActionError::Refused(refusal)),
             Stage::Uncertain => progress.ended = Some(ActionError::Uncertain),
             Stage::Gone => progress.ended = Some(ActionError::Gone),
+            Stage::Revived => progress.ended = None,
             // A stage added later says nothing this handle waits for.
             _ => {}
+        });
+    }
+
+    /// It is to be sent again: what it came to before does not count. Gives that back.
+    pub(crate) fn revive(&self) -> Option<ActionError> {
+        let mut before = None;
+        self.0
+            .send_modify(|progress| before = progress.ended.take());
+        before
+    }
+
+    /// It is not sent again after all.
+    pub(crate) fn restore(&self, before: Option<ActionError>) {
+        self.0.send_modify(|progress| {
+            if progress.ended.is_none() {
+                progress.ended = before;
+            }
         });
     }
 

@@ -49,7 +49,14 @@ impl Actions {
     /// # Errors
     /// It is not there, or not in a state that allows this, or the client is closed.
     pub fn retry(&self, id: ActionId) -> Result<(), CallError> {
-        self.shared.command(Command::Retry(id))
+        // Before the engine is asked: what it comes to next may be told before this returns.
+        let cell = self.shared.action(id);
+        let before = cell.as_ref().and_then(|cell| cell.revive());
+        let retried = self.shared.command(Command::Retry(id));
+        if let (Err(_), Some(cell)) = (&retried, &cell) {
+            cell.restore(before);
+        }
+        retried
     }
 
     /// Gives a parked or uncertain action up.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_engine::{Engine, Event, Generation, Input, Output};
+use tidewire_engine::{Connection, Engine, Event, Generation, Input, Output};
 use tidewire_model::Tick;
 use tidewire_protocol::Payload;
 use tidewire_store::Store;
@@ -15,6 +15,7 @@ use tidewire_transport::{Frame, Received, Transport};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::builder::TokenSource;
+use crate::refusals::Refusals;
 use crate::seams::{Execute, Fetch};
 use crate::shared::{End, Pumped, Shared};
 use crate::unharmed::unharmed_future;
@@ -278,8 +279,20 @@ impl Driver {
         match event {
             Event::Status(status) => {
                 tracing::debug!(connection = %status.connection, reason = status.reason, "connection");
+                if status.connection != Connection::Connected {
+                    // Another connection may have other rights.
+                    self.shared.refusals.send_replace(Refusals::default());
+                }
                 self.shared.status.send_replace(status);
             }
+            Event::Refused {
+                entity_type,
+                wanted,
+                code,
+            } => self
+                .shared
+                .refusals
+                .send_modify(|refusals| refusals.add(entity_type, wanted, code)),
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);

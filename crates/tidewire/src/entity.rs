@@ -107,11 +107,12 @@ impl<T: DeserializeOwned> EntityHandle<T> {
     /// Waits until it is known and up to date.
     ///
     /// # Errors
-    /// The connection is stopped, or the client was closed.
+    /// The server refused it for good, the connection is stopped, or the client was closed.
     pub async fn loaded(&self) -> Result<EntityReading<T>, LoadError> {
+        let target = Target::Entity(self.inner.handles.shared.current_key(&self.inner.key));
         self.inner
             .handles
-            .until(&self.inner.cell, || {
+            .until(&self.inner.cell, &target, || {
                 let reading = self.current();
                 matches!(reading.trust, Trust::Live | Trust::Fresh).then_some(reading)
             })

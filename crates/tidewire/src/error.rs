@@ -81,6 +81,13 @@ pub enum LoadError {
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
+    /// The server refused it for good, such as `forbidden` or `too_large`; it may come on another
+    /// connection, with other rights.
+    #[error("the server refused this: {code}")]
+    Refused {
+        /// Why, for programs.
+        code: String,
+    },
     /// The call itself was refused.
     #[error(transparent)]
     Call(CallError),

@@ -13,6 +13,7 @@ mod error;
 mod list;
 mod page;
 mod query;
+mod refusals;
 mod seams;
 mod shared;
 pub mod testing;

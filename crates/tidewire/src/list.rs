@@ -13,7 +13,7 @@ use tidewire_engine::Connection;
 use tidewire_model::{ListDiff, Query};
 
 use crate::client::Handles;
-use crate::error::LoadError;
+use crate::error::{CallError, LoadError};
 use crate::page::Page;
 use crate::shared::{End, Watch};
 use crate::typed::Typed;
@@ -41,6 +41,8 @@ struct Inner<T> {
     typed: Arc<Typed<T>>,
     cell: Arc<Cell>,
     window: Mutex<(Query, Option<Watch>)>,
+    /// Why it is not followed, if so.
+    fault: Option<CallError>,
     // Last, so that the client ends only after the watch was given back.
     handles: Arc<Handles>,
 }
@@ -49,10 +51,13 @@ impl<T: DeserializeOwned> List<T> {
     pub(crate) fn new(handles: Arc<Handles>, typed: Arc<Typed<T>>, query: Query) -> Self {
         let cell = Arc::new(Cell::default());
         let target = Target::List(query.clone());
-        // A collection exists only once its type is defined, so watching is refused only where the
-        // client has ended; then the list shows what is known, and nothing further comes.
-        let watch = handles.shared.watch(target, &cell).ok();
-        if watch.is_none() {
+        // Refused where the client has ended, or where the query is too long to be sent; then the list
+        // shows what is known, and nothing further comes.
+        let (watch, fault) = match handles.shared.watch(target, &cell) {
+            Ok(watch) => (Some(watch), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        if fault.is_some() {
             cell.close();
         }
         Self {
@@ -61,6 +66,7 @@ impl<T: DeserializeOwned> List<T> {
                 typed,
                 cell,
                 window: Mutex::new((query, watch)),
+                fault,
             }),
         }
     }
@@ -105,11 +111,16 @@ impl<T: DeserializeOwned> List<T> {
     /// Waits until the list is known and up to date, and gives its page.
     ///
     /// # Errors
-    /// The connection is stopped, or the client was closed.
+    /// The query cannot be followed, the server refused it for good, the connection is stopped, or
+    /// the client was closed.
     pub async fn loaded(&self) -> Result<Arc<Page<T>>, LoadError> {
+        if let Some(fault) = &self.inner.fault {
+            return Err(fault.clone().into());
+        }
+        let target = Target::List(self.query());
         self.inner
             .handles
-            .until(&self.inner.cell, || {
+            .until(&self.inner.cell, &target, || {
                 let page = self.current();
                 let good = matches!(page.trust(), Trust::Live | Trust::Fresh);
                 (good && page.is_known()).then_some(page)
@@ -147,9 +158,11 @@ impl Handles {
     pub(crate) async fn until<R>(
         &self,
         cell: &Cell,
+        target: &Target,
         found: impl Fn() -> Option<R>,
     ) -> Result<R, LoadError> {
         let mut status = self.shared.status.subscribe();
+        let mut refusals = self.shared.refusals.subscribe();
         loop {
             let seen = cell.version();
             if let Some(result) = found() {
@@ -164,8 +177,13 @@ impl Handles {
             if now.connection == Connection::Stopped {
                 return Err(LoadError::Stopped(now.reason));
             }
+            if let Some(code) = refusals.borrow_and_update().of(target) {
+                let code = code.to_owned();
+                return Err(LoadError::Refused { code });
+            }
             tokio::select! {
                 Some(_) = cell.changed_since(seen) => {}
+                Ok(()) = refusals.changed() => {}
                 // The end shows here too.
                 _ = status.changed() => {}
             }

@@ -22,6 +22,7 @@ use crate::action::ActionCell;
 use crate::client::Held;
 use crate::driver::Unsent;
 use crate::error::CallError;
+use crate::refusals::Refusals;
 use crate::unharmed::unharmed;
 use crate::watch::{Cell, Cells};
 
@@ -91,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) cells: Cells,
     actions: Mutex<BTreeMap<ActionId, Weak<ActionCell>>>,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) refusals: watch::Sender<Refusals>,
     pub(crate) durable: Result<(), String>,
     pub(crate) unsent: Arc<Unsent>,
     /// Set once the driver has let go of everything, of the store above all.
@@ -120,6 +122,7 @@ impl Shared {
             cells: Cells::default(),
             actions: Mutex::default(),
             status: watch::Sender::new(status),
+            refusals: watch::Sender::default(),
             durable,
             unsent: Arc::default(),
             gone: watch::Sender::new(false),

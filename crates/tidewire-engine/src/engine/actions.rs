@@ -245,7 +245,8 @@ impl Engine {
     fn on_fate(&mut self, id: ActionId, fate: Fate) {
         match fate {
             // The answer says when its effects leave the view.
-            Fate::Accepted | Fate::Resumed => {}
+            Fate::Accepted => {}
+            Fate::Resumed => self.stage(id, Stage::Revived),
             Fate::Parked => {
                 self.remove_effects(id);
                 if let Some(ActionState::Parked(refusal)) =
@@ -262,6 +263,7 @@ impl Engine {
                     let publication = self.cache.add_action(self.now.tick, id, effects);
                     self.publish(publication);
                 }
+                self.stage(id, Stage::Revived);
             }
             Fate::Gone => {
                 self.remove_effects(id);

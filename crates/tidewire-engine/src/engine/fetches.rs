@@ -168,9 +168,11 @@ impl Engine {
                 self.request_failed(&entity_type, retry_after);
             }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
-                match self.refetch.on_refused(request.wanted) {
+                match self.refetch.on_refused(request.wanted.clone()) {
                     Refusal::OneByOne => self.cache.fail_fetch(self.now.tick, ticket),
                     Refusal::Final => {
+                        let wanted = Some(request.wanted);
+                        self.refused(entity_type.clone(), wanted, code.to_owned());
                         self.take(Intake::Refused { ticket });
                         self.batch.hurry();
                     }

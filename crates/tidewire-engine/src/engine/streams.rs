@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidewire_cache::{Attached, DetachReason, Intake, Interest, WatchId};
-use tidewire_model::{EntityType, Epoch, Offset};
+use tidewire_model::{EntityType, Epoch, Offset, Tick};
 use tidewire_protocol::{
     ClientMessage, RequestError, RequestId, Resume, Subscribe, Unsubscribe, Unsubscribed, Want,
 };
@@ -171,11 +171,15 @@ impl Engine {
                 self.detach(&entity_type, DetachReason::Rights);
             }
             self.wants_changed = true;
-            self.report(Problem::StreamRefused {
-                entity_type,
-                code: error.code,
-            });
+            self.stream_refused(entity_type, error.code, again_at);
         }
+    }
+
+    fn stream_refused(&mut self, entity_type: EntityType, code: String, again_at: Option<Tick>) {
+        if again_at.is_none() {
+            self.refused(entity_type.clone(), None, code.clone());
+        }
+        self.report(Problem::StreamRefused { entity_type, code });
     }
 
     /// The server ended a stream, unasked.
@@ -193,16 +197,12 @@ impl Engine {
         };
         let steps = self.subscriptions.on_ended(&ended.entity_type, again_at);
         if again_at.is_none() && !steps.is_empty() {
-            let problem = Problem::StreamRefused {
-                entity_type: ended.entity_type.clone(),
-                code: ended.code.clone(),
-            };
-            self.report(problem);
+            self.stream_refused(ended.entity_type.clone(), ended.code.clone(), None);
         }
         self.stream_steps(steps, why);
     }
 
-    fn again_at(&mut self, error: &RequestError) -> Option<tidewire_model::Tick> {
+    fn again_at(&mut self, error: &RequestError) -> Option<Tick> {
         use tidewire_protocol::Class;
         match error.class {
             Class::Permanent | Class::Conflict | Class::Session | Class::Auth => None,

@@ -8,6 +8,7 @@ mod listeners;
 mod lists;
 mod pipe_server;
 mod raw_server;
+mod refused;
 mod sockets;
 mod stuck;
 mod waiting;
