@@ -7,7 +7,7 @@ use crate::report::Finding;
 use crate::repository::Repository;
 use crate::rust_source::RustSource;
 
-/// The names of all functions in the tree.
+/// The names of all functions in the tree but tests that are left out: those prove nothing.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -19,9 +19,24 @@ pub(crate) fn functions(repository: &Repository) -> Result<BTreeSet<String>, Str
         .filter(|path| path.ends_with(".rs"))
     {
         let source = RustSource::new(path, &repository.read(path)?);
-        names.extend(source.functions().into_iter().map(|function| function.name));
+        let left_out = ignored(&source);
+        let functions = source.functions().into_iter().map(|function| function.name);
+        names.extend(functions.filter(|name| !left_out.contains(name)));
     }
     Ok(names)
+}
+
+/// The names of functions under `#[ignore]`.
+fn ignored(source: &RustSource) -> BTreeSet<String> {
+    let behind = source.masked.split("#[ignore").skip(1);
+    behind
+        .filter_map(|rest| {
+            let name = rest.split_once("fn ")?.1;
+            name.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .next()
+                .map(ToString::to_string)
+        })
+        .collect()
 }
 
 /// Every name between backquotes in a column of proofs is a function of the tree.
@@ -143,6 +158,13 @@ mod tests {
     #[test]
     fn a_bar_inside_code_parts_no_cells() {
         assert_eq!(row("| `a|b` | c \\| d |"), [" `a|b` ", " c \\| d ", ""]);
+    }
+
+    #[test]
+    fn a_test_that_is_left_out_is_no_proof() {
+        let text = "#[ignore = \"later\"]\n#[test]\nfn a_b() {}\nfn c_d() {}\n";
+        let source = RustSource::new("crates/a/tests/it/main.rs", text);
+        assert_eq!(ignored(&source), BTreeSet::from(["a_b".to_string()]));
     }
 
     #[test]

@@ -27,12 +27,9 @@ pub(crate) fn sleeping(source: &RustSource) -> Vec<Finding> {
 /// How many cases a property is tried with is set from outside: few for every change, many in a deep run.
 pub(crate) fn fixed_cases(source: &RustSource) -> Vec<Finding> {
     let is_fixed = |line: &str| {
-        let field = line
-            .trim_start()
-            .strip_prefix("cases:")
-            .map(str::trim_start);
+        let mut values = line.split("cases:").skip(1).map(str::trim_start);
         line.contains("with_cases(")
-            || field.is_some_and(|value| value.starts_with(|first: char| first.is_ascii_digit()))
+            || values.any(|value| value.starts_with(|first: char| first.is_ascii_digit()))
     };
     let what =
         "fixes the number of cases; leave it to `PROPTEST_CASES`, so that a deep run can raise it";
@@ -101,6 +98,7 @@ mod tests {
         for line in [
             "#![proptest_config(ProptestConfig::with_cases(48))]",
             "    cases: 48,",
+            "#![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]",
         ] {
             assert_eq!(fixed_cases(&in_tests(line)).len(), 1, "{line}");
         }

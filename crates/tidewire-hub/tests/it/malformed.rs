@@ -176,7 +176,7 @@ fn inputs_about_what_is_not_there_are_ignored() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// One place of a well-formed frame changed: it is a message, is refused by its number, or closes the connection.
     #[test]

@@ -425,7 +425,7 @@ fn stale_ids_are_changes_and_a_stale_type_is_not() {
     );
 }
 
-/// The source document sets the version of an entity with each update that it merges.
+/// A backend without a tidewire server sets the version of an entity with each update that it merges.
 #[test]
 fn a_basic_push_becomes_what_the_source_document_does_with_it() {
     let frame = r#"{"type":"ENTITY_UPDATED","data":{"entityType":"customers","entityId":"c1","changes":{"name":"B"},"version":7}}"#;

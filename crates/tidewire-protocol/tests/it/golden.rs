@@ -243,9 +243,9 @@ fn every_message_has_golden_frames_of_both_kinds() {
     }
 }
 
-/// The frames of the source document, as it prints them.
+/// The frames that backends without a tidewire server send, as `docs/protocol.md` prints them.
 #[test]
-fn the_basic_frames_are_those_of_the_source_document() {
+fn the_basic_frames_are_those_that_the_protocol_prints() {
     let subscribe = r#"{"type":"SUBSCRIBE","entityType":"customers"}"#;
     let unsubscribe = r#"{"type":"UNSUBSCRIBE","entityType":"customers"}"#;
     let updated = r#"{"type":"ENTITY_UPDATED","data":{"entityType":"customers","entityId":"c1","changes":{"name":"B"},"version":7}}"#;

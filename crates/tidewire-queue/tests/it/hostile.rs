@@ -230,7 +230,7 @@ fn damaged(mut rows: Vec<Row>, damage: Vec<(prop::sample::Index, Damage)>) -> Ve
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_damaged_store_never_panics_and_what_is_set_right_is_right(damage in damage()) {

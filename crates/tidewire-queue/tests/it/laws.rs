@@ -83,7 +83,7 @@ fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(3), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn laws_12_13_14_hold_through_crashes_cuts_and_refusals(steps in prop::collection::vec(step(), 200..300)) {
