@@ -12,8 +12,6 @@ use crate::{ActionOrigin, ConnectionId, Principal, Refused, Write, WriteRequest}
 const RETRY_MS: u64 = 250;
 /// The same where storage failed.
 pub(super) const STORAGE_RETRY_MS: u64 = 5000;
-/// The longest name of an action, in bytes: it is told to the application and written to logs.
-const NAME_BYTES: usize = tidewire_protocol::limits::ID_BYTES;
 
 /// What is kept of an action while it is written.
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ impl Pending {
             action: action.id,
             lane: action.lane.clone(),
             seq: action.seq,
-            name: action.name[..action.name.floor_char_boundary(NAME_BYTES)].to_owned(),
+            name: action.name.clone(),
             target,
         }
     }
@@ -166,13 +164,6 @@ impl Hub {
 
     /// What an action writes, if its principal may.
     fn decide(&self, principal: &Principal, action: &ActionMessage) -> Result<Vec<Write>, Refused> {
-        if action.name.len() > NAME_BYTES {
-            return Err(Refused {
-                class: Class::Permanent,
-                code: "too_large".to_owned(),
-                message: format!("the name of an action has at most {NAME_BYTES} bytes"),
-            });
-        }
         let writes = self.settings.actions.decide(principal, action)?;
         for write in &writes {
             self.settings.rights.may_write(principal, write)?;
