@@ -416,7 +416,7 @@ impl Engine {
     fn refused(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
         self.outputs.push_back(Output::Event(Event::Refused {
             entity_type,
-            wanted,
+            wanted: wanted.map(Box::new),
             code,
         }));
     }

@@ -89,7 +89,7 @@ pub enum Event {
         /// The entity type.
         entity_type: EntityType,
         /// What was asked for; `None` for the stream itself.
-        wanted: Option<Wanted>,
+        wanted: Option<Box<Wanted>>,
         /// Why, for programs.
         code: String,
     },

@@ -289,10 +289,9 @@ impl Driver {
                 entity_type,
                 wanted,
                 code,
-            } => self
-                .shared
-                .refusals
-                .send_modify(|refusals| refusals.add(entity_type, wanted, code)),
+            } => self.shared.refusals.send_modify(|refusals| {
+                refusals.add(entity_type, wanted.map(|wanted| *wanted), code);
+            }),
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);
