@@ -180,6 +180,7 @@ impl Client {
                     format!("a sound server was blamed, or a sound store: {other}"),
                 )),
             },
+            Event::Refused { .. } => Ok(()),
             other => Err(Broken::world(format!("{other:?} is not expected"))),
         }
     }
@@ -233,6 +234,13 @@ impl Client {
                 return Err(Broken::law(
                     13,
                     format!("action {id} is uncertain, and the server forgot nothing"),
+                ));
+            }
+            Stage::Revived if promise.parked || promise.retried => {}
+            Stage::Revived => {
+                return Err(Broken::law(
+                    14,
+                    format!("action {id} is to be sent again, and nobody asked for that"),
                 ));
             }
             other => {
