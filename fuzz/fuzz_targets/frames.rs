@@ -17,15 +17,23 @@ fn both_sides(dialect: &dyn Dialect, frame: Payload<'_>) {
     if let Ok(message) = dialect.decode_server(frame)
         && let Some(encoded) = dialect.encode_server(&message, Want::Changes)
     {
-        let again = dialect.decode_server(payload(&encoded)).expect("what is written is read");
-        let twice = dialect.encode_server(&again, Want::Changes).expect("it was written before");
+        let again = dialect
+            .decode_server(payload(&encoded))
+            .expect("what is written is read");
+        let twice = dialect
+            .encode_server(&again, Want::Changes)
+            .expect("it was written before");
         assert_eq!(format!("{encoded:?}"), format!("{twice:?}"));
     }
     if let Ok(message) = dialect.decode_client(frame)
         && let Some(encoded) = dialect.encode_client(&message)
     {
-        let again = dialect.decode_client(payload(&encoded)).expect("what is written is read");
-        let twice = dialect.encode_client(&again).expect("it was written before");
+        let again = dialect
+            .decode_client(payload(&encoded))
+            .expect("what is written is read");
+        let twice = dialect
+            .encode_client(&again)
+            .expect("it was written before");
         assert_eq!(format!("{encoded:?}"), format!("{twice:?}"));
     }
 }

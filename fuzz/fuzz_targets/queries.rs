@@ -9,7 +9,11 @@ fuzz_target!(|text: &str| {
     let orders = EntityType::new("orders").expect("a good name");
     if let Ok(query) = Query::parse(orders.clone(), text) {
         let canonical = query.to_string();
-        assert_eq!(Query::parse(orders, &canonical).as_ref(), Ok(&query), "{canonical}");
+        assert_eq!(
+            Query::parse(orders, &canonical).as_ref(),
+            Ok(&query),
+            "{canonical}"
+        );
     }
     if let Ok(key) = CacheKey::parse(text) {
         assert_eq!(CacheKey::parse(&key.to_string()).as_ref(), Ok(&key));

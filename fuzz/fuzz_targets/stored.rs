@@ -13,7 +13,8 @@ fuzz_target!(|rows: Vec<(u8, Vec<u8>, Vec<u8>)>| {
         key,
         value,
     });
-    let (queue, problems) = Queue::restore(Settings::default(), [7; 16], rows.collect());
+    let rows: Vec<Row> = rows.collect();
+    let (queue, problems) = Queue::restore(Settings::default(), [7; 16], rows);
     assert_eq!(queue.unreadable().count(), queue.counts().unreadable);
     assert!(problems.len() >= queue.counts().unreadable);
 });

@@ -57,6 +57,10 @@ fn perform(repository: &Repository, step: &Step) -> Result<(), String> {
             println!("\n==> {}: {}", step.name, call.shown());
             call.run(repository.root())
         }
+        Work::Lacking(what) => {
+            println!("\n==> {}\n    lacking: {what}", step.name);
+            Ok(())
+        }
         Work::Chore(chore, options) => {
             let call = format!("{} {}", chore.name, options.join(" "));
             println!("\n==> {}: cargo xtask {}", step.name, call.trim_end());

@@ -16,6 +16,8 @@ pub(crate) struct Step {
 pub(crate) enum Work {
     Call(Call),
     Chore(&'static Chore, &'static [&'static str]),
+    /// What would have been done, had the machine what it takes.
+    Lacking(&'static str),
 }
 
 /// Chores that read the tree and build nothing.
@@ -27,6 +29,8 @@ const USUAL_PROPTEST_CASES: &str = "64";
 const DEEP_PROPTEST_CASES: &str = "4096";
 /// Times that a process is killed and started again in a deep run.
 const DEEP_CRASH_ROUNDS: &str = "100";
+/// What `fuzz/` holds.
+const FUZZ_TARGETS: &[&str] = &["frames", "queries", "records", "stored"];
 /// Worlds that are simulated in a deep run.
 const DEEP_SEEDS: &str = "--seeds=20000";
 
@@ -66,6 +70,7 @@ pub(crate) fn steps(
             tests(runner, Depth::Deep).variables(variables),
         ));
         steps.push(deep_sim());
+        steps.extend(fuzz(tool(repository, "cargo fuzz --version")));
     }
     steps
 }
@@ -131,6 +136,24 @@ fn licences(cargo_deny: Tool) -> Step {
     }
 }
 
+/// Each target for a minute. Nothing in this tree is `unsafe`, so no sanitizer looks for what only that can do.
+fn fuzz(cargo_fuzz: Tool) -> Vec<Step> {
+    if cargo_fuzz == Tool::Lacking {
+        let what = "cargo-fuzz, so nothing is fuzzed: run `cargo install cargo-fuzz`";
+        return vec![Step {
+            name: "fuzz".to_string(),
+            work: Work::Lacking(what),
+        }];
+    }
+    let run = |target: &&str| {
+        let line = format!("cargo fuzz run --sanitizer none {target} -- -max_total_time=60");
+        // The instrumentation is not part of stable Rust, but is there.
+        let run = Call::new(&line).variable("RUSTC_BOOTSTRAP", "1");
+        call(&format!("fuzz {target}"), run)
+    };
+    FUZZ_TARGETS.iter().map(run).collect()
+}
+
 fn deep_sim() -> Step {
     Step {
         name: "sim".to_string(),
@@ -169,6 +192,7 @@ mod tests {
         let variables = [("TIDEWIRE_PYTHON".to_string(), "/p".to_string())];
         let shown = |step: Step| match step.work {
             Work::Call(call) => (step.name, call.shown()),
+            Work::Lacking(what) => (step.name, what.to_string()),
             Work::Chore(chore, options) => {
                 (step.name, format!("{} {}", chore.name, options.join(" ")))
             }
@@ -198,7 +222,12 @@ mod tests {
     fn a_deep_run_adds_and_leaves_nothing_out() {
         let (usual, deep) = (names(Depth::Usual), names(Depth::Deep));
         assert_eq!(deep[..usual.len()], usual);
-        assert_eq!(deep[usual.len()..], ["deep tests", "sim"]);
+        assert_eq!(deep[usual.len()..][..2], ["deep tests", "sim"]);
+        assert!(
+            deep[usual.len() + 2..]
+                .iter()
+                .all(|name| name.starts_with("fuzz"))
+        );
         for expected in [
             "PROPTEST_CASES=4096",
             "TIDEWIRE_CRASH_ROUNDS=100",
@@ -210,6 +239,27 @@ mod tests {
                 "{expected}"
             );
         }
+    }
+
+    #[test]
+    fn every_target_of_the_fuzzer_is_run_or_said_to_be_left_out() {
+        let there = Repository::open().unwrap();
+        let targets = there
+            .files()
+            .iter()
+            .filter_map(|path| path.strip_prefix("fuzz/fuzz_targets/"));
+        let targets: Vec<&str> = targets
+            .filter_map(|name| name.strip_suffix(".rs"))
+            .collect();
+        assert_eq!(targets, FUZZ_TARGETS);
+        assert_eq!(fuzz(Tool::Present).len(), FUZZ_TARGETS.len());
+        assert!(matches!(
+            fuzz(Tool::Lacking)[..],
+            [Step {
+                work: Work::Lacking(_),
+                ..
+            }]
+        ));
     }
 
     #[test]

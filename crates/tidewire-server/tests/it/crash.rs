@@ -16,7 +16,11 @@ const FILE: &str = "TIDEWIRE_TEST_CRASH_FILE";
 /// Tells it how often the client has connected.
 const RUN: &str = "TIDEWIRE_TEST_CRASH_RUN";
 
-const KILLS: u64 = 4;
+/// How often the process is killed.
+fn kills() -> u64 {
+    let rounds = std::env::var("TIDEWIRE_CRASH_ROUNDS").ok();
+    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(4)
+}
 
 /// The same test in two processes: the one that is started by the test runner starts the other one and kills it.
 #[tokio::test]
@@ -32,7 +36,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_exactly_once_and_answers_r
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.db");
     let mut acknowledged = BTreeMap::new();
-    for run in 1..=KILLS {
+    for run in 1..=kills() {
         let before = acknowledged.len();
         read_until_enough(&path, run, &mut acknowledged);
         assert!(
@@ -42,7 +46,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_exactly_once_and_answers_r
     }
 
     let backend = SqliteBackend::open(&path).unwrap();
-    let client = TestClient::new("phone").in_run(KILLS + 1);
+    let client = TestClient::new("phone").in_run(kills() + 1);
     let greeting = backend
         .greet("anonymous", &client.info, &BTreeMap::new())
         .await
