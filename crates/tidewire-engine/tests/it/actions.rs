@@ -595,3 +595,18 @@ fn coverage_b12_a_name_given_since_is_used_wherever_a_later_write_mentions_the_t
     assert!(!format!("{:?}", sent.payload).contains("tmp_"));
     assert!(format!("{:?}", sent.payload).contains("c2"));
 }
+
+#[test]
+fn coverage_b15_temporary_ids_of_one_millisecond_are_all_different() {
+    let (mut bench, _) = live();
+    let ids: std::collections::BTreeSet<_> = (0..500)
+        .map(|n| {
+            let made = bench.submit(Write::Create {
+                entity_type: customers(),
+                record: RecordBuilder::new().field("score", n).build(),
+            });
+            made.keys[0].id.clone()
+        })
+        .collect();
+    assert_eq!(ids.len(), 500);
+}

@@ -230,3 +230,48 @@ fn a_creation_beyond_what_is_known_is_not_shown_but_counted() {
     assert_eq!(bench.ids(&top), ["high", "c00"]);
     assert_eq!(bench.list(&top).total_count, Some(102));
 }
+
+#[test]
+fn coverage_b18_a_mark_on_every_list_asks_for_a_few_at_a_time() {
+    let mut bench = Bench::windowed();
+    for least in 0..20 {
+        bench.watch_list(&format!("where score > {least} sort score desc"));
+    }
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    bench.settle();
+    let asked =
+        |bench: &Bench| bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let most = crate::bench::settings().max_fetches;
+    assert_eq!(
+        (asked(&bench), most),
+        (4, 4),
+        "four under way, the rest waits"
+    );
+    bench.command(Command::Invalidate {
+        entity_type: customers(),
+        ids: None,
+    });
+    bench.settle();
+    assert_eq!(asked(&bench), 4, "a mark sends nothing beyond the bound");
+    bench.page(5, vec![row("c1", 10, 1)], Some(1), true);
+    bench.settle();
+    assert_eq!(asked(&bench), 5, "one answered, one sent");
+}
+
+#[test]
+fn an_entity_watched_by_many_is_one_request() {
+    let mut bench = Bench::windowed();
+    for _ in 0..50 {
+        bench.watch(tidewire_cache::Target::Entity(crate::bench::key("c1")));
+    }
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    bench.settle();
+    let requests = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    assert_eq!(requests, 1);
+    let FetchWhat::Ids(ids) = bench.fetch_sent().what else {
+        panic!("not asked by id")
+    };
+    assert_eq!(ids.len(), 1, "{ids:?}");
+}

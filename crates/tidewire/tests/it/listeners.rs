@@ -168,3 +168,27 @@ async fn a_listener_may_ask_for_more() {
         "it was called from within"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn coverage_b7_one_listener_that_goes_leaves_the_others_theirs() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = client
+        .collection::<Customer>("customers")
+        .build()
+        .expect("a good name");
+    let mut stays = customers.changes().expect("built");
+    let goes = customers.changes().expect("built");
+    until("the stream is held", || server.stats().subscriptions == 1).await;
+    drop(goes);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(server.stats().subscriptions, 1, "still wanted by the other");
+    server.publish(vec![put("customers", &record("c1", 1))]);
+    let told = stays.next().await.expect("it is held");
+    assert!(
+        matches!(told, Change::Notice(Notice::Create { .. })),
+        "{told:?}"
+    );
+    drop(stays);
+    until("nobody wants it", || server.stats().subscriptions == 0).await;
+}
