@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::program::{Program, run};
+use crate::support::program::{Ended, Program, run};
 use crate::support::relay::{Manner, Relay};
 use crate::support::serve::{Serve, act, ids, is_live_with};
 
@@ -15,15 +15,28 @@ fn list(store: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Leaves a write in the store, and sends nothing.
+fn act_offline(serve: &Serve, store: &str, words: &[&str]) -> Ended {
+    let more = ["--offline", "--store", store];
+    let ended = act(&serve.url(), &[words, &more].concat());
+    ended.success();
+    ended
+}
+
+fn create_offline(serve: &Serve, store: &str, ids: &[&str]) {
+    for id in ids {
+        let fields = json!({"id": id}).to_string();
+        act_offline(serve, store, &["create", "customers", &fields]);
+    }
+}
+
 #[test]
 fn offline_writes_are_listed_sent_in_order_and_then_gone() {
     let serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
     let offline = |words: &[&str]| {
-        let more = ["--offline", "--store", store];
-        let ended = act(&serve.url(), &[words, &more].concat());
-        ended.success();
+        let ended = act_offline(&serve, store, words);
         assert_eq!(ended.json()["state"], "durable");
         ended.json()
     };
@@ -86,19 +99,8 @@ fn a_refused_write_waits_for_a_decision_and_can_be_sent_again_or_given_up() {
     let store = serve.path("store");
     let store = store.to_str().unwrap();
     for id in ["a", "b"] {
-        act(
-            &serve.url(),
-            &[
-                "update",
-                "customers",
-                id,
-                r#"{"score":2}"#,
-                "--offline",
-                "--store",
-                store,
-            ],
-        )
-        .success();
+        let words = ["update", "customers", id, r#"{"score":2}"#];
+        act_offline(&serve, store, &words);
     }
     let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
     assert!(synced.failure(1).contains("retry N"), "{synced:?}");
@@ -148,11 +150,7 @@ fn a_number_that_is_not_there_is_a_failure_that_says_where_to_look() {
     let serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
-    act(
-        &serve.url(),
-        &["delete", "customers", "a", "--offline", "--store", store],
-    )
-    .success();
+    act_offline(&serve, store, &["delete", "customers", "a"]);
     for decision in ["retry", "discard"] {
         let ended = run(&["queue", "--store", store, decision, "99"]);
         assert!(ended.failure(1).contains("ls"), "{ended:?}");
@@ -168,18 +166,7 @@ fn a_write_that_was_never_sent_can_be_taken_back() {
     let serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
-    for id in ["a", "b"] {
-        let fields = json!({"id": id}).to_string();
-        let words = [
-            "create",
-            "customers",
-            &fields,
-            "--offline",
-            "--store",
-            store,
-        ];
-        act(&serve.url(), &words).success();
-    }
+    create_offline(&serve, store, &["a", "b"]);
     let gone = run(&["queue", "--store", store, "discard", "1", "--json"]);
     gone.success();
     assert_eq!(
@@ -198,18 +185,7 @@ fn a_sync_says_what_is_done_as_soon_as_it_is_and_can_be_interrupted() {
     let serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
-    for id in ["a", "b"] {
-        let fields = json!({"id": id}).to_string();
-        let words = [
-            "create",
-            "customers",
-            &fields,
-            "--offline",
-            "--store",
-            store,
-        ];
-        act(&serve.url(), &words).success();
-    }
+    create_offline(&serve, store, &["a", "b"]);
     // The first answer comes through, and nothing behind it.
     let relay = Relay::start(serve.address(), |_| Manner::Mute { after: "ACK" });
     let sync = Program::start(&["queue", "--store", store, "sync", &relay.url(), "--json"]);
@@ -247,11 +223,7 @@ fn without_a_server_a_sync_keeps_everything() {
     let mut serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
-    act(
-        &serve.url(),
-        &["delete", "customers", "a", "--offline", "--store", store],
-    )
-    .success();
+    act_offline(&serve, store, &["delete", "customers", "a"]);
     serve.kill();
     let ended = run(&["queue", "--store", store, "sync", &serve.url()]);
     assert!(ended.failure(1).contains("kept"), "{ended:?}");

@@ -90,19 +90,8 @@ fn an_action_is_called_visible_only_after_its_answer_shows() {
     let temporary = made.keys[0].clone();
     bench.come_back(1);
     bench.subscribed(SubscribeResult::Snapshot, 3, 3);
-    bench.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-        entity_type: customers(),
-        part: 0,
-        as_of: offset(3),
-        rows: vec![row("c2", 50, 3)],
-    }));
-    bench.tell(ServerMessage::SnapshotEnd(SnapshotEnd {
-        entity_type: customers(),
-        as_of: offset(3),
-        count: 1,
-        actions: [(Lane::main(), 1)].into(),
-        head: None,
-    }));
+    bench.snapshot_part(3, 0, vec![row("c2", 50, 3)]);
+    bench.snapshot_end_with(3, 1, [(Lane::main(), 1)].into());
     bench.settle();
     let many = (10..20).map(|n| created(&format!("c{n}"), n, 4)).collect();
     bench.tell(ServerMessage::Events(events(3, 4, many)));
@@ -177,19 +166,8 @@ fn law_11_a_snapshot_takes_only_those_accepted_writes_out_that_it_contains() {
         };
         bench.tell(ServerMessage::Ack(ack(seq, &made, seq + 1)));
     }
-    bench.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-        entity_type: customers(),
-        part: 0,
-        as_of: offset(2),
-        rows: vec![row("c1", 7, 2)],
-    }));
-    bench.tell(ServerMessage::SnapshotEnd(SnapshotEnd {
-        entity_type: customers(),
-        as_of: offset(2),
-        count: 1,
-        actions: [(Lane::main(), 1)].into(),
-        head: None,
-    }));
+    bench.snapshot_part(2, 0, vec![row("c1", 7, 2)]);
+    bench.snapshot_end_with(2, 1, [(Lane::main(), 1)].into());
     bench.settle();
     assert_eq!(bench.get("c1").version, Version::new(2));
     assert_eq!(bench.score("c1"), Some(8), "the second write is not in it");

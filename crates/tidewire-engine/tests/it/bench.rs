@@ -421,11 +421,15 @@ impl Bench {
     }
 
     pub fn fetch_sent(&self) -> Fetch {
-        let last = self.sent.iter().rev().find_map(|message| match message {
+        self.fetches_sent().pop().expect("FETCH was sent")
+    }
+
+    pub fn fetches_sent(&self) -> Vec<Fetch> {
+        let fetches = self.sent.iter().filter_map(|message| match message {
             ClientMessage::Fetch(fetch) => Some(fetch.clone()),
             _ => None,
         });
-        last.expect("FETCH was sent")
+        fetches.collect()
     }
 
     pub fn actions_sent(&self) -> Vec<ActionMessage> {
@@ -457,29 +461,49 @@ impl Bench {
     pub fn snapshot(&mut self, at: u64, rows: Vec<WireRow>) {
         self.subscribed(SubscribeResult::Snapshot, at, at);
         let count = rows.len() as u64;
-        self.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-            entity_type: customers(),
-            part: 0,
-            as_of: offset(at),
-            rows,
-        }));
+        self.snapshot_part(at, 0, rows);
         self.snapshot_end(at, count);
     }
 
+    pub fn snapshot_part(&mut self, at: u64, part: u64, rows: Vec<WireRow>) {
+        self.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
+            entity_type: customers(),
+            part,
+            as_of: offset(at),
+            rows,
+        }));
+    }
+
     pub fn snapshot_end(&mut self, at: u64, count: u64) {
+        self.snapshot_end_with(at, count, BTreeMap::new());
+    }
+
+    /// Ends a snapshot that contains these actions.
+    pub fn snapshot_end_with(&mut self, at: u64, count: u64, actions: BTreeMap<Lane, u64>) {
         self.tell(ServerMessage::SnapshotEnd(tidewire_protocol::SnapshotEnd {
             entity_type: customers(),
             as_of: offset(at),
             count,
-            actions: BTreeMap::new(),
+            actions,
             head: None,
         }));
     }
 
     pub fn page(&mut self, at: u64, rows: Vec<WireRow>, total_count: Option<u64>, end: bool) {
-        let id = self.fetch_sent().id;
+        let fetch = self.fetch_sent();
+        self.page_for(&fetch, at, rows, total_count, end);
+    }
+
+    pub fn page_for(
+        &mut self,
+        fetch: &Fetch,
+        at: u64,
+        rows: Vec<WireRow>,
+        total_count: Option<u64>,
+        end: bool,
+    ) {
         self.tell(ServerMessage::Data(Data {
-            id,
+            id: fetch.id,
             as_of: tidewire_model::Point {
                 epoch: epoch(),
                 offset: offset(at),

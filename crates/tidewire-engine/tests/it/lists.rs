@@ -3,9 +3,7 @@
 use tidewire_cache::Trust;
 use tidewire_engine::{Command, Problem};
 use tidewire_model::{EntityId, Patch, RecordBuilder, Version};
-use tidewire_protocol::{
-    Class, ClientMessage, FetchWhat, Op, RequestError, ServerMessage, SubscribeResult, Want,
-};
+use tidewire_protocol::{Class, FetchWhat, Op, RequestError, ServerMessage, SubscribeResult, Want};
 
 use crate::bench::{Bench, created, customer, customers, events, row};
 
@@ -43,15 +41,9 @@ fn nothing_is_fetched_before_the_feed_is_attached() {
     let mut bench = Bench::windowed();
     bench.watch_list("limit 2");
     bench.go_up();
-    assert_eq!(
-        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
-        0
-    );
+    assert_eq!(bench.fetches_sent().len(), 0);
     bench.subscribed(SubscribeResult::Now, 5, 5);
-    assert_eq!(
-        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
-        1
-    );
+    assert_eq!(bench.fetches_sent().len(), 1);
 }
 
 #[test]
@@ -122,7 +114,7 @@ fn a_window_that_gets_short_is_filled_in_the_background() {
     bench.page(5, first, Some(1_000), false);
     bench.settle();
     assert_eq!(bench.list(&top).rows.len(), 30);
-    let fetches = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let fetches = bench.fetches_sent().len();
     let gone = |n: u64, at| Op::Deleted {
         id: EntityId::text(&format!("c{n:02}")).expect("a good id"),
         version: Version::new(at),
@@ -135,10 +127,7 @@ fn a_window_that_gets_short_is_filled_in_the_background() {
     assert_eq!(page.rows.len(), 26);
     assert!(!page.complete, "a short window says so");
     assert_eq!(page.total_count, Some(980));
-    assert_eq!(
-        bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_))),
-        fetches + 1
-    );
+    assert_eq!(bench.fetches_sent().len(), fetches + 1);
     let more: Vec<_> = (46..66)
         .map(|n| row(&format!("c{n:02}"), 1_000 - n, 1))
         .collect();
@@ -179,7 +168,7 @@ fn an_entity_asked_for_that_is_missing_is_absent() {
 fn law_17_a_thousand_marks_are_one_request() {
     let (mut bench, _) = window();
     bench.page(5, vec![row("c1", 10, 1)], Some(1), true);
-    let before = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let before = bench.fetches_sent().len();
     for _ in 0..1_000 {
         bench.command(Command::Invalidate {
             entity_type: customers(),
@@ -187,7 +176,7 @@ fn law_17_a_thousand_marks_are_one_request() {
         });
     }
     bench.run_for(std::time::Duration::from_secs(1));
-    let after = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let after = bench.fetches_sent().len();
     assert!(after - before <= 2, "{} requests", after - before);
 }
 
@@ -204,9 +193,9 @@ fn a_request_refused_for_good_is_not_repeated_and_one_put_off_is() {
         };
         bench.tell(ServerMessage::FetchError(error));
         assert!(matches!(bench.problems[..], [Problem::FetchRefused { .. }]));
-        let before = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+        let before = bench.fetches_sent().len();
         bench.run_for(std::time::Duration::from_secs(5));
-        let after = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+        let after = bench.fetches_sent().len();
         assert_eq!(after - before, repeats, "{class:?}");
     }
 }
@@ -240,23 +229,23 @@ fn coverage_b18_a_mark_on_every_list_asks_for_a_few_at_a_time() {
     bench.go_up();
     bench.subscribed(SubscribeResult::Now, 5, 5);
     bench.settle();
-    let asked =
-        |bench: &Bench| bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
     let most = crate::bench::settings().max_fetches;
-    assert_eq!(
-        (asked(&bench), most),
-        (4, 4),
-        "four under way, the rest waits"
-    );
+    assert_eq!((bench.fetches_sent().len(), most), (4, 4), "the rest waits");
+    let mut answered = 0;
+    while answered < 20 {
+        let sent = bench.fetches_sent();
+        assert!(sent.len() <= answered + most, "{} beyond", sent.len());
+        bench.page_for(&sent[answered], 5, vec![row("c1", 100, 1)], Some(1), true);
+        bench.settle();
+        answered += 1;
+    }
+    assert_eq!(bench.fetches_sent().len(), 20, "each list once");
     bench.command(Command::Invalidate {
         entity_type: customers(),
         ids: None,
     });
-    bench.settle();
-    assert_eq!(asked(&bench), 4, "a mark sends nothing beyond the bound");
-    bench.page(5, vec![row("c1", 10, 1)], Some(1), true);
-    bench.settle();
-    assert_eq!(asked(&bench), 5, "one answered, one sent");
+    bench.run_for(std::time::Duration::from_secs(1));
+    assert_eq!(bench.fetches_sent().len(), 24, "a few at a time");
 }
 
 #[test]
@@ -268,7 +257,7 @@ fn an_entity_watched_by_many_is_one_request() {
     bench.go_up();
     bench.subscribed(SubscribeResult::Now, 5, 5);
     bench.settle();
-    let requests = bench.count_sent(|message| matches!(message, ClientMessage::Fetch(_)));
+    let requests = bench.fetches_sent().len();
     assert_eq!(requests, 1);
     let FetchWhat::Ids(ids) = bench.fetch_sent().what else {
         panic!("not asked by id")

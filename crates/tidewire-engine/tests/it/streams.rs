@@ -40,12 +40,7 @@ fn rule_9_a_snapshot_is_not_seen_before_its_end() {
     let all = bench.watch_list("");
     bench.go_up();
     bench.subscribed(SubscribeResult::Snapshot, 1, 1);
-    bench.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-        entity_type: customers(),
-        part: 0,
-        as_of: offset(1),
-        rows: vec![row("c1", 1, 1)],
-    }));
+    bench.snapshot_part(1, 0, vec![row("c1", 1, 1)]);
     assert!(bench.ids(&all).is_empty());
     assert_eq!(bench.trust(&all), Trust::Unknown);
     bench.snapshot_end(1, 1);
@@ -175,12 +170,7 @@ fn a_snapshot_after_a_loss_replaces_in_one_step_and_never_goes_blank() {
     bench.go_up();
     bench.subscribed(SubscribeResult::Snapshot, 9, 9);
     assert_eq!(bench.ids(&all), ["c3", "c2", "c1"]);
-    bench.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-        entity_type: customers(),
-        part: 0,
-        as_of: offset(9),
-        rows: vec![row("c1", 10, 1), row("c9", 5, 9)],
-    }));
+    bench.snapshot_part(9, 0, vec![row("c1", 10, 1), row("c9", 5, 9)]);
     assert_eq!(bench.ids(&all), ["c3", "c2", "c1"]);
     bench.snapshot_end(9, 2);
     assert_eq!(bench.ids(&all), ["c1", "c9"]);
@@ -299,12 +289,7 @@ fn a_callers_write_is_visible_at_once_while_a_large_snapshot_is_worked_in_slices
         let rows = (0..100)
             .map(|n| row(&format!("c{part:03}-{n:03}"), n, 1))
             .collect();
-        bench.tell(ServerMessage::Snapshot(tidewire_protocol::Snapshot {
-            entity_type: customers(),
-            part,
-            as_of: offset(9),
-            rows,
-        }));
+        bench.snapshot_part(9, part, rows);
     }
     bench.snapshot_end(9, 4_000);
     assert!(bench.ids(&all).is_empty(), "one call works one slice only");

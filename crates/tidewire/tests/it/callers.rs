@@ -8,17 +8,14 @@ use tidewire::{Patch, Trust};
 
 use crate::pipe_server::{PipeServer, put};
 use crate::raw_server::{greeted, narrow_pipe, ping, say};
-use crate::waiting::{Customer, customer, page_where, record, until};
+use crate::waiting::{Customer, customer, customers, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_writes_inline_does_not_deadlock() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 0))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let writes = Arc::new(AtomicUsize::new(0));
@@ -45,10 +42,7 @@ async fn a_listener_that_writes_inline_does_not_deadlock() {
 async fn a_panicking_listener_does_not_silence_the_others() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let heard = Arc::new(AtomicBool::new(false));
@@ -66,10 +60,7 @@ async fn a_panicking_listener_does_not_silence_the_others() {
 async fn a_dropped_listener_is_not_called_again() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let calls = Arc::new(AtomicUsize::new(0));
@@ -90,10 +81,7 @@ async fn law_17_a_server_that_stops_reading_blocks_no_caller_and_little_is_hande
         .transport(transport)
         .start()
         .expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     // It greets, and takes nothing out of the pipe from then on.
     let mut connection = greeted(&mut listener, Duration::from_secs(3_600)).await;
     until("it is connected", || {

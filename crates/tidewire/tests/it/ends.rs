@@ -19,7 +19,7 @@ use tidewire_transport::{ConnectError, ConnectRequest, FrameReceiver};
 use tokio::sync::Semaphore;
 
 use crate::pipe_server::{PipeServer, put};
-use crate::waiting::{Customer, customer, record, until};
+use crate::waiting::{Customer, customer, customers, record, until};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -28,10 +28,7 @@ async fn after_the_close_every_call_is_refused_and_whoever_waits_is_told() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let entity = customers.entity("c1").expect("a good id");
@@ -117,10 +114,7 @@ async fn a_write_is_stored_or_refused_while_the_client_closes_and_never_lost() {
         client.start().expect("it starts")
     };
     let client = started(&store);
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     customers.create(&customer("c1", 1)).expect("taken");
     let late = client.clone().close(Duration::from_secs(1)).await;
     assert_eq!(late, Err(CloseError::Deadline));
@@ -189,10 +183,7 @@ impl Wake for Fuse {
 async fn a_panic_in_the_driver_stops_the_client_with_a_status_that_says_why() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().limit(5).live();
     list.loaded().await.expect("it loads");
     let (looked, saw) = (Arc::new(AtomicBool::new(false)), list.clone());
@@ -248,10 +239,7 @@ fn when_the_runtime_goes_nobody_waits_for_ever() {
             .transport(transport)
             .start()
             .expect("it starts");
-        let customers = client
-            .collection::<Customer>("customers")
-            .build()
-            .expect("a good name");
+        let customers = customers(&client);
         let edit = customers.create(&customer("c1", 1)).expect("taken");
         (client, customers, edit)
     });
@@ -317,10 +305,7 @@ async fn a_transport_that_panics_costs_the_connection_and_not_the_client() {
 async fn an_action_on_its_way_keeps_the_client_going() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let made = customers.create(&customer("c1", 1)).expect("taken");
     drop((customers, client));
     made.accepted().await.expect("the client goes on");
@@ -333,10 +318,7 @@ async fn an_action_on_its_way_keeps_the_client_going() {
 async fn an_action_that_nobody_holds_leaves_nothing_behind() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     for n in 0..100 {
         let made = customers.create(&customer(&format!("c{n}"), n));
         made.expect("taken").visible().await.expect("accepted");
@@ -370,10 +352,7 @@ async fn a_client_whose_store_failed_can_still_be_closed() {
         .offline()
         .start()
         .expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let made = customers.create(&customer("c1", 1)).expect("taken");
     let Err(ActionError::NotDurable(reason)) = made.durable().await else {
         panic!("it was stored")

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tidewire::{Change, ListDiff, Notice, OnChange, field};
 
 use crate::pipe_server::{PipeServer, entity_type, put};
-use crate::waiting::{Customer, ids, page_where, record, until};
+use crate::waiting::{Customer, customers, ids, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_hears_only_of_its_own_type() {
@@ -59,10 +59,7 @@ async fn an_entitys_updates_miss_nothing_that_happens_between_two_looks() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let entity = customers.entity("c1").expect("a good id");
     entity.loaded().await.expect("it loads");
     let mut readings = entity.updates();
@@ -116,10 +113,7 @@ async fn diffs_are_a_stream() {
 async fn a_listener_dropped_by_another_in_the_same_round_is_not_called() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let second: Arc<Mutex<Option<OnChange>>> = Arc::default();
@@ -173,10 +167,7 @@ async fn a_listener_may_ask_for_more() {
 async fn coverage_b7_one_listener_that_goes_leaves_the_others_theirs() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let mut stays = customers.changes().expect("built");
     let goes = customers.changes().expect("built");
     until("the stream is held", || server.stats().subscriptions == 1).await;

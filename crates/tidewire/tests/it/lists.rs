@@ -7,16 +7,13 @@ use std::time::Duration;
 use tidewire::{Change, ListDiff, Notice, Trust, field};
 
 use crate::pipe_server::{PipeServer, entity_type, put};
-use crate::waiting::{Customer, customer, ids, page_where, record, until};
+use crate::waiting::{Customer, customer, customers, ids, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_on_the_server_wakes_a_watcher_and_a_write_goes_back() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().sort_desc("score").limit(10).live();
     list.loaded().await.expect("it loads");
 
@@ -127,10 +124,7 @@ async fn a_fetch_answers_every_caller_and_says_what_is_missing() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     assert_eq!(
         customers.get("c1").expect("a good id"),
         None,
@@ -158,10 +152,7 @@ async fn a_row_that_does_not_fit_is_an_unreadable_row_and_not_a_failed_page() {
         put("customers", &odd),
     ]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let page = customers.query().live().loaded().await.expect("it loads");
     assert_eq!(page.rows().len(), 2);
     assert_eq!(page.values().count(), 1);
@@ -174,10 +165,7 @@ async fn a_typed_value_is_made_once_per_record() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     list.loaded().await.expect("it loads");
     let first = customers.get("c1").expect("it fits").expect("it is there");
@@ -193,10 +181,7 @@ async fn a_typed_value_is_made_once_per_record() {
 async fn coverage_a2_notices_come_after_the_view_shows_them_and_the_type_is_subscribed_once() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let (mut one, mut other) = (
         customers.changes().expect("built"),
         customers.changes().expect("built"),
@@ -217,10 +202,7 @@ async fn coverage_a2_notices_come_after_the_view_shows_them_and_the_type_is_subs
 async fn coverage_b20_a_listener_that_lags_is_told_to_look_again() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let mut changes = customers.changes().expect("built");
     until("the stream is held", || server.stats().subscriptions == 1).await;
     let last = 1_500;
@@ -248,10 +230,7 @@ async fn law_18_when_the_handles_are_dropped_everything_is_given_back() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().limit(5).live();
     list.loaded().await.expect("it loads");
     let entity = customers.entity("c1").expect("a good id");
@@ -277,10 +256,7 @@ async fn more_makes_the_window_longer() {
             .collect(),
     );
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().sort_asc("score").limit(5).live();
     assert_eq!(list.loaded().await.expect("it loads").rows().len(), 5);
     list.more(30);

@@ -7,7 +7,7 @@ use tidewire::{Client, Connection, SqliteStore, StartError};
 use tidewire_server::{Server, SqliteBackend};
 
 use crate::pipe_server::put;
-use crate::waiting::{Customer, customer, page_where, record};
+use crate::waiting::{customer, customers, page_where, record};
 
 struct Running {
     server: Server,
@@ -43,14 +43,8 @@ async fn a_write_of_one_client_is_seen_by_another() {
         Client::builder(&running.url).start(),
     );
     let (one, other) = (one.expect("it starts"), other.expect("it starts"));
-    let reading = one
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
-    let writing = other
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let reading = customers(&one);
+    let writing = customers(&other);
     let list = reading.query().sort_desc("score").live();
     list.loaded().await.expect("it loads");
     writing
@@ -82,10 +76,7 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
             .offline()
             .start()
             .expect("it starts");
-        let customers = client
-            .collection::<Customer>("customers")
-            .build()
-            .expect("a good name");
+        let customers = customers(&client);
         let made = customers.create(&customer("c1", 5)).expect("taken");
         made.durable().await.expect("stored");
         drop((made, customers));
@@ -96,10 +87,7 @@ async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
         .store(store)
         .start()
         .expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().live();
     let page = page_where(&list, "with c1 confirmed", |page| {
         page.rows().len() == 1 && page.pending_count() == 0

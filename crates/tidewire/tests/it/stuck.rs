@@ -8,7 +8,7 @@ use tidewire::{Client, Collection, Transport};
 use tidewire_transport::{ConnectError, ConnectRequest};
 
 use crate::raw_server::{greeted, narrow_pipe, ping, say};
-use crate::waiting::{Customer, customer, until};
+use crate::waiting::{Customer, customer, customers, until};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -17,10 +17,7 @@ fn started(transport: impl Transport) -> (Client, Collection<Customer>) {
         .transport(transport)
         .start()
         .expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     (client, customers)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidewire::{List, Page, Record};
+use tidewire::{Client, Collection, List, Page, Record};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Customer {
@@ -24,6 +24,11 @@ pub fn customer(id: &str, score: i64) -> Customer {
 
 pub fn record(id: &str, score: i64) -> Record {
     Record::from_serialize(&customer(id, score)).expect("it is an object")
+}
+
+/// The customers of `client`, loaded by the window.
+pub fn customers(client: &Client) -> Collection<Customer> {
+    client.collection("customers").build().expect("a good name")
 }
 
 /// The next page of a list for which `wanted` holds.

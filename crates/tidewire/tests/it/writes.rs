@@ -5,17 +5,14 @@ use std::time::Duration;
 use tidewire::{ActionError, CallError, Patch, Record};
 
 use crate::pipe_server::{PipeServer, put};
-use crate::waiting::{Customer, customer, ids, page_where, record, until};
+use crate::waiting::{Customer, customer, customers, ids, page_where, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_write_made_offline_is_in_the_view_at_once_and_arrives_later() {
     let server = PipeServer::start();
     server.publish(vec![put("customers", &record("c1", 1))]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().sort_asc("score").live();
     list.loaded().await.expect("it loads");
     client.set_online(false);
@@ -53,10 +50,7 @@ async fn a_write_made_offline_is_in_the_view_at_once_and_arrives_later() {
 async fn coverage_a13_whoever_holds_the_temporary_id_follows_the_name() {
     let server = PipeServer::start();
     let client = server.client().offline().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let made = customers
         .create(&Customer {
             id: None,
@@ -85,10 +79,7 @@ async fn coverage_a13_whoever_holds_the_temporary_id_follows_the_name() {
 async fn a_refused_write_is_an_error_of_the_action_and_parked() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let edit = customers
         .update("nobody", Patch::new().set("score", 7))
         .expect("taken");
@@ -105,10 +96,7 @@ async fn a_refused_write_is_an_error_of_the_action_and_parked() {
 async fn without_a_durable_store_durable_is_an_error_and_not_a_lie() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let made = customers
         .create(&Customer {
             id: None,
@@ -130,10 +118,7 @@ async fn several_writes_are_one_action_and_one_commit() {
         put("customers", &record("c2", 2)),
     ]);
     let client = server.client().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     let list = customers.query().sort_asc("score").live();
     list.loaded().await.expect("it loads");
     let commits = server.stats().commits;
@@ -159,10 +144,7 @@ async fn writes_from_a_value_that_is_no_object_are_refused_by_the_call() {
         .build()
         .expect("a good name");
     assert!(numbers.create(&7).is_err());
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     assert!(
         customers.update("", Patch::new()).is_err(),
         "an empty id is no id"
@@ -257,10 +239,7 @@ async fn one_action_writes_several_collections() {
 async fn two_threads_that_edit_one_entity_lose_nothing() {
     let server = PipeServer::start();
     let client = server.client().offline().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     customers.create(&customer("c1", 0)).expect("taken");
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -281,10 +260,7 @@ async fn two_threads_that_edit_one_entity_lose_nothing() {
 async fn an_edit_that_changes_nothing_is_no_action() {
     let server = PipeServer::start();
     let client = server.client().offline().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     customers.create(&customer("c1", 7)).expect("taken");
     let edit = customers
         .edit("c1", |customer| customer.score = 7)
@@ -305,10 +281,7 @@ async fn an_edit_that_changes_nothing_is_no_action() {
 async fn an_edit_that_writes_its_own_entity_is_an_error_and_no_endless_loop() {
     let server = PipeServer::start();
     let client = server.client().offline().start().expect("it starts");
-    let customers = client
-        .collection::<Customer>("customers")
-        .build()
-        .expect("a good name");
+    let customers = customers(&client);
     customers.create(&customer("c1", 0)).expect("taken");
     let inside = customers.clone();
     let mut n = 0;
