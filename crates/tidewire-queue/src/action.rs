@@ -76,8 +76,8 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// The version it was made on, when it must be refused on any other.
     pub base: Option<Version>,
-    /// The actions it still waits for: those it named, and the creators of the temporary ids it mentions. One leaves
-    /// when it is accepted.
+    /// The actions it still waits for: those it named, the creators of the temporary ids it mentions, and those of the
+    /// entities it writes. One leaves when it is accepted.
     pub after: Vec<ActionId>,
     /// When it was submitted.
     pub submitted: WallTime,

@@ -1,4 +1,5 @@
-//! Temporary ids inside actions: finding and replacing them, and refusing content that could not be read back.
+//! Which entities an action speaks of: those it makes, those it writes, and the temporary ids in its content, which are
+//! found and replaced. Refuses content that could not be read back.
 //!
 //! A temporary id counts where it is a whole text value or the id of a key. Names of fields are left alone. Every walk
 //! stops at the bound on nesting.
@@ -6,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_model::{
-    Effect, EffectBody, EntityId, MAX_DEPTH, ObjectRef, Patch, Record, TEMPORARY_PREFIX, Value,
-    ValueRef,
+    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, ObjectRef, Patch, Record,
+    TEMPORARY_PREFIX, Value, ValueRef,
 };
 
 use crate::action::{Action, Draft};
@@ -50,18 +51,53 @@ pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitE
 
 /// The temporary ids that an action brings into being: its own target when it creates, and what its effects put.
 pub(crate) fn created(action: &Action) -> impl Iterator<Item = &EntityId> {
-    let target = action
-        .entity_id
-        .as_ref()
-        .filter(|_| action.name == "create");
+    made(action)
+        .map(|(_, id)| id)
+        .filter(|id| id.is_temporary())
+}
+
+/// The entities that an action brings into being under ids which are no temporary ones.
+pub(crate) fn created_keys(action: &Action) -> impl Iterator<Item = EntityKey> {
+    made(action).filter_map(named)
+}
+
+/// The entities with ids that are no temporary ones which an action writes: its own target, and those of its effects.
+pub(crate) fn written_keys(action: &Action) -> BTreeSet<EntityKey> {
+    let effects = action.effects.iter().map(of_effect);
+    target(action)
+        .into_iter()
+        .chain(effects)
+        .filter_map(named)
+        .collect()
+}
+
+/// What an action creates: its own target where that is its name, and what its effects put.
+fn made(action: &Action) -> impl Iterator<Item = Speaks<'_>> {
     let put = action
         .effects
         .iter()
         .filter(|effect| matches!(effect.body, EffectBody::Put(_)));
-    target
+    target(action)
+        .filter(|_| action.name == "create")
         .into_iter()
-        .chain(put.map(|effect| &effect.key.id))
-        .filter(|id| id.is_temporary())
+        .chain(put.map(of_effect))
+}
+
+/// An entity as an action names it; its type may be left out.
+type Speaks<'a> = (Option<&'a EntityType>, &'a EntityId);
+
+fn target(action: &Action) -> Option<Speaks<'_>> {
+    let id = action.entity_id.as_ref()?;
+    Some((action.entity_type.as_ref(), id))
+}
+
+fn of_effect(effect: &Effect) -> Speaks<'_> {
+    (Some(&effect.key.entity_type), &effect.key.id)
+}
+
+fn named((entity_type, id): Speaks<'_>) -> Option<EntityKey> {
+    let entity_type = entity_type.filter(|_| !id.is_temporary())?;
+    Some(EntityKey::new(entity_type.clone(), id.clone()))
 }
 
 /// Replaces ids in the predicted effects. Whether anything changed.

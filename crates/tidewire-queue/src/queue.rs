@@ -161,6 +161,15 @@ impl Queue {
         self.confirmed.clone()
     }
 
+    /// Per lane, the highest number that may have been sent under this incarnation. A server that does not know the
+    /// client, and hears of one, knows that it forgot it.
+    pub fn sent(&self) -> BTreeMap<Lane, u64> {
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.sent > 0);
+        lanes
+            .map(|(name, lane)| (name.clone(), lane.sent))
+            .collect()
+    }
+
     /// The latest transaction with content of this action is stored, or the store keeps nothing. To be called once for
     /// every transaction of [`submit`](Self::submit) and [`edit`](Self::edit); the action is not offered before.
     pub fn on_durable(&mut self, id: ActionId) {
@@ -260,13 +269,16 @@ impl Queue {
         number
     }
 
-    /// Puts an action at the end of its lane; gives its number there.
-    fn join_lane(&mut self, name: &Lane, number: u64, changes: &mut Changes) -> u64 {
+    /// Puts an action at the end of its lane; gives its number there. It is above `used`, the action's number before:
+    /// an answer names no lane, and a late one must not be taken for another.
+    fn join_lane(&mut self, name: &Lane, number: u64, used: u64, changes: &mut Changes) -> u64 {
         changes.lanes.insert(name.clone());
-        self.lanes
+        let lane = self
+            .lanes
             .entry(name.clone())
-            .or_insert_with(LaneState::new)
-            .join(number)
+            .or_insert_with(LaneState::new);
+        lane.next = lane.next.max(used.saturating_add(1));
+        lane.join(number)
     }
 
     /// Takes an action out of the line of its lane.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidewire_model::{ActionId, EntityId, TEMPORARY_PREFIX};
+use tidewire_model::{ActionId, EntityId, EntityKey, TEMPORARY_PREFIX};
 
 use crate::action::{Action, ActionState};
 use crate::mention;
@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) unstored: u32,
     /// What became of the latest offer.
     pub(crate) flight: Flight,
+    /// How many copies of it went out on the present connection.
+    pub(crate) copies: u32,
     temporaries: BTreeSet<EntityId>,
 }
 
@@ -36,6 +38,7 @@ impl Entry {
             bytes,
             unstored,
             flight: Flight::None,
+            copies: 0,
             temporaries,
         }
     }
@@ -68,6 +71,8 @@ pub(crate) struct Shelf {
     dependants: BTreeMap<ActionId, BTreeSet<u64>>,
     /// Who brings a temporary id into being.
     creators: BTreeMap<EntityId, ActionId>,
+    /// Who brings an entity into being under an id that is no temporary one.
+    makers: BTreeMap<EntityKey, BTreeSet<u64>>,
     /// Who mentions a temporary id.
     mentions: BTreeMap<EntityId, BTreeSet<u64>>,
     counts: Counts,
@@ -191,9 +196,18 @@ impl Shelf {
     /// The action in the queue that brings a temporary id into being.
     pub(crate) fn creator(&self, temporary: &EntityId) -> Option<ActionId> {
         self.creators.get(temporary).copied().or_else(|| {
-            let maker = maker(temporary)?;
+            let maker = named_by(temporary)?;
             self.numbers.contains_key(&maker).then_some(maker)
         })
+    }
+
+    /// The latest action in the queue that brings an entity into being under an id that is no temporary one, and is
+    /// not parked.
+    pub(crate) fn maker(&self, key: &EntityKey) -> Option<ActionId> {
+        let numbers = self.makers.get(key)?.iter().rev();
+        let mut makers = numbers.filter_map(|number| self.entries.get(number));
+        let maker = makers.find(|entry| !entry.action.is_parked())?;
+        Some(maker.action.id)
     }
 
     fn count(&mut self, state: &ActionState) -> &mut usize {
@@ -215,6 +229,9 @@ impl Shelf {
         for temporary in mention::created(action) {
             self.creators.entry(temporary.clone()).or_insert(action.id);
         }
+        for key in mention::created_keys(action) {
+            self.makers.entry(key).or_default().insert(action.number);
+        }
         for temporary in temporaries {
             self.mentions
                 .entry(temporary.clone())
@@ -232,6 +249,9 @@ impl Shelf {
                 self.creators.remove(temporary);
             }
         }
+        for key in mention::created_keys(action) {
+            take_out(&mut self.makers, &key, action.number);
+        }
         for temporary in temporaries {
             take_out(&mut self.mentions, temporary, action.number);
         }
@@ -248,7 +268,7 @@ fn take_out<K: Ord>(map: &mut BTreeMap<K, BTreeSet<u64>>, key: &K, number: u64) 
 }
 
 /// The action whose id a temporary id was made from.
-fn maker(temporary: &EntityId) -> Option<ActionId> {
+fn named_by(temporary: &EntityId) -> Option<ActionId> {
     let digits = temporary.as_str().strip_prefix(TEMPORARY_PREFIX)?;
     if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

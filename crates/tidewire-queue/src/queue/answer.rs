@@ -52,7 +52,8 @@ impl Queue {
     /// The server refused the action.
     ///
     /// - `Permanent`, `Conflict`: it is parked with everything that depends on it; its number is used up.
-    /// - `Session`: it is parked with everything that depends on it.
+    /// - `Session`: it is parked with everything that depends on it. Its number is not used up, so where another copy of
+    ///   it went out on this connection, that one may still be done: then it becomes uncertain.
     /// - `Retry`: it keeps its number; its lane waits for [`resume`](Self::resume), across connections too.
     /// - `Auth`: nothing is offered until [`on_authorized`](Self::on_authorized) or the next connection; the attempt
     ///   does not count.
@@ -84,6 +85,10 @@ impl Queue {
                 self.pause(number);
                 return Outcome::default();
             }
+            RefusalClass::Session if self.take_copy(number) => {
+                self.make_uncertain(number, &mut changes);
+                return self.outcome(changes);
+            }
             RefusalClass::Session => {
                 if let Some(lane) = self.lanes.get_mut(&lane_name) {
                     lane.note_hole(seq);
@@ -106,17 +111,11 @@ impl Queue {
         let Some(number) = self.answered_number(id, seq) else {
             return Outcome::default();
         };
-        let Some(entry) = self.shelf.entry_mut(number) else {
-            return Outcome::default();
-        };
-        if entry.action.state != ActionState::PossiblySent {
+        if self.shelf.action(id).map(|action| &action.state) != Some(&ActionState::PossiblySent) {
             return Outcome::default();
         }
-        entry.flight = Flight::None;
         let mut changes = Changes::default();
-        self.shelf.set_state(number, ActionState::Uncertain);
-        changes.written.insert(number);
-        changes.fates.push((number, id, Fate::Uncertain));
+        self.make_uncertain(number, &mut changes);
         self.outcome(changes)
     }
 
@@ -133,6 +132,26 @@ impl Queue {
         let mut changes = Changes::default();
         self.park_tree(now, number, refusal, &mut changes);
         self.outcome(changes)
+    }
+
+    /// Counts the answer to one copy. Whether others may be under way.
+    fn take_copy(&mut self, number: u64) -> bool {
+        let Some(entry) = self.shelf.entry_mut(number) else {
+            return false;
+        };
+        entry.copies = entry.copies.saturating_sub(1);
+        entry.copies > 0
+    }
+
+    fn make_uncertain(&mut self, number: u64, changes: &mut Changes) {
+        let Some(entry) = self.shelf.entry_mut(number) else {
+            return;
+        };
+        entry.flight = Flight::None;
+        let id = entry.action.id;
+        self.shelf.set_state(number, ActionState::Uncertain);
+        changes.written.insert(number);
+        changes.fates.push((number, id, Fate::Uncertain));
     }
 
     /// The submission number of an action that an answer can be about.

@@ -45,8 +45,9 @@ impl Queue {
     }
 
     /// Asks again. A parked action goes to the end of its lane under a new number, and what was parked only because of
-    /// it follows. An uncertain action is sent again in its old place, at the risk that it is done twice. Actions it
-    /// depended on that are gone are no longer waited for.
+    /// it follows; it waits for creations of what it writes that were submitted since. An uncertain action is sent again
+    /// in its old place, at the risk that it is done twice. Actions it depended on that are gone are no longer waited
+    /// for.
     ///
     /// # Errors
     /// It is not in the queue, or on its way, or depends on a parked action, or its lane cannot be made again. Nothing
@@ -71,6 +72,7 @@ impl Queue {
         let mut changes = Changes::default();
         self.forget_gone_parents(number);
         if !was_uncertain {
+            self.wait_for_makers(number);
             self.move_to_end(now, number, ActionState::Waiting, &mut changes);
             self.revive_dependants(now, id, &mut changes);
         } else if self.waits_for_later(number) {
@@ -101,7 +103,7 @@ impl Queue {
                 return Err(DecideError::NotParked(id));
             }
         }
-        let (number, submitted) = (action.number, action.submitted);
+        let (number, seq, submitted) = (action.number, action.seq, action.submitted);
         self.check_lane(&draft.lane)?;
         let (mut edited, temporaries) = self.prepare(now, id, draft)?;
         if let Some(parent) = edited
@@ -112,6 +114,7 @@ impl Queue {
             return Err(DecideError::DependsOnParked(*parent));
         }
         edited.submitted = submitted;
+        edited.seq = seq;
         let freed = self.shelf.entry(number).map_or(0, |entry| entry.bytes);
         let bytes = self.check_size(&edited, freed)?;
         let mut changes = Changes::default();
@@ -180,6 +183,17 @@ impl Queue {
         self.shelf.rewrite(number, |action| action.after = known);
     }
 
+    /// At its new place an action stands behind creations that it did not know of at its old one.
+    fn wait_for_makers(&mut self, number: u64) {
+        let Some(action) = self.shelf.entry(number).map(|entry| &entry.action) else {
+            return;
+        };
+        let mut makers = self.makers(action);
+        makers.retain(|maker| !action.after.contains(maker) && !self.depends_on(*maker, action.id));
+        self.shelf
+            .rewrite(number, |action| action.after.extend(makers));
+    }
+
     /// Brings back what was parked only because an action was, and what was parked because of that, in order.
     fn revive_dependants(&mut self, now: WallTime, id: ActionId, changes: &mut Changes) {
         let mut candidates: BTreeSet<(u64, ActionId)> = self.parked_because_of(id).collect();
@@ -232,7 +246,7 @@ impl Queue {
         self.leave_lane(&entry.action.lane, entry.action.seq, number);
         let action = Arc::make_mut(&mut entry.action);
         action.number = self.take_number();
-        action.seq = self.join_lane(&action.lane, action.number, changes);
+        action.seq = self.join_lane(&action.lane, action.number, action.seq, changes);
         action.changed = now;
         action.attempts = 0;
         action.state = state;

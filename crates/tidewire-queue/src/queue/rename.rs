@@ -43,6 +43,8 @@ impl Queue {
 }
 
 fn rename_action(action: &mut Action, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
+    // What makes an entity goes on asking for a new one: an echo of it comes from another copy of the store.
+    let own: Vec<EntityId> = mention::created(action).cloned().collect();
     let mut changed = mention::replace_in_effects(&mut action.effects, replaced);
     if matches!(
         action.state,
@@ -50,9 +52,11 @@ fn rename_action(action: &mut Action, replaced: &BTreeMap<EntityId, EntityId>) -
     ) {
         return changed;
     }
-    if let Some(real) = action.entity_id.as_ref().and_then(|id| replaced.get(id)) {
+    let mut others = replaced.clone();
+    others.retain(|temporary, _| !own.contains(temporary));
+    if let Some(real) = action.entity_id.as_ref().and_then(|id| others.get(id)) {
         action.entity_id = Some(real.clone());
         changed = true;
     }
-    changed | mention::replace_in_record(&mut action.payload, replaced)
+    changed | mention::replace_in_record(&mut action.payload, &others)
 }

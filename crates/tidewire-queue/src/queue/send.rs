@@ -34,6 +34,7 @@ impl Queue {
         };
         let entry = self.shelf.entry_mut(number)?;
         entry.flight = flight;
+        entry.copies = entry.copies.saturating_add(1);
         let action = Arc::make_mut(&mut entry.action);
         action.attempts = action.attempts.saturating_add(1);
         let (name, seq) = (action.lane.clone(), action.seq);

@@ -17,8 +17,8 @@ use crate::shelf::Entry;
 use crate::stored;
 
 impl Queue {
-    /// Takes an action. It gets the next number of its lane, and waits for the actions it names and for the creators
-    /// of the temporary ids it mentions. It is offered for sending once [`on_durable`](Self::on_durable) says that the
+    /// Takes an action. It gets the next number of its lane, and waits for the actions it names, for the creators of
+    /// the temporary ids it mentions, and for those of the entities it writes. It is offered for sending once [`on_durable`](Self::on_durable) says that the
     /// transaction is stored.
     ///
     /// # Errors
@@ -83,6 +83,7 @@ impl Queue {
             .after
             .into_iter()
             .chain(creators)
+            .chain(self.makers(&action))
             .filter(|parent| *parent != id)
             .collect();
         for parent in parents {
@@ -95,6 +96,15 @@ impl Queue {
             }
         }
         Ok((action, temporaries))
+    }
+
+    /// The creations, other than itself, that must be accepted before an action writes what it writes: before that,
+    /// the entity of that id is not the one that was meant. One that is parked is past: who writes after its refusal
+    /// means what the server has.
+    pub(super) fn makers(&self, action: &Action) -> BTreeSet<ActionId> {
+        let keys = mention::written_keys(action);
+        let makers = keys.iter().filter_map(|key| self.shelf.maker(key));
+        makers.filter(|maker| *maker != action.id).collect()
     }
 
     /// Whether a lane is there or may be made.
@@ -135,7 +145,7 @@ impl Queue {
         changes: &mut Changes,
     ) {
         action.number = self.take_number();
-        action.seq = self.join_lane(&action.lane, action.number, changes);
+        action.seq = self.join_lane(&action.lane, action.number, action.seq, changes);
         changes.written.insert(action.number);
         self.shelf.insert(Entry::new(action, bytes, 1, temporaries));
     }

@@ -158,6 +158,21 @@ fn an_edited_action_is_durable_with_its_new_content_only_once_that_is_stored() {
 }
 
 #[test]
+fn an_edited_action_takes_a_number_it_never_had_in_another_lane_either() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    send(&mut queue);
+    let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    let _ = queue
+        .edit(NOW, id(1), within(update("c1"), "other"))
+        .unwrap();
+    queue.on_durable(id(1));
+    assert_eq!(send(&mut queue), Some((id(1), 2, 0)));
+    let late = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    assert_eq!(late.fates, [], "the late answer was to another number");
+}
+
+#[test]
 fn an_edit_cannot_make_an_action_wait_for_its_own_dependant() {
     let mut queue = a_parked_family();
     let refused = queue.edit(NOW, id(1), after(create("tmp_x"), &[id(3)]));

@@ -24,6 +24,7 @@ fn submission() -> impl Strategy<Value = Step> {
     let kind = prop_oneof![
         3 => Just(Kind::Update),
         2 => Just(Kind::Create),
+        1 => Just(Kind::CreateNamed),
         2 => any::<u8>().prop_map(|n| Kind::Mention(n.into())),
     ];
     let after = prop::option::weighted(0.25, any::<u8>().prop_map(usize::from));

@@ -114,6 +114,24 @@ fn what_was_possibly_sent_keeps_its_content_while_its_prediction_follows() {
 }
 
 #[test]
+fn a_creation_that_another_copy_of_the_store_made_is_still_a_creation_and_still_waited_for() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("tmp_x"));
+    queue.renamed(&replaced("tmp_x", "c1")).unwrap();
+    put(&mut queue, 2, child_of("tmp_x"));
+    let action = queue.get(id(1)).unwrap();
+    assert_eq!(action.entity_id, Some(entity("tmp_x")));
+    assert_eq!(action.payload, create("tmp_x").payload);
+    send(&mut queue);
+    let accepted = Accepted {
+        replaced: replaced("tmp_x", "c2"),
+        ..Accepted::default()
+    };
+    let _ = queue.on_accepted(id(1), 1, &accepted);
+    assert_eq!(queue.get(id(2)).unwrap().entity_id, Some(entity("c2")));
+}
+
+#[test]
 fn only_temporary_ids_are_replaced() {
     let mut queue = connected();
     put(&mut queue, 1, update("c1"));

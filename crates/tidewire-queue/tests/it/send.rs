@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidewire_queue::{ActionState, Counts, Fate, Queue, RefusalClass, Settings};
+use tidewire_queue::{ActionState, Counts, Fate, Queue, RefusalClass, Settings, SyncReason};
 use tidewire_store::Commit;
 
 use crate::kit::{
@@ -86,7 +86,7 @@ fn a_mark_that_nothing_proves_stored_is_given_again() {
     let mut queue = connected();
     put(&mut queue, 1, update("c1"));
     assert!(queue.poll_send().unwrap().txn.is_some());
-    let _ = queue.on_sync(&lane("main"), 0, tidewire_queue::SyncReason::Order);
+    let _ = queue.on_sync(&lane("main"), 0, SyncReason::Order);
     assert!(queue.poll_send().unwrap().txn.is_some());
 }
 
@@ -225,12 +225,26 @@ fn a_session_refusal_parks_and_leaves_the_number_to_the_server() {
     let _ = queue.on_refused(NOW, id(1), 1, refusal(RefusalClass::Session), None);
     assert_eq!(class(&queue, 1), Some(RefusalClass::Session));
     assert_eq!(send(&mut queue), Some((id(2), 2, 0)));
-    let _ = queue.on_sync(&lane("main"), 1, tidewire_queue::SyncReason::Order);
+    let _ = queue.on_sync(&lane("main"), 1, SyncReason::Order);
     assert_eq!(
         send(&mut queue),
         Some((id(2), 2, 1)),
         "the server had used it up after all"
     );
+}
+
+#[test]
+fn a_session_refusal_of_one_copy_leaves_the_other_possible() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    assert_eq!(send(&mut queue), Some((id(1), 1, 0)));
+    let _ = queue.on_sync(&lane("main"), 0, SyncReason::Order);
+    assert_eq!(send(&mut queue), Some((id(1), 1, 0)), "a second copy");
+    let refused = || refusal(RefusalClass::Session);
+    let outcome = queue.on_refused(NOW, id(1), 1, refused(), None);
+    assert_eq!(outcome.fates, [(id(1), Fate::Uncertain)]);
+    let mut other = queue.on_accepted(id(1), 1, &yes());
+    assert_eq!(other.fates.pop(), Some((id(1), Fate::Accepted)));
 }
 
 #[test]
@@ -249,7 +263,7 @@ fn what_goes_out_in_the_place_of_one_that_left_waits_until_that_is_stored() {
         } else {
             let _ = queue.on_refused(NOW, id(1), 1, refusal(RefusalClass::Session), None);
         }
-        let _ = queue.on_sync(&lane("main"), 0, tidewire_queue::SyncReason::Order);
+        let _ = queue.on_sync(&lane("main"), 0, SyncReason::Order);
         let sending = queue.poll_send().unwrap();
         assert_eq!((sending.action.id, sending.previous), (id(2), 0));
         assert!(
@@ -321,7 +335,7 @@ fn a_retryable_refusal_keeps_the_number_and_blocks_only_its_lane() {
     );
     assert_eq!((outcome.txn, outcome.fates), (None, vec![]));
     assert_eq!(queue.waiting_lanes().collect::<Vec<_>>(), [&lane("main")]);
-    let _ = queue.on_sync(&lane("main"), 0, tidewire_queue::SyncReason::Order);
+    let _ = queue.on_sync(&lane("main"), 0, SyncReason::Order);
     put(&mut queue, 4, within(update("c1"), "other"));
     assert_eq!(send_all(&mut queue), [id(4)]);
     queue.resume(&lane("main"));

@@ -89,15 +89,25 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn hello(&mut self, speaker: &Speaker, confirmed: &BTreeMap<Lane, u64>) -> Welcome {
+    /// `sent`: what may have been sent and is not known to be answered. One who has sent and is not known was forgotten:
+    /// it is not noted before it comes as a new one.
+    pub(crate) fn hello(
+        &mut self,
+        speaker: &Speaker,
+        confirmed: &BTreeMap<Lane, u64>,
+        sent: &BTreeMap<Lane, u64>,
+    ) -> Welcome {
         let Some(known) = self.clients.get_mut(&speaker.client) else {
+            if !sent.is_empty() {
+                return Welcome::Unknown;
+            }
             let known = Known {
                 incarnation: speaker.incarnation,
                 run: speaker.run,
                 ..Known::default()
             };
             self.clients.insert(speaker.client.clone(), known);
-            return Welcome::Unknown;
+            return Welcome::Known(BTreeMap::new());
         };
         if speaker.incarnation < known.incarnation || speaker.run <= known.run {
             return Welcome::Fenced;

@@ -57,6 +57,8 @@ pub(crate) enum Step {
 pub(crate) enum Kind {
     Update,
     Create,
+    /// Creates what updates update.
+    CreateNamed,
     Mention(usize),
 }
 
@@ -262,7 +264,13 @@ impl World {
         };
         let mut parents = BTreeSet::new();
         match kind {
-            Kind::Update => draft.entity_id = Some(EntityId::text("c1").unwrap()),
+            Kind::Update | Kind::CreateNamed => {
+                if matches!(kind, Kind::CreateNamed) {
+                    draft.name = "create".to_owned();
+                }
+                draft.entity_id = Some(EntityId::text("c1").unwrap());
+                parents.extend(client.book.maker(&client.queue));
+            }
             Kind::Create => {
                 draft.name = "create".to_owned();
                 draft.entity_id = Some(EntityId::temporary(id));
@@ -499,7 +507,8 @@ impl World {
             incarnation: who.incarnation,
             run: who.run,
         };
-        let welcome = self.server.hello(&speaker, confirmed);
+        let sent = client.queue.sent();
+        let welcome = self.server.hello(&speaker, confirmed, &sent);
         client.speaker = Some(speaker);
         let outcome = match welcome {
             Welcome::Known(last_seq) => client.queue.on_connected(Some(&last_seq)),
@@ -549,12 +558,14 @@ impl World {
         let client = self.client();
         let Some(id) = client.pick(n) else { return };
         // What creates goes on creating, or those who mention its temporary id would wait for nothing.
-        let creates = client
-            .queue
-            .get(id)
-            .is_some_and(|action| action.name == "create");
+        let action = client.queue.get(id).expect("the book says so");
+        let created = action
+            .entity_id
+            .as_ref()
+            .filter(|_| action.name == "create");
         let kind = match n % 2 {
-            _ if creates => Kind::Create,
+            _ if created.is_some_and(EntityId::is_temporary) => Kind::Create,
+            _ if created.is_some() => Kind::CreateNamed,
             0 => Kind::Update,
             _ => Kind::Mention(n),
         };

@@ -16,6 +16,8 @@ pub(super) struct Book {
     pub(super) order: BTreeMap<Lane, Vec<ActionId>>,
     pub(super) parents: BTreeMap<ActionId, BTreeSet<ActionId>>,
     pub(super) creators: BTreeMap<EntityId, ActionId>,
+    /// What creates the one entity whose id the application chooses, in order of submission.
+    pub(super) makers: Vec<ActionId>,
     /// Retried though what they depended on is gone.
     pub(super) insisted: BTreeSet<ActionId>,
 }
@@ -29,11 +31,24 @@ impl Book {
             .or_default()
             .push(action.id);
         self.parents.insert(action.id, parents);
-        if action.name == "create"
-            && let Some(temporary) = &action.entity_id
+        self.makers.retain(|maker| *maker != action.id);
+        match action
+            .entity_id
+            .as_ref()
+            .filter(|_| action.name == "create")
         {
-            self.creators.insert(temporary.clone(), action.id);
+            Some(id) if id.is_temporary() => {
+                self.creators.insert(id.clone(), action.id);
+            }
+            Some(_) => self.makers.push(action.id),
+            None => {}
         }
+    }
+
+    /// The creation that a write on the entity of the chosen id must wait for.
+    pub(super) fn maker(&self, queue: &Queue) -> Option<ActionId> {
+        let open = |maker: &&ActionId| queue.get(**maker).is_some_and(|maker| !maker.is_parked());
+        self.makers.iter().rev().find(open).copied()
     }
 
     fn leave_line(&mut self, id: ActionId) {
@@ -57,6 +72,9 @@ impl Book {
                 }
                 Fate::Revived => {
                     self.leave_line(id);
+                    if let Some(place) = self.makers.iter().position(|maker| *maker == id) {
+                        self.makers[place..].rotate_left(1);
+                    }
                     let name = queue
                         .get(id)
                         .expect("a revived action is there")

@@ -1,0 +1,138 @@
+//! Creations under an id that the application chose: the entity is there only once the server said so, and until then
+//! nobody else's entity of that id is written in its stead (law 14).
+
+use tidewire_model::{Effect, EffectBody, EntityKey, EntityType};
+use tidewire_queue::{ActionState, Draft, Fate, RefusalClass};
+
+use crate::kit::{
+    Disk, NOW, class, connected, create, customers, entity, id, key, permanent, put, record,
+    send_all, state, update, within, yes,
+};
+
+fn delete(target: &str) -> Draft {
+    Draft {
+        entity_type: Some(customers()),
+        entity_id: Some(entity(target)),
+        effects: vec![Effect::new(key(target), EffectBody::Remove)],
+        ..Draft::new("delete")
+    }
+}
+
+/// Several writes as one action: it names no entity but by its effects.
+fn transaction(effects: Vec<Effect>) -> Draft {
+    Draft {
+        effects,
+        ..Draft::new("transaction")
+    }
+}
+
+fn of_type(draft: Draft, name: &str) -> Draft {
+    let entity_type = EntityType::new(name).unwrap();
+    let effects = draft.effects.into_iter().map(|effect| {
+        let key = EntityKey::new(entity_type.clone(), effect.key.id);
+        Effect::new(key, effect.body)
+    });
+    Draft {
+        effects: effects.collect(),
+        entity_type: Some(entity_type.clone()),
+        ..draft
+    }
+}
+
+#[test]
+fn law_14_a_write_on_an_entity_that_was_never_created_is_not_sent() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, update("c1"));
+    put(&mut queue, 3, within(delete("c1"), "other"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    let outcome = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    let parked = |n| (id(n), Fate::Parked);
+    assert_eq!(outcome.fates, [parked(1), parked(2), parked(3)]);
+    assert_eq!(class(&queue, 2), Some(RefusalClass::Dependency(id(1))));
+    assert_eq!(class(&queue, 3), Some(RefusalClass::Dependency(id(1))));
+    assert_eq!(send_all(&mut queue), []);
+}
+
+#[test]
+fn what_waited_for_a_creation_goes_once_it_was_accepted() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, update("c1"));
+    put(&mut queue, 3, update("c1"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    let _ = queue.on_accepted(id(1), 1, &yes());
+    assert_eq!(send_all(&mut queue), [id(2), id(3)]);
+}
+
+#[test]
+fn creations_and_writes_on_other_entities_wait_for_nobody() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, create("c2"));
+    put(&mut queue, 3, update("c3"));
+    put(&mut queue, 4, of_type(update("c1"), "orders"));
+    assert_eq!(send_all(&mut queue), [id(1), id(2), id(3), id(4)]);
+}
+
+#[test]
+fn a_transaction_waits_for_what_it_writes_and_is_waited_for_where_it_creates() {
+    let mut queue = connected();
+    let made = Effect::new(key("c2"), EffectBody::Put(record("name", "A")));
+    put(&mut queue, 1, create("c1"));
+    let mut both = update("c1").effects;
+    both.push(made);
+    put(&mut queue, 2, transaction(both));
+    put(&mut queue, 3, update("c2"));
+    assert_eq!(queue.get(id(2)).unwrap().after, [id(1)]);
+    assert_eq!(queue.get(id(3)).unwrap().after, [id(2)]);
+}
+
+#[test]
+fn a_write_made_after_the_refusal_of_a_creation_means_the_entity_that_is_there() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    put(&mut queue, 2, update("c1"));
+    assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn the_latest_creation_that_is_not_parked_is_the_one_waited_for() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, delete("c1"));
+    put(&mut queue, 3, create("c1"));
+    put(&mut queue, 4, update("c1"));
+    assert_eq!(queue.get(id(3)).unwrap().after, [id(1)]);
+    assert_eq!(queue.get(id(4)).unwrap().after, [id(3)]);
+    let _ = queue.park(NOW, id(3), permanent());
+    assert_eq!(class(&queue, 4), Some(RefusalClass::Dependency(id(3))));
+    put(&mut queue, 5, update("c1"));
+    assert_eq!(queue.get(id(5)).unwrap().after, [id(1)]);
+}
+
+#[test]
+fn a_restored_queue_knows_its_creations() {
+    let mut queue = connected();
+    let mut disk = Disk::default();
+    disk.store(&put(&mut queue, 1, create("c1")));
+    disk.store(&put(&mut queue, 2, update("c1")));
+    let mut restored = disk.restore();
+    put(&mut restored, 3, update("c1"));
+    assert_eq!(restored.get(id(2)).unwrap().after, [id(1)]);
+    assert_eq!(restored.get(id(3)).unwrap().after, [id(1)]);
+}
+
+#[test]
+fn a_write_sent_again_waits_for_a_creation_made_since() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    let _ = queue.park(NOW, id(1), permanent());
+    put(&mut queue, 2, create("c1"));
+    let _ = queue.retry(NOW, id(1)).unwrap();
+    assert_eq!(queue.get(id(1)).unwrap().after, [id(2)]);
+    assert_eq!(state(&queue, 1), ActionState::Waiting);
+    assert_eq!(send_all(&mut queue), [id(2)]);
+}
