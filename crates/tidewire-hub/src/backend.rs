@@ -85,13 +85,12 @@ pub struct Opened {
 /// What a backend knows of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Greeting {
-    /// It is known, or it is in its first run, or its incarnation is new, and it claims no past:
-    /// nothing confirmed. Per lane the last number used up; a new incarnation begins with none.
+    /// It is known, or it or its incarnation is new and claims no past: nothing sent, nothing
+    /// confirmed. Per lane the last number used up; a new incarnation begins with none.
     Known(BTreeMap<Lane, u64>),
-    /// It is new, or its incarnation is, and yet it has answers; or it has answers to numbers that
-    /// are not used up here, since what is here was restored. Nothing of it was noted. Or it has no
-    /// answers and is new in a later run, so that it may have been forgotten: it is noted, and
-    /// what it sends next are the first actions of a new client.
+    /// It is new, or its incarnation is, and yet it has sent actions or has answers; or it has
+    /// answers to numbers that are not used up here, since what is here was restored. Nothing of it
+    /// was noted: it stays unknown until it begins anew.
     Unknown,
     /// Its incarnation is below the one noted before, or its run not above it: a copy of its store
     /// is at work. Nothing was noted.

@@ -85,6 +85,7 @@ macro_rules! backend_suite {
             answers_are_there_after_opening_again
             a_copied_store_is_fenced
             an_unknown_client_is_told_so
+            law_13_a_forgotten_client_is_not_known_before_it_began_anew
             a_new_incarnation_begins_anew
             clients_of_two_principals_are_two
         }
@@ -279,6 +280,7 @@ fn info(name: &str, incarnation: u64, run: u64) -> ClientInfo {
         id: name.to_owned(),
         incarnation,
         run,
+        may_have_sent: false,
         app,
         version,
     }

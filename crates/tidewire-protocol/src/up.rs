@@ -70,6 +70,9 @@ pub struct ClientInfo {
     pub incarnation: u64,
     /// Rises with every connection; a number seen before fences the connection.
     pub run: u64,
+    /// Whether it may have sent actions under this incarnation. A server that does not know such a client forgot it, and
+    /// says so.
+    pub may_have_sent: bool,
     /// The application's name.
     pub app: String,
     /// The application's version.

@@ -161,13 +161,10 @@ impl Queue {
         self.confirmed.clone()
     }
 
-    /// Per lane, the highest number that may have been sent under this incarnation. A server that does not know the
-    /// client, and hears of one, knows that it forgot it.
-    pub fn sent(&self) -> BTreeMap<Lane, u64> {
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.sent > 0);
-        lanes
-            .map(|(name, lane)| (name.clone(), lane.sent))
-            .collect()
+    /// Whether anything may have been sent under this incarnation. A server that hears so from a client it does not know
+    /// has forgotten it.
+    pub fn may_have_sent(&self) -> bool {
+        self.lanes.values().any(|lane| lane.sent > 0)
     }
 
     /// The latest transaction with content of this action is stored, or the store keeps nothing. To be called once for

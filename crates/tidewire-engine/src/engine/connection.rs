@@ -142,6 +142,7 @@ impl Engine {
                 id: client.id.clone(),
                 incarnation: client.incarnation,
                 run: client.run,
+                may_have_sent: self.queue.may_have_sent(),
                 app: self.settings.app.clone(),
                 version: self.settings.app_version.clone(),
             },

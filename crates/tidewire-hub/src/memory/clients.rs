@@ -44,7 +44,7 @@ impl Clients {
         confirmed: &BTreeMap<Lane, u64>,
     ) -> Greeting {
         let name = (principal.to_owned(), client.id.clone());
-        let claims_a_past = confirmed.values().any(|seq| *seq > 0);
+        let claims_a_past = client.may_have_sent || confirmed.values().any(|seq| *seq > 0);
         match self.known.get_mut(&name) {
             Some(known) if client.incarnation == known.incarnation => {
                 if client.run <= known.run {
@@ -64,10 +64,7 @@ impl Clients {
             }
             Some(known) if client.incarnation < known.incarnation => Greeting::Fenced,
             _ if claims_a_past => Greeting::Unknown,
-            known => {
-                // A later run of a client that is not known: what it sends again may have been done before it was
-                // forgotten.
-                let is_forgotten = known.is_none() && client.run > 1;
+            _ => {
                 let lanes = BTreeMap::new();
                 self.known.insert(
                     name,
@@ -77,11 +74,7 @@ impl Clients {
                         lanes,
                     },
                 );
-                if is_forgotten {
-                    Greeting::Unknown
-                } else {
-                    Greeting::Known(BTreeMap::new())
-                }
+                Greeting::Known(BTreeMap::new())
             }
         }
     }

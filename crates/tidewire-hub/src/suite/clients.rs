@@ -3,9 +3,18 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::Lane;
+use tidewire_protocol::ClientInfo;
 
 use super::{Act, Desk, Subject, TASKS, create, info, offset};
 use crate::{ActionOutcome, Answer, Greeting, WriteOutcome};
+
+/// A client that may have sent actions.
+fn sender(name: &str, incarnation: u64, run: u64) -> ClientInfo {
+    ClientInfo {
+        may_have_sent: true,
+        ..info(name, incarnation, run)
+    }
+}
 
 fn known(last_seq: u64) -> Greeting {
     Greeting::Known(BTreeMap::from([(Lane::main(), last_seq)]))
@@ -113,14 +122,45 @@ pub async fn an_unknown_client_is_told_so(subject: &dyn Subject) {
     let later = info("ahead", 1, 2);
     assert_eq!(desk.greet_again(&later, 2).await, Greeting::Unknown);
     assert_eq!(desk.greet_again(&later, 1).await, known(1));
-    // Its first runs may have come to nothing, or it was forgotten: it is told so, once, and goes on as a new one.
+    // Its first runs came to nothing.
     let late = info("other", 1, 7);
-    assert_eq!(desk.greet_again(&late, 0).await, Greeting::Unknown);
+    assert_eq!(
+        desk.greet_again(&late, 0).await,
+        Greeting::Known(BTreeMap::new())
+    );
     let (outcome, _) = desk
         .act(&late, &Act::new(1, vec![create(TASKS, "c", 1)]))
         .await;
     assert!(matches!(outcome, ActionOutcome::New(_)), "{outcome:?}");
     assert_eq!(desk.greet_again(&info("other", 1, 8), 0).await, known(1));
+}
+
+/// What a client that was forgotten sends again may have been done: it is told that it is not known, each time, until it
+/// comes as a new one that has sent nothing.
+pub async fn law_13_a_forgotten_client_is_not_known_before_it_began_anew(subject: &dyn Subject) {
+    let desk = Desk::at(subject).await;
+    let act = Act::new(1, vec![create(TASKS, "a", 1)]);
+    for run in 5..=6 {
+        let forgotten = sender("client", 1, run);
+        assert_eq!(desk.greet_again(&forgotten, 0).await, Greeting::Unknown);
+        assert_eq!(
+            desk.act(&forgotten, &act).await,
+            (ActionOutcome::UnknownClient, None)
+        );
+    }
+    let new = info("client", 2, 7);
+    assert_eq!(
+        desk.greet_again(&new, 0).await,
+        Greeting::Known(BTreeMap::new())
+    );
+    // The same for one whose later incarnation was forgotten.
+    assert_eq!(
+        desk.greet_again(&sender("client", 3, 8), 0).await,
+        Greeting::Unknown
+    );
+    let (outcome, _) = desk.act(&new, &act).await;
+    assert!(matches!(outcome, ActionOutcome::New(_)), "{outcome:?}");
+    assert_eq!(desk.greet_again(&sender("client", 2, 9), 0).await, known(1));
 }
 
 /// The store of a client began anew under the same id.

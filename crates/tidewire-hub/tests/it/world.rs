@@ -493,6 +493,7 @@ pub(crate) fn info(client: &str, run: u64) -> ClientInfo {
         id: client.to_owned(),
         incarnation: 1,
         run,
+        may_have_sent: false,
         app,
         version,
     }

@@ -53,6 +53,7 @@ fields! {
         id: "id" => String,
         incarnation: "incarnation" => Whole,
         run: "run" => Whole,
+        sent: "sent" => bool,
         app: "app" => String,
         version: "version" => String,
     }
@@ -119,6 +120,7 @@ impl FromWire for ClientInfo {
             id: name(fields.id, "id")?,
             incarnation: whole(fields.incarnation, "incarnation")?,
             run: whole(fields.run, "run")?,
+            may_have_sent: fields.sent.unwrap_or(false),
             app: note(fields.app, "app")?,
             version: note(fields.version, "version")?,
         })

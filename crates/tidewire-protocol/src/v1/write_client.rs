@@ -70,6 +70,7 @@ impl Serialize for Out<'_, ClientInfo> {
             "id" => self.0.id,
             "incarnation" => self.0.incarnation,
             "run" => self.0.run,
+            "sent" =>? self.0.may_have_sent.then_some(true),
             "app" => self.0.app,
             "version" => self.0.version,
         })

@@ -238,6 +238,7 @@ fn hello() -> Hello {
             id: text("<client>"),
             incarnation: 1,
             run: 7,
+            may_have_sent: true,
             app: text("<application>"),
             version: text("<version>"),
         },

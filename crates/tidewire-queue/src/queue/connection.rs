@@ -39,7 +39,7 @@ impl Queue {
     pub fn on_connected(&mut self, last_seq: Option<&BTreeMap<Lane, u64>>) -> Outcome {
         self.on_disconnected();
         match last_seq {
-            None if self.lanes.values().any(|lane| lane.sent > 0) => {
+            None if self.may_have_sent() => {
                 return self.new_incarnation(Renewal::Unknown);
             }
             None => {}

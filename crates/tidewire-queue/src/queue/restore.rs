@@ -230,7 +230,7 @@ impl Restoring {
     }
 
     fn finish(mut self) -> (Queue, Vec<Problem>) {
-        let was_connected = self.queue.lanes.values().any(|lane| lane.sent > 0);
+        let was_connected = self.queue.may_have_sent();
         if was_connected && !self.queue.has_client_row && !self.is_broken {
             let detail = "is missing; the client takes a new name".to_owned();
             self.report(CLIENT, CLIENT_KEY.to_vec(), detail);

@@ -89,16 +89,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `sent`: what may have been sent and is not known to be answered. One who has sent and is not known was forgotten:
-    /// it is not noted before it comes as a new one.
+    /// One who may have sent and is not known was forgotten: it is not noted before it comes as a new one.
     pub(crate) fn hello(
         &mut self,
         speaker: &Speaker,
         confirmed: &BTreeMap<Lane, u64>,
-        sent: &BTreeMap<Lane, u64>,
+        may_have_sent: bool,
     ) -> Welcome {
         let Some(known) = self.clients.get_mut(&speaker.client) else {
-            if !sent.is_empty() {
+            if may_have_sent {
                 return Welcome::Unknown;
             }
             let known = Known {
@@ -111,6 +110,9 @@ impl Server {
         };
         if speaker.incarnation < known.incarnation || speaker.run <= known.run {
             return Welcome::Fenced;
+        }
+        if speaker.incarnation > known.incarnation && may_have_sent {
+            return Welcome::Unknown;
         }
         if speaker.incarnation > known.incarnation {
             *known = Known {

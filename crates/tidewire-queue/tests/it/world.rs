@@ -507,8 +507,8 @@ impl World {
             incarnation: who.incarnation,
             run: who.run,
         };
-        let sent = client.queue.sent();
-        let welcome = self.server.hello(&speaker, confirmed, &sent);
+        let may_have_sent = client.queue.may_have_sent();
+        let welcome = self.server.hello(&speaker, confirmed, may_have_sent);
         client.speaker = Some(speaker);
         let outcome = match welcome {
             Welcome::Known(last_seq) => client.queue.on_connected(Some(&last_seq)),

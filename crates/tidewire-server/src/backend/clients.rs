@@ -49,20 +49,15 @@ pub(super) fn greet(
     client: &ClientInfo,
     confirmed: &BTreeMap<Lane, u64>,
 ) -> Result<Greeting, Trouble> {
-    let claims_past = confirmed.values().any(|&seq| seq > 0);
+    // What a client sends again may have been done before it was forgotten: one with a past that is not here is let in
+    // only once it began anew.
+    let claims_past = client.may_have_sent || confirmed.values().any(|&seq| seq > 0);
     let Some(known) = find(prepared, principal, &client.id)? else {
         if claims_past {
             return Ok(Greeting::Unknown);
         }
         insert(prepared, now_ms, principal, client)?;
-        // One that was here before and is not known was forgotten, and what it sends again may have been done then: it
-        // is told so, and its next actions are the first of a new client. To one whose first runs came to nothing the
-        // word means nothing.
-        return Ok(if client.run > 1 {
-            Greeting::Unknown
-        } else {
-            Greeting::Known(BTreeMap::new())
-        });
+        return Ok(Greeting::Known(BTreeMap::new()));
     };
     if (client.incarnation, client.run) <= (known.incarnation, known.run) {
         return Ok(Greeting::Fenced);

@@ -111,6 +111,7 @@ impl TestClient {
             id: name.to_owned(),
             incarnation: 1,
             run: 1,
+            may_have_sent: false,
             app: "tests".to_owned(),
             version: "1".to_owned(),
         };

@@ -93,6 +93,29 @@ async fn a_refused_write_is_an_error_of_the_action_and_parked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn law_14_an_update_behind_a_refused_creation_leaves_the_entity_of_that_id_alone() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    client.set_online(false);
+    let create = customers.create(&customer("c1", 1)).expect("taken");
+    let update = customers
+        .update("c1", Patch::new().set("score", 7))
+        .expect("taken");
+    server.publish(vec![put("customers", &record("c1", 100))]);
+    client.set_online(true);
+    let Err(ActionError::Refused(refusal)) = create.accepted().await else {
+        panic!("it was not refused")
+    };
+    assert_eq!(refusal.code, "exists");
+    let Err(ActionError::Refused(refusal)) = update.accepted().await else {
+        panic!("it was not refused")
+    };
+    assert_eq!(refusal.code, "dependency");
+    assert_eq!(server.rows("customers"), [record("c1", 100)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_durable_store_durable_is_an_error_and_not_a_lie() {
     let server = PipeServer::start();
     let client = server.client().start().expect("it starts");

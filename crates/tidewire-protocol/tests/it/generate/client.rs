@@ -52,11 +52,12 @@ fn name() -> BoxedStrategy<String> {
 }
 
 fn hello() -> BoxedStrategy<Hello> {
-    let client = (name(), number(), number(), text(), text()).prop_map(
-        |(id, incarnation, run, app, version)| ClientInfo {
+    let client = (name(), number(), number(), any::<bool>(), text(), text()).prop_map(
+        |(id, incarnation, run, may_have_sent, app, version)| ClientInfo {
             id,
             incarnation,
             run,
+            may_have_sent,
             app,
             version,
         },

@@ -12,6 +12,7 @@ fn info(name: &str, run: u64) -> ClientInfo {
         id: name.to_owned(),
         incarnation: 1,
         run,
+        may_have_sent: run > 1,
         app: "tests".to_owned(),
         version: "1".to_owned(),
     }
