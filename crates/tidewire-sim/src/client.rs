@@ -46,6 +46,8 @@ pub(crate) struct Client {
     pub(crate) promises: BTreeMap<ActionId, Promise>,
     /// Entities it created and the server is to name.
     pub(crate) unnamed: Vec<(ActionId, EntityKey)>,
+    /// Entities it created under its own ids, the latest last.
+    pub(crate) own: Vec<(ActionId, EntityKey)>,
 }
 
 /// What a client was told of one of its actions.
@@ -83,6 +85,7 @@ impl Client {
             observer: Observer::default(),
             promises: BTreeMap::new(),
             unnamed: Vec::new(),
+            own: Vec::new(),
         }
     }
 
@@ -125,6 +128,15 @@ impl Client {
         self.wake_at = None;
         self.watches.clear();
         self.unnamed.clear();
+        self.own.clear();
+    }
+
+    /// The creation under way of an entity with an id of the client's own; one that is parked is past.
+    pub(crate) fn maker(&self, key: &EntityKey) -> Option<ActionId> {
+        let queue = self.queue()?;
+        let made = self.own.iter().rev().filter(|(_, other)| other == key);
+        let open = |id: &ActionId| queue.get(*id).is_some_and(|action| !action.is_parked());
+        made.map(|(creator, _)| *creator).find(open)
     }
 
     /// Law 12, at the only moment at which it can be broken.

@@ -71,6 +71,8 @@ kinds! {
     Update,
     /// A client changed an entity that the server had not named yet.
     UpdateUnnamed,
+    /// A client wrote to an entity whose creation under an id of its own was under way.
+    UpdateOwn,
     /// A client wrote the id of an entity that the server had not named yet into a field.
     MentionUnnamed,
     /// A client removed an entity.

@@ -272,7 +272,7 @@ impl World {
         after: Vec<ActionId>,
     ) {
         let mut needs: BTreeSet<ActionId> = after.into_iter().collect();
-        let mut effects = Vec::new();
+        let (mut effects, mut own) = (Vec::new(), Vec::new());
         for (write, key) in writes.into_iter().zip(&submitted.keys) {
             let client = &mut self.clients[index];
             let creator = client
@@ -284,6 +284,10 @@ impl World {
                 self.hits.note(Hit::UpdateUnnamed);
             }
             needs.extend(creator);
+            if let Some(maker) = client.maker(key) {
+                needs.insert(maker);
+                self.hits.note(Hit::UpdateOwn);
+            }
             if let Write::Update { patch, .. } = &write {
                 let parent = patch.get("parent").and_then(Value::as_text);
                 let creator = client
@@ -292,8 +296,13 @@ impl World {
                     .find(|(_, other)| Some(other.id.as_str()) == parent);
                 needs.extend(creator.map(|(creator, _)| *creator));
             }
-            if key.id.is_temporary() && matches!(write, Write::Create { .. }) {
-                client.unnamed.push((submitted.id, key.clone()));
+            if matches!(write, Write::Create { .. }) {
+                let made = (submitted.id, key.clone());
+                if key.id.is_temporary() {
+                    client.unnamed.push(made);
+                } else {
+                    own.push(made);
+                }
             }
             effects.push(effect_of(write, key));
         }
@@ -302,6 +311,7 @@ impl World {
         // Whom the server has named by now is no longer waited for.
         needs.retain(|id| client.queue().is_some_and(|queue| queue.get(*id).is_some()));
         client.promises.entry(submitted.id).or_default().after = needs;
+        client.own.extend(own);
         client.twin.submitted(submitted.id, effects, 0);
     }
 
