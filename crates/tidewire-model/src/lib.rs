@@ -27,6 +27,7 @@ pub use id::{
     ActionId, EntityId, EntityKey, EntityType, Epoch, MAX_NAME_BYTES, NameError, TEMPORARY_PREFIX,
 };
 pub use lane::Lane;
+pub use number_text::FIELD as RESERVED_FIELD;
 pub use order::{compare, equal};
 pub use patch::{Patch, whole as patch_whole};
 pub use point::{MAX_WIRE, Offset, Point, Version};

@@ -10,8 +10,9 @@ use serde::de::{Error, Expected, MapAccess, Unexpected};
 
 use crate::value::Value;
 
-/// The name of the one field.
-pub(crate) const FIELD: &str = "$serde_json::private::Number";
+/// The one name that no field may have: an object whose first field has it is read as a number. Whoever takes content from
+/// an application refuses it, in objects of every depth.
+pub const FIELD: &str = "$serde_json::private::Number";
 
 /// The number, where it is all that an object could hold.
 pub(crate) fn only<'de, A: MapAccess<'de>>(

@@ -62,7 +62,7 @@ pub struct Action {
     pub number: u64,
     /// The line it stands in.
     pub lane: Lane,
-    /// Its number in its lane, from 1. Means nothing once it is parked.
+    /// Its number in its lane, from 1. Once it is parked, the one it had.
     pub seq: u64,
     /// `create`, `update`, `delete`, or an application's own name.
     pub name: String,
@@ -76,9 +76,12 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// The version it was made on, when it must be refused on any other.
     pub base: Option<Version>,
-    /// The actions it still waits for: those it named, the creators of the temporary ids it mentions, and those of the
-    /// entities it writes. One leaves when it is accepted.
+    /// The actions it still waits for: those it named, and the creators of the temporary ids it mentions. One leaves
+    /// when it is accepted.
     pub after: Vec<ActionId>,
+    /// The creations it still waits for: those of the entities it writes that were under way when it was submitted or
+    /// retried. One leaves when it is accepted; the store may name it longer.
+    pub behind: Vec<ActionId>,
     /// When it was submitted.
     pub submitted: WallTime,
     /// When it was submitted, parked, retried or edited, whichever came last.
@@ -116,6 +119,11 @@ impl Action {
         fingerprint.object(self.payload.as_object());
         fingerprint.number(self.base.map(Version::get));
         fingerprint.finish()
+    }
+
+    /// Everything that is to be accepted before it goes out.
+    pub fn parents(&self) -> impl Iterator<Item = ActionId> {
+        self.after.iter().chain(&self.behind).copied()
     }
 
     /// Whether it is parked.

@@ -2,7 +2,7 @@
 //!
 //! Each error says who must do what. Refusals of the server are no errors; they park actions.
 
-use tidewire_model::ActionId;
+use tidewire_model::{ActionId, RESERVED_FIELD};
 use tidewire_store::Table;
 
 /// A submission was refused. Nothing was changed.
@@ -62,6 +62,11 @@ pub enum SubmitError {
     /// The payload or an effect holds a number that is not finite. Leave it out, or use null.
     #[error("the action holds a number that is not finite; leave it out or use null")]
     NotFinite,
+    /// A field has the one name that JSON readers take for the mark of a number. Give it another.
+    #[error(
+        "a field is named {RESERVED_FIELD:?}, which readers take for a number; give it another name"
+    )]
+    ReservedField,
 }
 
 /// An action could not be cancelled. Nothing was changed.

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_model::{
-    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, ObjectRef, Patch, Record,
-    TEMPORARY_PREFIX, Value, ValueRef,
+    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, ObjectRef, Patch,
+    RESERVED_FIELD, Record, TEMPORARY_PREFIX, Value, ValueRef,
 };
 
 use crate::action::{Action, Draft};
@@ -17,7 +17,7 @@ use crate::error::SubmitError;
 /// The temporary ids that an action mentions.
 ///
 /// # Errors
-/// The content is nested too deep or holds a number that is not finite.
+/// The content is nested too deep, or holds a number that is not finite or a field of the reserved name.
 pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitError> {
     let mut payload = Walk::within(Draft::MAX_PAYLOAD_DEPTH);
     payload.object(action.payload.as_object(), 1)?;
@@ -27,13 +27,13 @@ pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitE
         match &effect.body {
             EffectBody::Put(record) => effects.object(record.as_object(), 1)?,
             EffectBody::Merge(patch) => {
-                for (_, value) in patch.set_fields() {
-                    effects.value(value.as_value_ref(), 1)?;
+                for (name, value) in patch.set_fields() {
+                    effects.field(name, value.as_value_ref(), 1)?;
                 }
             }
             EffectBody::Remove => {}
-            EffectBody::Increment { by: value, .. } | EffectBody::Append { value, .. } => {
-                effects.value(value.as_value_ref(), 0)?;
+            EffectBody::Increment { field, by: value } | EffectBody::Append { field, value } => {
+                effects.field(field, value.as_value_ref(), 0)?;
             }
         }
     }
@@ -208,7 +208,14 @@ impl Walk {
     fn object(&mut self, object: ObjectRef<'_>, depth: usize) -> Result<(), SubmitError> {
         object
             .iter()
-            .try_for_each(|(_, value)| self.value(value, depth))
+            .try_for_each(|(name, value)| self.field(name, value, depth))
+    }
+
+    fn field(&mut self, name: &str, value: ValueRef<'_>, depth: usize) -> Result<(), SubmitError> {
+        if name == RESERVED_FIELD {
+            return Err(SubmitError::ReservedField);
+        }
+        self.value(value, depth)
     }
 
     /// Walks a value that stands inside so many lists and objects.

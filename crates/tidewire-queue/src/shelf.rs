@@ -71,7 +71,7 @@ pub(crate) struct Shelf {
     dependants: BTreeMap<ActionId, BTreeSet<u64>>,
     /// Who brings a temporary id into being.
     creators: BTreeMap<EntityId, ActionId>,
-    /// Who brings an entity into being under an id that is no temporary one.
+    /// Who brings an entity into being under an id that is no temporary one, and is not parked.
     makers: BTreeMap<EntityKey, BTreeSet<u64>>,
     /// Who mentions a temporary id.
     mentions: BTreeMap<EntityId, BTreeSet<u64>>,
@@ -131,7 +131,7 @@ impl Shelf {
         self.numbers.insert(entry.action.id, number);
         *self.count(&entry.action.state) += 1;
         self.bytes += entry.bytes;
-        self.link(&entry.action, &entry.temporaries);
+        self.link(&entry);
         self.entries.insert(number, entry);
     }
 
@@ -140,20 +140,31 @@ impl Shelf {
         self.numbers.remove(&entry.action.id);
         *self.count(&entry.action.state) -= 1;
         self.bytes -= entry.bytes;
-        self.unlink(&entry.action, &entry.temporaries);
+        self.unlink(&entry);
         Some(entry)
     }
 
     /// Moves an action to another state.
     pub(crate) fn set_state(&mut self, number: u64, state: ActionState) {
-        let Some(entry) = self.entries.get_mut(&number) else {
+        let Some(mut entry) = self.remove(number) else {
             return;
         };
+        Arc::make_mut(&mut entry.action).state = state;
+        self.insert(entry);
+    }
+
+    /// An action need not wait for another any more. Whether the store must hear of it: where it only stands behind a
+    /// creation it need not, so that of many writes on one entity none is written again.
+    pub(crate) fn release(&mut self, number: u64, parent: ActionId) -> bool {
+        take_out(&mut self.dependants, &parent, number);
+        let Some(entry) = self.entries.get_mut(&number) else {
+            return false;
+        };
         let action = Arc::make_mut(&mut entry.action);
-        let before = std::mem::replace(&mut action.state, state);
-        let after = action.state.clone();
-        *self.count(&before) -= 1;
-        *self.count(&after) += 1;
+        action.behind.retain(|other| *other != parent);
+        let is_named = action.after.contains(&parent);
+        action.after.retain(|other| *other != parent);
+        is_named || action.is_parked()
     }
 
     /// Changes an action without its state, its id or its number; what it mentions and waits for may change.
@@ -161,12 +172,12 @@ impl Shelf {
         let Some(mut entry) = self.entries.remove(&number) else {
             return;
         };
-        self.unlink(&entry.action, &entry.temporaries);
+        self.unlink(&entry);
         let action = Arc::make_mut(&mut entry.action);
         change(action);
         // Replacing an id neither nests deeper nor makes a number, so the content is as readable as before.
         entry.temporaries = mention::temporaries(action).unwrap_or_default();
-        self.link(&entry.action, &entry.temporaries);
+        self.link(&entry);
         self.entries.insert(number, entry);
     }
 
@@ -204,10 +215,8 @@ impl Shelf {
     /// The latest action in the queue that brings an entity into being under an id that is no temporary one, and is
     /// not parked.
     pub(crate) fn maker(&self, key: &EntityKey) -> Option<ActionId> {
-        let numbers = self.makers.get(key)?.iter().rev();
-        let mut makers = numbers.filter_map(|number| self.entries.get(number));
-        let maker = makers.find(|entry| !entry.action.is_parked())?;
-        Some(maker.action.id)
+        let number = self.makers.get(key)?.last()?;
+        Some(self.entries.get(number)?.action.id)
     }
 
     fn count(&mut self, state: &ActionState) -> &mut usize {
@@ -219,8 +228,9 @@ impl Shelf {
         }
     }
 
-    fn link(&mut self, action: &Action, temporaries: &BTreeSet<EntityId>) {
-        for &parent in &action.after {
+    fn link(&mut self, entry: &Entry) {
+        let action = &*entry.action;
+        for parent in action.parents() {
             self.dependants
                 .entry(parent)
                 .or_default()
@@ -229,10 +239,12 @@ impl Shelf {
         for temporary in mention::created(action) {
             self.creators.entry(temporary.clone()).or_insert(action.id);
         }
-        for key in mention::created_keys(action) {
-            self.makers.entry(key).or_default().insert(action.number);
+        if !action.is_parked() {
+            for key in mention::created_keys(action) {
+                self.makers.entry(key).or_default().insert(action.number);
+            }
         }
-        for temporary in temporaries {
+        for temporary in &entry.temporaries {
             self.mentions
                 .entry(temporary.clone())
                 .or_default()
@@ -240,9 +252,10 @@ impl Shelf {
         }
     }
 
-    fn unlink(&mut self, action: &Action, temporaries: &BTreeSet<EntityId>) {
-        for parent in &action.after {
-            take_out(&mut self.dependants, parent, action.number);
+    fn unlink(&mut self, entry: &Entry) {
+        let action = &*entry.action;
+        for parent in action.parents() {
+            take_out(&mut self.dependants, &parent, action.number);
         }
         for temporary in mention::created(action) {
             if self.creators.get(temporary) == Some(&action.id) {
@@ -252,7 +265,7 @@ impl Shelf {
         for key in mention::created_keys(action) {
             take_out(&mut self.makers, &key, action.number);
         }
-        for temporary in temporaries {
+        for temporary in &entry.temporaries {
             take_out(&mut self.mentions, temporary, action.number);
         }
     }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_model::{ActionId, WallTime};
+use tidewire_model::{ActionId, EntityKey, Lane, WallTime};
 
 use super::{Connection, Queue};
-use crate::action::ActionState;
+use crate::action::{Action, ActionState};
 use crate::changes::Changes;
 use crate::outcome::{Accepted, Fate, Outcome, Wait};
 use crate::refusal::{Refusal, RefusalClass};
@@ -40,11 +40,14 @@ impl Queue {
         let dependants = self.shelf.dependants(id);
         self.rename(&accepted.replaced, &mut changes);
         for dependant in dependants {
-            self.shelf.rewrite(dependant, |action| {
-                action.after.retain(|parent| *parent != id);
-                rebase(action, accepted);
-            });
-            changes.written.insert(dependant);
+            let was_named = self.shelf.release(dependant, id);
+            let rebased = self
+                .shelf
+                .entry_mut(dependant)
+                .is_some_and(|entry| rebase(&mut entry.action, accepted));
+            if was_named || rebased {
+                changes.written.insert(dependant);
+            }
         }
         self.outcome(changes)
     }
@@ -52,8 +55,8 @@ impl Queue {
     /// The server refused the action.
     ///
     /// - `Permanent`, `Conflict`: it is parked with everything that depends on it; its number is used up.
-    /// - `Session`: it is parked with everything that depends on it. Its number is not used up, so where another copy of
-    ///   it went out on this connection, that one may still be done: then it becomes uncertain.
+    /// - `Session`: it is parked with everything that depends on it. Where the server had used its number up before, or
+    ///   another copy of it went out on this connection, it may be done all the same: then it becomes uncertain.
     /// - `Retry`: it keeps its number; its lane waits for [`resume`](Self::resume), across connections too.
     /// - `Auth`: nothing is offered until [`on_authorized`](Self::on_authorized) or the next connection; the attempt
     ///   does not count.
@@ -76,6 +79,7 @@ impl Queue {
         };
         let lane_name = action.lane.clone();
         let mut changes = Changes::default();
+        let may_be_done = self.take_copy(number) | self.is_used_up(&lane_name, seq);
         if let Some(lane) = self.lanes.get_mut(&lane_name) {
             lane.note_answer(seq);
         }
@@ -85,7 +89,7 @@ impl Queue {
                 self.pause(number);
                 return Outcome::default();
             }
-            RefusalClass::Session if self.take_copy(number) => {
+            RefusalClass::Session if may_be_done => {
                 self.make_uncertain(number, &mut changes);
                 return self.outcome(changes);
             }
@@ -141,6 +145,11 @@ impl Queue {
         };
         entry.copies = entry.copies.saturating_sub(1);
         entry.copies > 0
+    }
+
+    /// Whether the server said of a number that it is used up.
+    fn is_used_up(&self, lane: &Lane, seq: u64) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| seq <= lane.used)
     }
 
     fn make_uncertain(&mut self, number: u64, changes: &mut Changes) {
@@ -241,6 +250,7 @@ impl Queue {
             return;
         };
         entry.flight = Flight::None;
+        entry.copies = 0;
         let action = Arc::make_mut(&mut entry.action);
         action.changed = now;
         let (id, name, seq) = (action.id, action.lane.clone(), action.seq);
@@ -251,20 +261,22 @@ impl Queue {
     }
 }
 
-/// One's own accepted write is the base of the next one.
-fn rebase(action: &mut crate::action::Action, accepted: &Accepted) {
+/// One's own accepted write is the base of the next one. Whether it was for this one.
+fn rebase(action: &mut Arc<Action>, accepted: &Accepted) -> bool {
     if matches!(
         action.state,
         ActionState::PossiblySent | ActionState::Uncertain
     ) || action.base.is_none()
     {
-        return;
+        return false;
     }
     let (Some(entity_type), Some(id)) = (&action.entity_type, &action.entity_id) else {
-        return;
+        return false;
     };
-    let key = tidewire_model::EntityKey::new(entity_type.clone(), id.clone());
-    if let Some(version) = accepted.versions.get(&key) {
-        action.base = Some(*version);
-    }
+    let key = EntityKey::new(entity_type.clone(), id.clone());
+    let Some(version) = accepted.versions.get(&key) else {
+        return false;
+    };
+    Arc::make_mut(action).base = Some(*version);
+    true
 }

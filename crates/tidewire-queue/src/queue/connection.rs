@@ -76,6 +76,7 @@ impl Queue {
     pub fn on_disconnected(&mut self) {
         self.connection = Connection::Away;
         for entry in self.shelf.entries_mut() {
+            // Whatever came through was answered before the next connection is greeted.
             entry.copies = 0;
             if entry.flight == Flight::Sent {
                 entry.flight = Flight::Lost;

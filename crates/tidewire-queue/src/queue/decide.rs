@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tidewire_model::{ActionId, WallTime};
 
 use super::Queue;
-use crate::action::{ActionState, Draft};
+use crate::action::{Action, ActionState, Draft};
 use crate::changes::Changes;
 use crate::error::{CancelError, DecideError};
 use crate::outcome::{Fate, Outcome};
@@ -60,19 +60,14 @@ impl Queue {
         ) {
             return Err(DecideError::NotParked(id));
         }
-        let mut parents = action
-            .after
-            .iter()
-            .filter_map(|parent| self.shelf.action(*parent));
-        if let Some(parent) = parents.find(|parent| parent.is_parked()) {
-            return Err(DecideError::DependsOnParked(parent.id));
+        if let Some(parent) = self.parked_parent(action) {
+            return Err(DecideError::DependsOnParked(parent));
         }
         self.check_lane(&action.lane)?;
         let (number, was_uncertain) = (action.number, action.state == ActionState::Uncertain);
         let mut changes = Changes::default();
         self.forget_gone_parents(number);
         if !was_uncertain {
-            self.wait_for_makers(number);
             self.move_to_end(now, number, ActionState::Waiting, &mut changes);
             self.revive_dependants(now, id, &mut changes);
         } else if self.waits_for_later(number) {
@@ -152,8 +147,14 @@ impl Queue {
         self.outcome(changes)
     }
 
+    fn parked_parent(&self, action: &Action) -> Option<ActionId> {
+        let is_parked =
+            |parent: &ActionId| self.shelf.action(*parent).is_some_and(Action::is_parked);
+        action.parents().find(is_parked)
+    }
+
     /// Whether an action waits for another, directly or not.
-    fn depends_on(&self, id: ActionId, other: ActionId) -> bool {
+    pub(super) fn depends_on(&self, id: ActionId, other: ActionId) -> bool {
         let mut seen = BTreeSet::from([other]);
         let mut open = vec![other];
         while let Some(parent) = open.pop() {
@@ -173,25 +174,11 @@ impl Queue {
         let Some(entry) = self.shelf.entry(number) else {
             return;
         };
-        let known = entry
-            .action
-            .after
-            .iter()
-            .copied()
-            .filter(|parent| self.shelf.number(*parent).is_some())
-            .collect();
-        self.shelf.rewrite(number, |action| action.after = known);
-    }
-
-    /// At its new place an action stands behind creations that it did not know of at its old one.
-    fn wait_for_makers(&mut self, number: u64) {
-        let Some(action) = self.shelf.entry(number).map(|entry| &entry.action) else {
-            return;
-        };
-        let mut makers = self.makers(action);
-        makers.retain(|maker| !action.after.contains(maker) && !self.depends_on(*maker, action.id));
-        self.shelf
-            .rewrite(number, |action| action.after.extend(makers));
+        let is_gone = |parent: &ActionId| self.shelf.number(*parent).is_none();
+        let gone: Vec<ActionId> = entry.action.parents().filter(is_gone).collect();
+        for parent in gone {
+            self.shelf.release(number, parent);
+        }
     }
 
     /// Brings back what was parked only because an action was, and what was parked because of that, in order.
@@ -201,12 +188,10 @@ impl Queue {
             let Some(entry) = self.shelf.entry(number) else {
                 continue;
             };
-            let mut parents = entry.action.after.iter().copied();
-            let missing = parents.find(|parent| {
-                self.shelf
-                    .action(*parent)
-                    .is_none_or(|parent| parent.is_parked())
-            });
+            let missing = entry
+                .action
+                .parents()
+                .find(|parent| self.shelf.action(*parent).is_none_or(Action::is_parked));
             if let Some(parent) = missing {
                 // Still not to be sent, for another reason than before.
                 self.shelf
@@ -242,14 +227,18 @@ impl Queue {
         let Some(mut entry): Option<Entry> = self.shelf.remove(number) else {
             return;
         };
+        entry.copies = 0;
         changes.removed.insert(number);
         self.leave_lane(&entry.action.lane, entry.action.seq, number);
+        let makers = self.makers(&entry.action);
         let action = Arc::make_mut(&mut entry.action);
         action.number = self.take_number();
         action.seq = self.join_lane(&action.lane, action.number, action.seq, changes);
         action.changed = now;
         action.attempts = 0;
         action.state = state;
+        // At its new place it may stand behind creations that it did not know of at the old one.
+        action.behind = makers;
         changes.written.insert(action.number);
         changes
             .fates
@@ -284,9 +273,9 @@ impl Queue {
         let Some(entry) = self.shelf.entry(number) else {
             return false;
         };
-        entry.action.after.iter().any(|parent| {
+        entry.action.parents().any(|parent| {
             self.shelf
-                .number(*parent)
+                .number(parent)
                 .is_some_and(|parent| parent > number)
         })
     }

@@ -43,17 +43,19 @@ impl Queue {
 }
 
 fn rename_action(action: &mut Action, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
-    // What makes an entity goes on asking for a new one: an echo of it comes from another copy of the store.
-    let own: Vec<EntityId> = mention::created(action).cloned().collect();
-    let mut changed = mention::replace_in_effects(&mut action.effects, replaced);
     if matches!(
         action.state,
         ActionState::PossiblySent | ActionState::Uncertain
     ) {
-        return changed;
+        return mention::replace_in_effects(&mut action.effects, replaced);
     }
+    // What makes an entity and was never sent goes on asking for a new one: an echo of it comes from another copy of the
+    // store.
     let mut others = replaced.clone();
-    others.retain(|temporary, _| !own.contains(temporary));
+    for own in mention::created(action) {
+        others.remove(own);
+    }
+    let mut changed = mention::replace_in_effects(&mut action.effects, &others);
     if let Some(real) = action.entity_id.as_ref().and_then(|id| others.get(id)) {
         action.entity_id = Some(real.clone());
         changed = true;

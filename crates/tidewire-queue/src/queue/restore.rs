@@ -188,6 +188,7 @@ impl Restoring {
         } else if action.state == ActionState::Waiting && action.seq <= lane.sent {
             action.state = ActionState::PossiblySent;
             action.after.clear();
+            action.behind.clear();
         }
     }
 
@@ -206,14 +207,19 @@ impl Restoring {
         self.changes.lanes.insert(action.lane.clone());
     }
 
-    /// What waits for an action that is not there, or that is parked, must not run.
+    /// What waits for an action that is not there, or that is parked, must not run. A creation that is not there was
+    /// accepted, unless it is among what could not be read.
     fn find_parents(&mut self, action: &mut Action, key: &[u8]) {
+        let shelf = &self.queue.shelf;
+        if !action.is_parked() && self.queue.unreadable.is_empty() {
+            action.behind.retain(|maker| shelf.number(*maker).is_some());
+        }
         if action.state != ActionState::Waiting {
             return;
         }
-        let shelf = &self.queue.shelf;
         let bad = |parent: &ActionId| shelf.action(*parent).is_none_or(Action::is_parked);
-        if let Some(parent) = action.after.iter().copied().find(bad) {
+        let found = action.parents().find(bad);
+        if let Some(parent) = found {
             let why = format!("it waits for action {parent}, which cannot be done; it is parked");
             self.report(ACTIONS, key.to_vec(), why);
             self.park(action, Refusal::dependency(parent));

@@ -34,7 +34,9 @@ impl Queue {
         };
         let entry = self.shelf.entry_mut(number)?;
         entry.flight = flight;
-        entry.copies = entry.copies.saturating_add(1);
+        if flight == Flight::Sent {
+            entry.copies = entry.copies.saturating_add(1);
+        }
         let action = Arc::make_mut(&mut entry.action);
         action.attempts = action.attempts.saturating_add(1);
         let (name, seq) = (action.lane.clone(), action.seq);
@@ -120,7 +122,7 @@ impl Queue {
                 continue;
             }
             let is_ready = entry.unstored == 0
-                && entry.action.after.is_empty()
+                && entry.action.parents().next().is_none()
                 && matches!(
                     entry.action.state,
                     ActionState::Waiting | ActionState::PossiblySent

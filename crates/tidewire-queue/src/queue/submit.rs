@@ -70,6 +70,7 @@ impl Queue {
             effects: draft.effects,
             base: draft.base,
             after: Vec::new(),
+            behind: Vec::new(),
             submitted: now,
             changed: now,
             attempts: 0,
@@ -83,7 +84,6 @@ impl Queue {
             .after
             .into_iter()
             .chain(creators)
-            .chain(self.makers(&action))
             .filter(|parent| *parent != id)
             .collect();
         for parent in parents {
@@ -95,16 +95,27 @@ impl Queue {
                 None => {}
             }
         }
+        action.behind = self.makers(&action);
         Ok((action, temporaries))
     }
 
     /// The creations, other than itself, that must be accepted before an action writes what it writes: before that,
     /// the entity of that id is not the one that was meant. One that is parked is past: who writes after its refusal
     /// means what the server has.
-    pub(super) fn makers(&self, action: &Action) -> BTreeSet<ActionId> {
+    pub(super) fn makers(&self, action: &Action) -> Vec<ActionId> {
         let keys = mention::written_keys(action);
         let makers = keys.iter().filter_map(|key| self.shelf.maker(key));
-        makers.filter(|maker| *maker != action.id).collect()
+        let others: BTreeSet<ActionId> = makers.filter(|maker| *maker != action.id).collect();
+        others
+            .into_iter()
+            .filter(|maker| !action.after.contains(maker) && !self.waits_itself(*maker, action.id))
+            .collect()
+    }
+
+    /// Whether a creation waits for the action that is to wait for it: that can only be one that is uncertain.
+    fn waits_itself(&self, maker: ActionId, id: ActionId) -> bool {
+        let state = self.shelf.action(maker).map(|maker| &maker.state);
+        state == Some(&ActionState::Uncertain) && self.depends_on(maker, id)
     }
 
     /// Whether a lane is there or may be made.

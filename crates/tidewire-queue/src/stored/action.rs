@@ -23,6 +23,7 @@ pub(crate) fn action_row(action: &Action) -> Vec<u8> {
         effects: &action.effects,
         base: action.base,
         after: &action.after,
+        behind: &action.behind,
         submitted: action.submitted,
         changed: action.changed,
         state: State::from(&action.state),
@@ -46,6 +47,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<Version>,
     after: &'a [ActionId],
+    #[serde(skip_serializing_if = "<[ActionId]>::is_empty")]
+    behind: &'a [ActionId],
     submitted: WallTime,
     changed: WallTime,
     state: State,
@@ -67,6 +70,8 @@ pub(crate) struct StoredAction {
     #[serde(default)]
     base: Option<Version>,
     after: Vec<ActionId>,
+    #[serde(default)]
+    behind: Vec<ActionId>,
     submitted: WallTime,
     changed: WallTime,
     state: State,
@@ -98,6 +103,7 @@ impl StoredAction {
             effects: row.effects,
             base: row.base,
             after: row.after,
+            behind: row.behind,
             submitted: row.submitted,
             changed: row.changed,
             attempts: 0,

@@ -2,11 +2,12 @@
 //! nobody else's entity of that id is written in its stead (law 14).
 
 use tidewire_model::{Effect, EffectBody, EntityKey, EntityType};
-use tidewire_queue::{ActionState, Draft, Fate, RefusalClass};
+use tidewire_queue::{ActionState, Draft, Fate, Queue, RefusalClass, Settings};
+use tidewire_store::Table;
 
 use crate::kit::{
-    Disk, NOW, class, connected, create, customers, entity, id, key, permanent, put, record,
-    send_all, state, update, within, yes,
+    Disk, NOW, RANDOM, after, class, connected, create, customers, entity, id, key, permanent, put,
+    record, send_all, state, update, within, yes,
 };
 
 fn delete(target: &str) -> Draft {
@@ -84,8 +85,8 @@ fn a_transaction_waits_for_what_it_writes_and_is_waited_for_where_it_creates() {
     both.push(made);
     put(&mut queue, 2, transaction(both));
     put(&mut queue, 3, update("c2"));
-    assert_eq!(queue.get(id(2)).unwrap().after, [id(1)]);
-    assert_eq!(queue.get(id(3)).unwrap().after, [id(2)]);
+    assert_eq!(queue.get(id(2)).unwrap().behind, [id(1)]);
+    assert_eq!(queue.get(id(3)).unwrap().behind, [id(2)]);
 }
 
 #[test]
@@ -105,12 +106,12 @@ fn the_latest_creation_that_is_not_parked_is_the_one_waited_for() {
     put(&mut queue, 2, delete("c1"));
     put(&mut queue, 3, create("c1"));
     put(&mut queue, 4, update("c1"));
-    assert_eq!(queue.get(id(3)).unwrap().after, [id(1)]);
-    assert_eq!(queue.get(id(4)).unwrap().after, [id(3)]);
+    assert_eq!(queue.get(id(3)).unwrap().behind, [id(1)]);
+    assert_eq!(queue.get(id(4)).unwrap().behind, [id(3)]);
     let _ = queue.park(NOW, id(3), permanent());
     assert_eq!(class(&queue, 4), Some(RefusalClass::Dependency(id(3))));
     put(&mut queue, 5, update("c1"));
-    assert_eq!(queue.get(id(5)).unwrap().after, [id(1)]);
+    assert_eq!(queue.get(id(5)).unwrap().behind, [id(1)]);
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn a_restored_queue_knows_its_creations() {
     disk.store(&put(&mut queue, 2, update("c1")));
     let mut restored = disk.restore();
     put(&mut restored, 3, update("c1"));
-    assert_eq!(restored.get(id(2)).unwrap().after, [id(1)]);
-    assert_eq!(restored.get(id(3)).unwrap().after, [id(1)]);
+    assert_eq!(restored.get(id(2)).unwrap().behind, [id(1)]);
+    assert_eq!(restored.get(id(3)).unwrap().behind, [id(1)]);
 }
 
 #[test]
@@ -132,7 +133,72 @@ fn a_write_sent_again_waits_for_a_creation_made_since() {
     let _ = queue.park(NOW, id(1), permanent());
     put(&mut queue, 2, create("c1"));
     let _ = queue.retry(NOW, id(1)).unwrap();
-    assert_eq!(queue.get(id(1)).unwrap().after, [id(2)]);
+    assert_eq!(queue.get(id(1)).unwrap().behind, [id(2)]);
     assert_eq!(state(&queue, 1), ActionState::Waiting);
     assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn a_write_that_comes_back_with_another_waits_for_a_creation_made_since() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c9"));
+    put(
+        &mut queue,
+        2,
+        within(after(update("c1"), &[id(1)]), "other"),
+    );
+    let _ = queue.park(NOW, id(1), permanent());
+    put(&mut queue, 3, create("c1"));
+    let _ = queue.retry(NOW, id(1)).unwrap();
+    assert_eq!(send_all(&mut queue), [id(3), id(1)]);
+    let _ = queue.on_accepted(id(1), 3, &yes());
+    assert_eq!(send_all(&mut queue), [], "the creation is unanswered");
+    let _ = queue.on_accepted(id(3), 2, &yes());
+    assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn an_accepted_creation_is_one_small_transaction_however_many_writes_wait_for_it() {
+    let ops = |count: u8| {
+        let mut queue = connected();
+        put(&mut queue, 1, create("c1"));
+        for n in 2..2 + count {
+            put(&mut queue, n, update("c1"));
+        }
+        assert_eq!(send_all(&mut queue), [id(1)]);
+        let txn = queue.on_accepted(id(1), 1, &yes()).txn.unwrap();
+        assert_eq!(queue.get(id(2)).unwrap().behind, []);
+        txn.ops.len()
+    };
+    assert_eq!(ops(100), ops(1));
+}
+
+#[test]
+fn a_restored_write_knows_whether_its_creation_was_accepted() {
+    let mut queue = connected();
+    let mut disk = Disk::default();
+    disk.store(&put(&mut queue, 1, create("c1")));
+    disk.store(&put(&mut queue, 2, update("c1")));
+    disk.store(&queue.poll_send().unwrap().txn.unwrap());
+    disk.store(&queue.on_accepted(id(1), 1, &yes()).txn.unwrap());
+    let restored = disk.restore();
+    assert_eq!(restored.get(id(2)), queue.get(id(2)));
+}
+
+#[test]
+fn a_write_whose_creation_cannot_be_read_any_more_is_parked() {
+    let mut queue = connected();
+    let mut disk = Disk::default();
+    disk.store(&put(&mut queue, 1, create("c1")));
+    disk.store(&put(&mut queue, 2, update("c1")));
+    disk.store(&put(&mut queue, 3, update("c2")));
+    let mut rows = disk.rows();
+    let row = rows
+        .iter_mut()
+        .find(|row| row.table == Table::new("actions"));
+    row.unwrap().value = b"damaged".to_vec();
+    let (restored, problems) = Queue::restore(Settings::default(), RANDOM, rows);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(class(&restored, 2), Some(RefusalClass::Dependency(id(1))));
+    assert_eq!(state(&restored, 3), ActionState::Waiting);
 }

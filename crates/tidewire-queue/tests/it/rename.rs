@@ -117,11 +117,12 @@ fn what_was_possibly_sent_keeps_its_content_while_its_prediction_follows() {
 fn a_creation_that_another_copy_of_the_store_made_is_still_a_creation_and_still_waited_for() {
     let mut queue = connected();
     put(&mut queue, 1, create("tmp_x"));
-    queue.renamed(&replaced("tmp_x", "c1")).unwrap();
+    let before = queue.get(id(1)).unwrap().clone();
+    for _ in 0..2 {
+        assert_eq!(queue.renamed(&replaced("tmp_x", "c1")), None);
+    }
+    assert_eq!(queue.get(id(1)), Some(&before));
     put(&mut queue, 2, child_of("tmp_x"));
-    let action = queue.get(id(1)).unwrap();
-    assert_eq!(action.entity_id, Some(entity("tmp_x")));
-    assert_eq!(action.payload, create("tmp_x").payload);
     send(&mut queue);
     let accepted = Accepted {
         replaced: replaced("tmp_x", "c2"),
@@ -129,6 +130,33 @@ fn a_creation_that_another_copy_of_the_store_made_is_still_a_creation_and_still_
     };
     let _ = queue.on_accepted(id(1), 1, &accepted);
     assert_eq!(queue.get(id(2)).unwrap().entity_id, Some(entity("c2")));
+}
+
+#[test]
+fn a_transaction_that_makes_an_entity_keeps_its_temporary_id_until_it_was_sent() {
+    let mut queue = connected();
+    let nested = Value::object([("entityId", Value::from("tmp_x"))]);
+    let draft = Draft {
+        entity_type: None,
+        entity_id: None,
+        payload: RecordBuilder::new().field("writes", nested).build(),
+        ..create("tmp_x")
+    };
+    put(
+        &mut queue,
+        1,
+        Draft {
+            name: "transaction".to_owned(),
+            ..draft
+        },
+    );
+    let before = queue.get(id(1)).unwrap().clone();
+    for _ in 0..2 {
+        assert_eq!(queue.renamed(&replaced("tmp_x", "c1")), None);
+    }
+    assert_eq!(queue.get(id(1)), Some(&before));
+    put(&mut queue, 2, update("tmp_x"));
+    assert_eq!(queue.get(id(2)).unwrap().after, [id(1)]);
 }
 
 #[test]

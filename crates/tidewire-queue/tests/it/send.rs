@@ -6,8 +6,8 @@ use tidewire_queue::{ActionState, Counts, Fate, Queue, RefusalClass, Settings, S
 use tidewire_store::Commit;
 
 use crate::kit::{
-    Disk, LATER, NOW, RANDOM, after, class, confirmed, connected, id, lane, permanent, put,
-    refusal, send, send_all, state, update, within, yes,
+    Disk, LATER, NOW, RANDOM, after, class, confirmed, connected, id, lane, numbers, permanent,
+    put, refusal, send, send_all, state, update, within, yes,
 };
 
 #[test]
@@ -124,10 +124,7 @@ fn an_accepted_action_leaves_queue_and_store_in_one_transaction() {
     disk.store(&outcome.txn.unwrap());
     let mut restored = disk.restore();
     assert_eq!(restored.pending().count(), 0);
-    assert_eq!(
-        confirmed(&mut restored),
-        crate::kit::numbers(&[("main", 1)])
-    );
+    assert_eq!(confirmed(&mut restored), numbers(&[("main", 1)]));
     assert_eq!(
         queue.confirmed(),
         Default::default(),
@@ -146,7 +143,7 @@ fn what_is_not_answered_is_not_confirmed() {
     let _ = queue.on_accepted(id(2), 2, &yes());
     assert_eq!(confirmed(&mut queue), Default::default());
     let _ = queue.on_accepted(id(1), 1, &yes());
-    assert_eq!(confirmed(&mut queue), crate::kit::numbers(&[("main", 2)]));
+    assert_eq!(confirmed(&mut queue), numbers(&[("main", 2)]));
 }
 
 #[test]
@@ -211,7 +208,7 @@ fn a_permanent_refusal_parks_with_its_reason_and_uses_the_number_up() {
             ActionState::Parked(refusal(kind))
         );
         assert_eq!(queue.get(id(1)).unwrap().changed, LATER);
-        assert_eq!(confirmed(&mut queue), crate::kit::numbers(&[("main", 1)]));
+        assert_eq!(confirmed(&mut queue), numbers(&[("main", 1)]));
         assert_eq!(send(&mut queue), Some((id(2), 2, 1)), "the lane goes on");
     }
 }
@@ -245,6 +242,33 @@ fn a_session_refusal_of_one_copy_leaves_the_other_possible() {
     assert_eq!(outcome.fates, [(id(1), Fate::Uncertain)]);
     let mut other = queue.on_accepted(id(1), 1, &yes());
     assert_eq!(other.fates.pop(), Some((id(1), Fate::Accepted)));
+}
+
+#[test]
+fn a_session_refusal_of_what_the_server_had_used_up_leaves_it_uncertain() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    assert_eq!(send(&mut queue), Some((id(1), 1, 0)));
+    let _ = queue.on_connected(Some(&numbers(&[("main", 1)])));
+    assert_eq!(send(&mut queue), Some((id(1), 1, 0)));
+    let refused = refusal(RefusalClass::Session);
+    let outcome = queue.on_refused(NOW, id(1), 1, refused, None);
+    assert_eq!(outcome.fates, [(id(1), Fate::Uncertain)]);
+}
+
+#[test]
+fn what_was_answered_and_sent_again_is_no_second_copy() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    send(&mut queue);
+    let _ = queue.on_refused(NOW, id(1), 1, refusal(RefusalClass::Retry), None);
+    queue.resume(&lane("main"));
+    assert_eq!(send(&mut queue), Some((id(1), 1, 0)));
+    let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    let _ = queue.retry(NOW, id(1)).unwrap();
+    assert_eq!(send(&mut queue), Some((id(1), 2, 1)));
+    let _ = queue.on_refused(NOW, id(1), 2, refusal(RefusalClass::Session), None);
+    assert_eq!(class(&queue, 1), Some(RefusalClass::Session));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Submission: numbers, limits, dependencies.
 
 use tidewire_model::{
-    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, Record, RecordBuilder, Value,
+    Effect, EffectBody, EntityId, EntityKey, EntityType, MAX_DEPTH, Patch, RESERVED_FIELD, Record,
+    RecordBuilder, Value,
 };
 use tidewire_queue::{ActionState, Draft, Queue, RefusalClass, Settings, SubmitError};
 use tidewire_store::Commit;
 
 use crate::kit::{
-    Disk, NOW, RANDOM, after, connected, create, id, ids, lane, permanent, put, send, update,
+    Disk, NOW, RANDOM, after, connected, create, id, ids, key, lane, permanent, put, send, update,
     within,
 };
 
@@ -163,6 +164,37 @@ fn content_that_could_not_be_read_back_is_refused() {
     for (draft, word) in drafts {
         let refused = queue.submit(NOW, id(1), draft).unwrap_err();
         assert!(refused.to_string().contains(word), "{refused}");
+    }
+    assert_eq!(queue.pending().count(), 0);
+}
+
+#[test]
+fn a_field_that_would_be_read_back_as_a_number_is_refused() {
+    let mut queue = connected();
+    let tags = || Value::object([(RESERVED_FIELD, Value::from("5"))]);
+    let payload = RecordBuilder::new().field("tags", vec![tags()]).build();
+    let put = put_effect(RecordBuilder::new().field(RESERVED_FIELD, 1).build());
+    let merge = EffectBody::Merge(Patch::new().set("tags", tags()));
+    let append = EffectBody::Append {
+        field: "list".into(),
+        value: tags(),
+    };
+    let of_effect = |effect| Draft {
+        effects: vec![effect],
+        ..update("c1")
+    };
+    let drafts = [
+        Draft {
+            payload,
+            ..update("c1")
+        },
+        of_effect(put),
+        of_effect(Effect::new(key("c1"), merge)),
+        of_effect(Effect::new(key("c1"), append)),
+    ];
+    for draft in drafts {
+        let refused = queue.submit(NOW, id(1), draft).unwrap_err();
+        assert_eq!(refused, SubmitError::ReservedField);
     }
     assert_eq!(queue.pending().count(), 0);
 }
