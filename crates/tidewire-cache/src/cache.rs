@@ -248,9 +248,10 @@ impl Cache {
             .unwrap_or_else(|| self.empty_publication())
     }
 
-    /// Takes a pending action out: it was refused or cancelled. Visible at once.
-    pub fn remove_action(&mut self, _now: Tick, id: ActionId) -> Option<Publication> {
-        self.take_own(OwnStep::Remove(id))
+    /// Takes pending actions out: they were refused or cancelled. Visible at once, in one step: an entity is worked out
+    /// anew once, however many of them were about it.
+    pub fn remove_actions(&mut self, _now: Tick, ids: Vec<ActionId>) -> Option<Publication> {
+        self.take_own(OwnStep::Remove(ids))
     }
 
     /// Puts the server's name for an entity in the place of a temporary id, everywhere. Visible at

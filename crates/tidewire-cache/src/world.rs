@@ -92,10 +92,13 @@ impl World {
         self.refresh(&keys, touches);
     }
 
-    pub(crate) fn remove_action(&mut self, action: ActionId, touches: &mut Touches) -> bool {
-        let keys = self.overlay.remove(action);
+    pub(crate) fn remove_actions(&mut self, actions: &[ActionId], touches: &mut Touches) -> bool {
+        let keys: BTreeSet<EntityKey> = actions
+            .iter()
+            .flat_map(|action| self.overlay.remove(*action))
+            .collect();
         self.refresh(&keys, touches);
-        // What built on it may have nothing left to wait for.
+        // What built on them may have nothing left to wait for.
         let types: BTreeSet<&EntityType> = keys.iter().map(|key| &key.entity_type).collect();
         for entity_type in types {
             self.settle(entity_type, touches);

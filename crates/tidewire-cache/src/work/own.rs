@@ -18,8 +18,8 @@ pub(crate) enum OwnStep {
         action: ActionId,
         effects: Vec<Effect>,
     },
-    /// An action is refused or cancelled.
-    Remove(ActionId),
+    /// Actions are refused or cancelled.
+    Remove(Vec<ActionId>),
     /// An entity gets the server's name.
     Rename {
         temporary: EntityId,
@@ -39,7 +39,7 @@ impl OwnStep {
                 world.add_action(*place, *action, effects, touches);
                 true
             }
-            Self::Remove(action) => world.remove_action(*action, touches),
+            Self::Remove(actions) => world.remove_actions(actions, touches),
             Self::Rename { temporary, real } => world.rename(temporary, &real.id, touches),
         }
     }

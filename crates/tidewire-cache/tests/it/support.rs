@@ -408,7 +408,7 @@ impl Rig {
     /// Takes a pending action out.
     pub(crate) fn refuse(&mut self, number: u64) -> Option<Step> {
         self.cache
-            .remove_action(self.now, action(number))
+            .remove_actions(self.now, vec![action(number)])
             .map(Step::from)
     }
 

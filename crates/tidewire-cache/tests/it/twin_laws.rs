@@ -207,7 +207,7 @@ impl Play {
                 let _ = self
                     .rig
                     .cache
-                    .remove_action(self.rig.now, refused)
+                    .remove_actions(self.rig.now, vec![refused])
                     .map(drop);
                 self.events.push(Event::Refuse(refused));
             }

@@ -230,6 +230,7 @@ impl Engine {
         if let Some(txn) = outcome.txn {
             self.persistence.push(txn, None);
         }
+        self.remove_effects(&outcome.fates);
         for (id, fate) in outcome.fates {
             self.on_fate(id, fate);
         }
@@ -248,7 +249,6 @@ impl Engine {
             Fate::Accepted => {}
             Fate::Resumed => self.stage(id, Stage::Revived),
             Fate::Parked => {
-                self.remove_effects(id);
                 if let Some(ActionState::Parked(refusal)) =
                     self.queue.get(id).map(|action| &action.state)
                 {
@@ -258,22 +258,26 @@ impl Engine {
             }
             Fate::Uncertain => self.stage(id, Stage::Uncertain),
             Fate::Revived => {
-                self.remove_effects(id);
                 if let Some(effects) = self.queue.get(id).map(|action| action.effects.clone()) {
                     let publication = self.cache.add_action(self.now.tick, id, effects);
                     self.publish(publication);
                 }
                 self.stage(id, Stage::Revived);
             }
-            Fate::Gone => {
-                self.remove_effects(id);
-                self.stage(id, Stage::Gone);
-            }
+            Fate::Gone => self.stage(id, Stage::Gone),
         }
     }
 
-    fn remove_effects(&mut self, id: ActionId) {
-        if let Some(publication) = self.cache.remove_action(self.now.tick, id) {
+    /// What left its place in the line leaves the view, all of it at once: with a creation may go thousands of writes on
+    /// its entity.
+    fn remove_effects(&mut self, fates: &[(ActionId, Fate)]) {
+        let leaves = |fate| matches!(fate, Fate::Parked | Fate::Revived | Fate::Gone);
+        let leaving = fates.iter().filter(|(_, fate)| leaves(*fate));
+        let ids: Vec<ActionId> = leaving.map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return;
+        }
+        if let Some(publication) = self.cache.remove_actions(self.now.tick, ids) {
             self.publish(publication);
         }
     }

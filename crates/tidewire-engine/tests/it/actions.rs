@@ -232,6 +232,32 @@ fn law_14_a_refused_action_is_parked_and_the_view_is_worked_out_without_it() {
 }
 
 #[test]
+fn what_leaves_the_view_with_a_refused_creation_leaves_it_in_one_step() {
+    let (mut bench, _) = live();
+    let made = bench.submit(Write::Create {
+        entity_type: customers(),
+        record: customer("c2", 1),
+    });
+    for score in 2..60 {
+        bench.update("c2", score);
+    }
+    let revision = |bench: &Bench| bench.engine.reader().read(|snapshot| snapshot.revision());
+    let before = revision(&bench);
+    bench.tell(ServerMessage::Reject(Reject {
+        id: made.id,
+        seq: 1,
+        class: Class::Conflict,
+        code: "exists".into(),
+        message: String::new(),
+        retry_after_ms: None,
+        rows: Vec::new(),
+    }));
+    assert_eq!(bench.engine.queue().parked().count(), 59);
+    assert_eq!(bench.score("c2"), None);
+    assert_eq!(revision(&bench), before.next());
+}
+
+#[test]
 fn coverage_b14_a_refusal_does_not_wipe_out_what_others_changed_meanwhile() {
     let (mut bench, _) = live();
     let id = bench.update("c1", 7);
