@@ -291,8 +291,12 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     /// Changes fields of an entity. It is in the view when this returns, online or not.
     ///
+    /// The id field may be among them with the id the entity has, as in a patch made of a whole record; it
+    /// is left out then.
+    ///
     /// # Errors
-    /// The id cannot be used, the queue is full, or the client is closed.
+    /// The id cannot be used, the patch changes or unsets the id field, the queue is full, or the client is
+    /// closed.
     pub fn update(&self, id: &str, patch: Patch) -> Result<ActionHandle, CallError> {
         self.submit(Write::Update {
             key: self.key(id)?,
@@ -308,8 +312,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// with [`is_nothing`](ActionHandle::is_nothing).
     ///
     /// # Errors
-    /// The entity is not known here, does not fit `T`, was changed during each of many attempts, the queue
-    /// is full, or the client is closed.
+    /// The entity is not known here, does not fit `T`, was changed during each of many attempts, `change`
+    /// gave it another id, the queue is full, or the client is closed.
     pub fn edit(&self, id: &str, mut change: impl FnMut(&mut T)) -> Result<ActionHandle, CallError>
     where
         T: Clone,

@@ -158,7 +158,8 @@ impl Engine {
                 record,
             } => self.work_out_create(action, place, entity_type, &record),
             Write::Update { key, patch } => {
-                self.defined(&key.entity_type)?;
+                let id_field = &self.defined(&key.entity_type)?.naming.id_field;
+                let patch = without_id(patch, id_field, &key.id)?;
                 let payload = update_payload(&patch);
                 Ok(Worked {
                     name: "update",
@@ -266,6 +267,21 @@ fn nested(write: &Worked) -> Value {
         .field("payload", write.payload.to_value())
         .build()
         .to_value()
+}
+
+/// A patch may repeat the entity's id, as one made of a whole record does: that says nothing, and is
+/// left out.
+fn without_id(patch: Patch, id_field: &str, id: &EntityId) -> Result<Patch, CommandError> {
+    if !patch.touches(id_field) {
+        return Ok(patch);
+    }
+    match patch.set_record().entity_id(id_field) {
+        Ok(set) if set == *id => Ok(patch.without(id_field)),
+        Ok(_) | Err(_) => Err(CommandError::IdChanged {
+            field: id_field.to_owned(),
+            id: id.clone(),
+        }),
+    }
 }
 
 fn update_payload(patch: &Patch) -> Record {

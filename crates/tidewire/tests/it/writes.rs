@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidewire::{ActionError, CallError, Patch, Record};
+use tidewire::{ActionError, CallError, CommandError, Patch, Record, Value};
 
 use crate::pipe_server::{PipeServer, put};
 use crate::waiting::{Customer, customer, customers, ids, page_where, record, until};
@@ -292,4 +292,76 @@ async fn an_edit_that_writes_its_own_entity_is_an_error_and_no_endless_loop() {
         inside.update("c1", patch).expect("taken");
     });
     assert!(matches!(edit, Err(CallError::Contended(_))), "{edit:?}");
+}
+
+/// The call was refused, since it would change the id; the words say what to do.
+fn id_changed<T: std::fmt::Debug>(result: Result<T, CallError>) -> bool {
+    let Err(error @ CallError::Refused(CommandError::IdChanged { .. })) = result else {
+        return false;
+    };
+    assert_eq!(
+        error.to_string(),
+        "the field \"id\" is the id of the entity c1, which an update cannot change; \
+         leave the field out, or delete the entity and create another"
+    );
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_changes_the_id_is_refused_by_the_call() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 1)).expect("taken");
+    for patch in [
+        Patch::new().set("id", "c2").set("score", 7),
+        Patch::new().set("id", Value::Null),
+        Patch::new().set("id", ""),
+        Patch::new().unset("id"),
+        Patch::from_record(record("c2", 7)),
+    ] {
+        assert!(id_changed(customers.update("c1", patch.clone())));
+        assert!(id_changed(client.transaction(|transaction| {
+            transaction
+                .delete(&customers, "c9")?
+                .update(&customers, "c1", patch)?;
+            Ok(())
+        })));
+    }
+    assert!(id_changed(
+        customers.edit("c1", |customer| customer.id = Some("c2".into()))
+    ));
+    assert!(id_changed(
+        customers.edit("c1", |customer| customer.id = None)
+    ));
+    assert_eq!(client.actions().counts().waiting, 1, "the creation");
+    let reading = customers.read("c1").expect("a good id");
+    assert_eq!(reading.record, Some(record("c1", 1)));
+    assert!(customers.get("c2").expect("a good id").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_of_a_whole_record_may_name_the_id_the_entity_has() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 1)).expect("taken");
+    let edit = customers.update("c1", Patch::from_record(record("c1", 7)));
+    edit.expect("taken").accepted().await.expect("accepted");
+    assert_eq!(server.rows("customers"), [record("c1", 7)]);
+
+    let made = customers.create(&Customer {
+        id: None,
+        name: "new".into(),
+        score: 1,
+    });
+    let made = made.expect("taken");
+    let temporary = made.current_id();
+    made.accepted().await.expect("accepted");
+    let patch = Patch::new().set("id", temporary.as_str()).set("score", 2);
+    let edit = customers.update(temporary.as_str(), patch);
+    edit.expect("still its id")
+        .accepted()
+        .await
+        .expect("accepted");
 }
