@@ -115,7 +115,7 @@ impl Engine {
             collections: BTreeMap::new(),
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
-            subscriptions: Subscriptions::new(settings.linger),
+            subscriptions: Subscriptions::new(settings.linger, settings.session.backoff),
             assembly: Assembly::new(ASSEMBLY_MAX_ROWS),
             refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
             persistence: Persistence::default(),
@@ -207,6 +207,7 @@ impl Engine {
         self.now = now;
         let command = matches!(input, Input::Command(_));
         let reply = self.dispatch(input);
+        self.send_streams();
         self.release();
         // A caller does not pay for what came in from the network, nor for looking over everything
         // that is watched; the driver does.
@@ -386,7 +387,7 @@ impl Engine {
         self.timers.set(TimerReason::Handshake, deadlines.handshake);
         self.timers.set(TimerReason::Silence, deadlines.silence);
         self.timers.set(TimerReason::Probe, deadlines.probe);
-        let (linger, again) = self.subscriptions.deadlines();
+        let (linger, again) = self.subscriptions.deadlines(self.now.tick);
         self.timers.set(TimerReason::Linger, linger);
         self.timers.set(TimerReason::Resubscribe, again);
         self.timers

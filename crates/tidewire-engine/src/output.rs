@@ -139,7 +139,7 @@ pub enum Problem {
     },
     /// A stream has one gap after another, however it is begun.
     #[error(
-        "the server leaves out changes of {0}, however often it is asked; it is left alone for a while"
+        "the server leaves out changes of {0}, however often it is asked; it is asked less and less often"
     )]
     StreamBroken(EntityType),
     /// A request was refused, for good or for now.

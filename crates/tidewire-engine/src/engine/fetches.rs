@@ -49,7 +49,13 @@ impl Engine {
 
     fn may_ask(&self, wanted: &Wanted) -> bool {
         let entity_type = wanted.entity_type();
-        self.subscriptions.is_settled(entity_type)
+        let settled = match wanted {
+            Wanted::Snapshot { .. } => self.subscriptions.may_renew(self.now.tick, entity_type),
+            Wanted::Entities { .. } | Wanted::Page { .. } => {
+                self.subscriptions.is_settled(entity_type)
+            }
+        };
+        settled
             && self.may_fetch(entity_type)
             // Its point would lie before what came before it.
             && !self.hold.holds_back(entity_type)
@@ -103,7 +109,7 @@ impl Engine {
     /// A complete stream begins anew: subscribed again, this time without resume.
     fn ask_for_snapshot(&mut self, entity_type: &EntityType, ticket: FetchTicket) {
         self.snapshots.insert(entity_type.clone(), ticket);
-        self.on_gap(entity_type);
+        self.renew_stream(entity_type);
     }
 
     pub(super) fn on_data(&mut self, data: Data) {

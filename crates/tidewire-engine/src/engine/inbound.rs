@@ -89,9 +89,10 @@ impl Engine {
 
     /// The feed is attached from here on, even if what it says has to wait its turn.
     fn on_subscribed(&mut self, subscribed: Subscribed) {
+        let tick = self.now.tick;
         if self
             .subscriptions
-            .on_subscribed(&subscribed.entity_type, subscribed.id)
+            .on_subscribed(tick, &subscribed.entity_type, subscribed.id)
         {
             let start = Start {
                 offset: subscribed.offset,
