@@ -17,7 +17,7 @@ use tidewire_store::Row;
 
 use crate::ageing::Ageing;
 use crate::answers::Answers;
-use crate::assembly::Assembly;
+use crate::assembly::{Assembly, Weight};
 use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
 use crate::hold::Hold;
@@ -96,9 +96,6 @@ pub struct Engine {
     outputs: VecDeque<Output>,
 }
 
-/// Changes and rows that wait behind a commit that is not whole, at most.
-const ASSEMBLY_MAX_ROWS: usize = 250_000;
-
 impl Engine {
     /// An engine that begins with what was stored, switched off.
     ///
@@ -116,7 +113,10 @@ impl Engine {
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
             subscriptions: Subscriptions::new(settings.linger, settings.session.backoff),
-            assembly: Assembly::new(ASSEMBLY_MAX_ROWS),
+            assembly: Assembly::new(Weight {
+                rows: settings.unfinished_max_rows,
+                bytes: settings.unfinished_max_bytes,
+            }),
             refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
             persistence: Persistence::default(),
             batch: Batch::new(settings.batch_window, settings.batch_max_rows),

@@ -205,6 +205,35 @@ fn law_17_what_waits_behind_half_a_commit_is_bounded() {
 }
 
 #[test]
+fn law_17_what_waits_behind_half_a_commit_is_bounded_in_bytes_too() {
+    let bounded = Settings {
+        unfinished_max_bytes: 1_000_000,
+        ..settings()
+    };
+    let mut bench = Bench::with(bounded, tidewire_cache::Interest::Windowed);
+    bench.watch(Target::Stream(customers()));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    let long = "x".repeat(10_000);
+    let chunk = |n| {
+        let entity = row("c1", 1, 2).entity.with("name", long.as_str());
+        let version = row("c1", 1, 2).version;
+        ServerMessage::Events(Events {
+            chunk: Some((n, 1_000)),
+            ..events(1, 2, vec![Op::Created { entity, version }])
+        })
+    };
+    (0..95).for_each(|n| bench.tell(chunk(n)));
+    assert!(bench.disconnects.is_empty(), "{:?}", bench.problems);
+    (95..100).for_each(|n| bench.tell(chunk(n)));
+    assert!(broken(&bench, "a commit is not whole"));
+    // It goes on where it was.
+    bench.go_up();
+    let resume = bench.subscribe_sent().resume;
+    assert_eq!(resume.expect("it resumes").offset, offset(1));
+}
+
+#[test]
 fn law_17_plain_commits_behind_half_a_commit_are_bounded_too() {
     let mut bench = live();
     let info = CommitInfo {
