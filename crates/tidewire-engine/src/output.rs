@@ -176,6 +176,8 @@ pub enum Reply {
     Watching(WatchId),
     /// The write is in the view.
     Submitted(Submitted),
+    /// Every write of the submission changes nothing, so none was made: the entities they name.
+    Unchanged(Vec<EntityKey>),
     /// Refused; nothing changed.
     Refused(CommandError),
 }

@@ -68,7 +68,7 @@ impl Transaction {
     }
 
     /// Changes fields of an entity; see [`Collection::update`]. A patch that changes the id field is
-    /// refused when the transaction is submitted.
+    /// refused when the transaction is submitted; one that changes nothing is left out of it.
     ///
     /// # Errors
     /// The id cannot be used, or the collection is another client's.

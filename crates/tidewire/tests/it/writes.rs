@@ -365,3 +365,87 @@ async fn a_patch_of_a_whole_record_may_name_the_id_the_entity_has() {
         .await
         .expect("accepted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_nothing_is_no_action() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 7)).expect("taken");
+    for (id, patch) in [
+        ("c1", Patch::new()),
+        ("c1", Patch::new().set("id", "c1")),
+        ("nobody", Patch::new()),
+    ] {
+        let update = customers.update(id, patch.clone()).expect("nothing to do");
+        assert!(update.is_nothing());
+        assert_eq!(update.current_id().as_str(), id);
+        update
+            .visible()
+            .await
+            .expect("there is nothing to wait for");
+        let alone = client.transaction(|transaction| {
+            transaction.update(&customers, id, patch.clone())?;
+            Ok(())
+        });
+        assert!(alone.expect("nothing to do").is_nothing());
+    }
+    assert_eq!(client.actions().counts().waiting, 1, "the creation");
+    let both = client
+        .transaction(|transaction| {
+            transaction
+                .update(&customers, "nobody", Patch::new())?
+                .update(&customers, "c1", Patch::new().set("score", 8))?;
+            Ok(())
+        })
+        .expect("taken");
+    client.set_online(true);
+    both.accepted().await.expect("only c1 is asked about");
+    assert_eq!(server.rows("customers"), [record("c1", 8)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_without_fields_has_nothing_but_an_id() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    let made = customers.create_record(Record::new()).expect("taken");
+    assert!(!made.is_nothing());
+    made.accepted().await.expect("accepted");
+    let id = made.current_id();
+    let row = Record::new().with("id", id.as_str());
+    assert_eq!(server.rows("customers"), [row]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_does_not_have_can_be_deleted_and_not_updated() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    let delete = customers.delete("nobody").expect("taken");
+    delete.accepted().await.expect("it is gone");
+    let update = customers.update("nobody", Patch::new().set("score", 7));
+    let refused = update.expect("taken").accepted().await;
+    let Err(ActionError::Refused(refusal)) = refused else {
+        panic!("it was not refused: {refused:?}")
+    };
+    assert_eq!(refusal.code, "not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_without_a_connection_can_be_given_up_and_leaves_nothing() {
+    let server = PipeServer::start();
+    server.publish(vec![put("customers", &record("c1", 1))]);
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    let held = client.held();
+    let wait = Duration::from_secs(3_600);
+    let fetch = tokio::time::timeout(wait, customers.fetch("c1")).await;
+    assert!(fetch.is_err(), "it waits: {fetch:?}");
+    let many = tokio::time::timeout(wait, customers.fetch_many(&["c1", "c2"])).await;
+    assert!(many.is_err(), "it waits: {many:?}");
+    assert_eq!(client.held(), held);
+    client.set_online(true);
+    let fetch = customers.fetch("c1").await.expect("it comes");
+    assert_eq!(fetch.expect("it is there").score, 1);
+}
