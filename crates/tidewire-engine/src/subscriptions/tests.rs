@@ -163,7 +163,7 @@ fn what_may_not_be_sent_yet_waits_and_a_feed_is_given_back_first() {
     let mut bench = Bench::held();
     bench.gap();
     bench.streams.on_unwanted(bench.now, &orders());
-    bench.now = bench.now + Duration::from_secs(5);
+    bench.now += Duration::from_secs(5);
     assert_eq!(bench.streams.on_due(bench.now), []);
     bench.streams.on_wanted(bench.now, &orders());
     assert_eq!(bench.steps(), [unsubscribe(2), subscribe(3)]);
@@ -226,7 +226,7 @@ fn rule_14_a_stream_that_stood_for_a_while_is_asked_for_at_once_again() {
         bench.gap();
         next_feed(&mut bench);
     }
-    bench.now = bench.now + Duration::from_secs(10);
+    bench.now += Duration::from_secs(10);
     assert_eq!(bench.gap(), Gap::Again);
     let steps = bench.steps();
     assert!(

@@ -496,3 +496,35 @@ fn many_writes_made_offline_are_sent_no_faster_than_the_server_allows() {
     }
     assert_eq!(sent, 300);
 }
+
+/// How many requests go out within two minutes to a server that answers each at once, as of a point
+/// that is too old to be believed.
+#[test]
+fn law_17_answers_too_old_to_be_believed_are_not_asked_for_in_a_circle() {
+    let mut bench = Bench::windowed();
+    bench.watch(Target::Entity(key("c1")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 9, 9);
+    let end = bench.now.tick + Duration::from_secs(120);
+    let mut answered = 0;
+    while bench.now.tick < end && answered < 1_000 {
+        if bench.fetches_sent().len() > answered {
+            answered = bench.fetches_sent().len();
+            bench.tell(ServerMessage::Data(Data {
+                id: bench.fetch_sent().id,
+                as_of: Point::new(epoch(), offset(1)),
+                part: 0,
+                more: false,
+                rows: vec![row("c1", 1, 1)],
+                missing: Vec::new(),
+                total_count: None,
+                start_key: None,
+                end: true,
+            }));
+            bench.settle();
+        } else {
+            bench.run_for(Duration::from_millis(10));
+        }
+    }
+    assert!((2..60).contains(&answered), "{answered} requests");
+}
