@@ -90,8 +90,8 @@ impl Refetch {
         self.under_way.len() < self.max
     }
 
-    /// What of this may be asked for now: not what was refused for good, and nothing of a type that
-    /// waits after a failure.
+    /// What of this may be asked for now: not what was refused for good, nothing of a type that waits
+    /// after a failure, and not what waits after old answers.
     pub(crate) fn allowed(&self, now: Tick, wanted: Wanted) -> Option<Wanted> {
         let wait = self.waits.get(wanted.entity_type());
         let late = self.late.get(&wanted);
