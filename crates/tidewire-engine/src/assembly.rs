@@ -6,7 +6,8 @@
 //! live yet is not waited for, and owes its part: it is live only once that has come (protocol rule
 //! 5). This knows where each stream has been received up to, and nothing of what a commit contains.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{AddAssign, SubAssign};
 
 use tidewire_model::{EntityType, Offset};
 use tidewire_protocol::{ActionEcho, CommitInfo, Events, Op, ServerMessage};
@@ -83,35 +84,46 @@ struct Waiting {
     order: u64,
     info: Option<CommitInfo>,
     part: Part,
+    weight: Weight,
 }
 
 #[derive(Debug)]
 struct Chunks {
     commit: Waiting,
+    /// The commit's actions so far: every chunk may name all of them.
+    actions: BTreeSet<ActionEcho>,
     next: u64,
     count: u64,
+}
+
+/// How much something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// Changes and rows; a message counts as one more.
+    pub(crate) rows: usize,
+    /// Bytes of frames, as they came.
+    pub(crate) bytes: usize,
 }
 
 /// The streams held, and what waits for the rest of a commit.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     streams: BTreeMap<EntityType, Stream>,
-    messages: VecDeque<(u64, ServerMessage)>,
+    messages: VecDeque<(u64, Weight, ServerMessage)>,
     arrivals: u64,
-    max_waiting_rows: usize,
-    /// Changes and rows that wait, each message counting as one more.
-    waiting_rows: usize,
+    max_waiting: Weight,
+    waiting: Weight,
 }
 
 impl Assembly {
-    /// `max_waiting_rows` bounds what waits behind a commit that is not whole, itself included.
-    pub(crate) fn new(max_waiting_rows: usize) -> Self {
+    /// `max_waiting` bounds what waits behind a commit that is not whole, itself included.
+    pub(crate) fn new(max_waiting: Weight) -> Self {
         Self {
             streams: BTreeMap::new(),
             messages: VecDeque::new(),
             arrivals: 0,
-            max_waiting_rows,
-            waiting_rows: 0,
+            max_waiting,
+            waiting: Weight::default(),
         }
     }
 
@@ -133,15 +145,10 @@ impl Assembly {
     /// The feed of a stream is over; what is not whole of it is dropped.
     pub(crate) fn detach(&mut self, entity_type: &EntityType) {
         if let Some(stream) = self.streams.remove(entity_type) {
-            let waiting: usize = stream
-                .waiting
-                .iter()
-                .map(|commit| commit.part.ops.len())
-                .sum();
-            let chunked = stream
-                .chunks
-                .map_or(0, |chunks| chunks.commit.part.ops.len());
-            self.waiting_rows -= waiting + chunked;
+            let chunked = stream.chunks.map(|chunks| chunks.commit);
+            for commit in stream.waiting.iter().chain(&chunked) {
+                self.waiting -= commit.weight;
+            }
         }
     }
 
@@ -149,7 +156,7 @@ impl Assembly {
     pub(crate) fn clear(&mut self) {
         self.streams.clear();
         self.messages.clear();
-        self.waiting_rows = 0;
+        self.waiting = Weight::default();
     }
 
     /// How far a stream has come in.
@@ -157,11 +164,16 @@ impl Assembly {
         self.streams.get(entity_type).map(|stream| stream.received)
     }
 
-    /// Takes a message that is not events, in its place behind what came before it.
+    /// Takes a message that is not events, in its place behind what came before it. It came in a
+    /// frame of so many bytes.
     ///
     /// # Errors
     /// A part of a snapshot is missing, or what waits exceeds its bound.
-    pub(crate) fn push_message(&mut self, message: ServerMessage) -> Result<(), &'static str> {
+    pub(crate) fn push_message(
+        &mut self,
+        message: ServerMessage,
+        bytes: usize,
+    ) -> Result<(), &'static str> {
         match &message {
             ServerMessage::Snapshot(part) => {
                 let rows = part.rows.len();
@@ -175,9 +187,13 @@ impl Assembly {
         }
         .then_some(())
         .ok_or("a part of a snapshot is missing")?;
-        self.make_room(rows_of(&message))?;
+        let weight = Weight {
+            rows: rows_of(&message),
+            bytes,
+        };
+        self.make_room(weight)?;
         self.arrivals += 1;
-        self.messages.push_back((self.arrivals, message));
+        self.messages.push_back((self.arrivals, weight, message));
         Ok(())
     }
 
@@ -186,16 +202,18 @@ impl Assembly {
     }
 
     /// Something alone may be as large as its frames; what it keeps waiting is bounded.
-    fn make_room(&mut self, rows: usize) -> Result<(), &'static str> {
-        if self.waiting_rows > 0 && self.waiting_rows + rows > self.max_waiting_rows {
+    fn make_room(&mut self, weight: Weight) -> Result<(), &'static str> {
+        let mut waiting = self.waiting;
+        waiting += weight;
+        if self.waiting != Weight::default() && waiting.exceeds(self.max_waiting) {
             return Err("a commit is not whole, and more comes behind it than this client takes");
         }
-        self.waiting_rows += rows;
+        self.waiting = waiting;
         Ok(())
     }
 
-    /// Takes one frame of events.
-    pub(crate) fn push_events(&mut self, events: Events) -> Admitted {
+    /// Takes one frame of events, of so many bytes.
+    pub(crate) fn push_events(&mut self, events: Events, bytes: usize) -> Admitted {
         let Some(stream) = self.streams.get(&events.entity_type) else {
             return Admitted::Repeat;
         };
@@ -208,13 +226,17 @@ impl Assembly {
         if events.from < stream.received {
             return Admitted::Broken("a commit overlaps what was received");
         }
-        if let Err(fault) = self.make_room(events.ops.len()) {
+        let weight = Weight {
+            rows: events.ops.len(),
+            bytes,
+        };
+        if let Err(fault) = self.make_room(weight) {
             return Admitted::Broken(fault);
         }
         self.arrivals += 1;
         let order = self.arrivals;
         let stream = self.streams.get_mut(&events.entity_type);
-        match stream.map_or(Ok(()), |stream| stream.push(order, events)) {
+        match stream.map_or(Ok(()), |stream| stream.push(order, weight, events)) {
             Ok(()) => Admitted::Yes,
             Err(fault) => Admitted::Broken(fault),
         }
@@ -222,7 +244,7 @@ impl Assembly {
 
     /// Takes the next thing that is whole and has nothing before it.
     pub(crate) fn next(&mut self) -> Option<Ready> {
-        let message = self.messages.front().map(|(order, _)| *order);
+        let message = self.messages.front().map(|(order, ..)| *order);
         if let Some((order, leader)) = self.first_commit()
             && message.is_none_or(|message| order < message)
         {
@@ -233,8 +255,8 @@ impl Assembly {
         if message? > blocked.unwrap_or(u64::MAX) {
             return None;
         }
-        let (_, message) = self.messages.pop_front()?;
-        self.waiting_rows -= rows_of(&message);
+        let (_, weight, message) = self.messages.pop_front()?;
+        self.waiting -= weight;
         if let ServerMessage::SnapshotEnd(end) = &message
             && let Some(stream) = self.streams.get_mut(&end.entity_type)
         {
@@ -294,6 +316,7 @@ impl Assembly {
 
     fn take_commit(&mut self, leader: &EntityType) -> Option<Ready> {
         let first = self.streams.get_mut(leader)?.waiting.pop_front()?;
+        self.waiting -= first.weight;
         let (mut parts, mut owed) = (Vec::new(), Vec::new());
         for member in self.members(leader, first.info.as_ref()) {
             let Some(stream) = self.streams.get_mut(&member) else {
@@ -304,7 +327,10 @@ impl Assembly {
                 .front()
                 .is_some_and(|front| front.is_of(&first))
             {
-                parts.extend(stream.waiting.pop_front().map(|commit| commit.part));
+                if let Some(commit) = stream.waiting.pop_front() {
+                    self.waiting -= commit.weight;
+                    parts.push(commit.part);
+                }
             } else if let Some(info) = &first.info
                 && member != *leader
                 && !stream.has(info, &member)
@@ -315,7 +341,6 @@ impl Assembly {
             }
         }
         parts.insert(0, first.part);
-        self.waiting_rows -= parts.iter().map(|part| part.ops.len()).sum::<usize>();
         Some(Ready::Commit { parts, owed })
     }
 }
@@ -330,6 +355,26 @@ fn rows_of(message: &ServerMessage) -> usize {
         _ => 0,
     };
     rows + 1
+}
+
+impl Weight {
+    fn exceeds(self, max: Self) -> bool {
+        self.rows > max.rows || self.bytes > max.bytes
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+}
+
+impl SubAssign for Weight {
+    fn sub_assign(&mut self, other: Self) {
+        self.rows -= other.rows;
+        self.bytes -= other.bytes;
+    }
 }
 
 impl Building {
@@ -378,7 +423,7 @@ impl Stream {
         front.or_else(|| self.chunks.as_ref().map(|chunks| chunks.commit.order))
     }
 
-    fn push(&mut self, order: u64, events: Events) -> Result<(), &'static str> {
+    fn push(&mut self, order: u64, weight: Weight, events: Events) -> Result<(), &'static str> {
         let Events {
             entity_type,
             from,
@@ -399,6 +444,7 @@ impl Stream {
             order,
             info: commit,
             part,
+            weight,
         };
         let Some((index, count)) = chunk else {
             if self.chunks.is_some() {
@@ -409,11 +455,7 @@ impl Stream {
             return Ok(());
         };
         let chunks = match self.chunks.take() {
-            None if index == 0 && count > 0 => Chunks {
-                commit: arrived,
-                next: 1,
-                count,
-            },
+            None if index == 0 && count > 0 => Chunks::begin(arrived, count),
             None => return Err("the first chunk of a commit is missing"),
             Some(chunks) => chunks.join(arrived, index, count)?,
         };
@@ -421,28 +463,40 @@ impl Stream {
             self.chunks = Some(chunks);
         } else {
             self.received = to;
-            self.waiting.push_back(chunks.commit);
+            self.waiting.push_back(chunks.whole());
         }
         Ok(())
     }
 }
 
 impl Chunks {
+    fn begin(mut commit: Waiting, count: u64) -> Self {
+        Self {
+            actions: std::mem::take(&mut commit.part.actions)
+                .into_iter()
+                .collect(),
+            commit,
+            next: 1,
+            count,
+        }
+    }
+
     fn join(mut self, arrived: Waiting, index: u64, count: u64) -> Result<Self, &'static str> {
         if (index, count, arrived.part.to) != (self.next, self.count, self.commit.part.to) {
             return Err("a chunk of a commit is missing");
         }
         let part = &mut self.commit.part;
         part.ops.extend(arrived.part.ops);
-        for echo in arrived.part.actions {
-            // Every chunk may name the commit's actions.
-            if !part.actions.contains(&echo) {
-                part.actions.push(echo);
-            }
-        }
+        self.actions.extend(arrived.part.actions);
+        self.commit.weight += arrived.weight;
         self.commit.info = self.commit.info.take().or(arrived.info);
         self.next += 1;
         Ok(self)
+    }
+
+    fn whole(mut self) -> Waiting {
+        self.commit.part.actions = self.actions.into_iter().collect();
+        self.commit
     }
 }
 

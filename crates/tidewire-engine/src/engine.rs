@@ -17,7 +17,7 @@ use tidewire_store::Row;
 
 use crate::ageing::Ageing;
 use crate::answers::Answers;
-use crate::assembly::Assembly;
+use crate::assembly::{Assembly, Weight};
 use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
 use crate::hold::Hold;
@@ -96,9 +96,6 @@ pub struct Engine {
     outputs: VecDeque<Output>,
 }
 
-/// Changes and rows that wait behind a commit that is not whole, at most.
-const ASSEMBLY_MAX_ROWS: usize = 250_000;
-
 impl Engine {
     /// An engine that begins with what was stored, switched off.
     ///
@@ -115,8 +112,11 @@ impl Engine {
             collections: BTreeMap::new(),
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
-            subscriptions: Subscriptions::new(settings.linger),
-            assembly: Assembly::new(ASSEMBLY_MAX_ROWS),
+            subscriptions: Subscriptions::new(settings.linger, settings.session.backoff),
+            assembly: Assembly::new(Weight {
+                rows: settings.unfinished_max_rows,
+                bytes: settings.unfinished_max_bytes,
+            }),
             refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
             persistence: Persistence::default(),
             batch: Batch::new(settings.batch_window, settings.batch_max_rows),
@@ -207,6 +207,7 @@ impl Engine {
         self.now = now;
         let command = matches!(input, Input::Command(_));
         let reply = self.dispatch(input);
+        self.send_streams();
         self.release();
         // A caller does not pay for what came in from the network, nor for looking over everything
         // that is watched; the driver does.
@@ -386,7 +387,7 @@ impl Engine {
         self.timers.set(TimerReason::Handshake, deadlines.handshake);
         self.timers.set(TimerReason::Silence, deadlines.silence);
         self.timers.set(TimerReason::Probe, deadlines.probe);
-        let (linger, again) = self.subscriptions.deadlines();
+        let (linger, again) = self.subscriptions.deadlines(self.now.tick);
         self.timers.set(TimerReason::Linger, linger);
         self.timers.set(TimerReason::Resubscribe, again);
         self.timers

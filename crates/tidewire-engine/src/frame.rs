@@ -34,9 +34,14 @@ impl FrameReader {
     /// What a frame says, or what is wrong with it.
     #[must_use]
     pub fn read(&self, payload: Payload<'_>) -> Incoming {
+        let bytes = match payload {
+            Payload::Text(text) => text.len(),
+            Payload::Binary(bytes) => bytes.len(),
+        };
         let message = self.speaking.dialect().decode_server(payload);
         Incoming {
             generation: self.generation,
+            bytes,
             message,
         }
     }
@@ -46,5 +51,7 @@ impl FrameReader {
 #[derive(Clone, Debug)]
 pub struct Incoming {
     pub(crate) generation: Generation,
+    /// The length of the frame, as it came.
+    pub(crate) bytes: usize,
     pub(crate) message: Result<ServerMessage, DecodeError>,
 }

@@ -160,7 +160,7 @@ pub enum Write {
         /// Its fields.
         record: Record,
     },
-    /// Changed fields.
+    /// Changed fields; without any, nothing is written and nothing asked. The id field may stand among them only with the id the entity has.
     Update {
         /// The entity.
         key: EntityKey,

@@ -139,7 +139,7 @@ pub enum Problem {
     },
     /// A stream has one gap after another, however it is begun.
     #[error(
-        "the server leaves out changes of {0}, however often it is asked; it is left alone for a while"
+        "the server leaves out changes of {0}, however often it is asked; it is asked less and less often"
     )]
     StreamBroken(EntityType),
     /// A request was refused, for good or for now.
@@ -176,6 +176,8 @@ pub enum Reply {
     Watching(WatchId),
     /// The write is in the view.
     Submitted(Submitted),
+    /// Every write of the submission changes nothing, so none was made: the entities they name.
+    Unchanged(Vec<EntityKey>),
     /// Refused; nothing changed.
     Refused(CommandError),
 }
@@ -206,6 +208,17 @@ pub enum CommandError {
     /// The record's id field is not usable as an id.
     #[error("the entity's id field cannot be used: {0}")]
     BadId(String),
+    /// An update sets the entity's id to another one, or unsets it. Everything that is known and under
+    /// way of an entity hangs on its id, so it stays for as long as the entity lives.
+    #[error(
+        "the field {field:?} is the id of the entity {id}, which an update cannot change; leave the field out, or delete the entity and create another"
+    )]
+    IdChanged {
+        /// The field that holds the id.
+        field: String,
+        /// The entity.
+        id: EntityId,
+    },
     /// The dialect has no words for writes, and the application gave no way of its own.
     #[error(
         "nothing can be written in the basic dialect without an own backend; give the client one with execute(...)"

@@ -52,12 +52,23 @@ struct Wait {
     not_before: Tick,
 }
 
+/// Something whose answers were too old, one after the other.
+#[derive(Debug)]
+struct Late {
+    answers: u32,
+    not_before: Tick,
+}
+
+/// So many things with old answers are remembered.
+const LATE_MAX: usize = 64;
+
 /// The requests.
 #[derive(Debug)]
 pub(crate) struct Refetch {
     under_way: BTreeMap<RequestId, Request>,
     refused: Refused,
     waits: BTreeMap<EntityType, Wait>,
+    late: BTreeMap<Wanted, Late>,
     max: usize,
     wait: Duration,
 }
@@ -68,6 +79,7 @@ impl Refetch {
             under_way: BTreeMap::new(),
             refused: Refused::default(),
             waits: BTreeMap::new(),
+            late: BTreeMap::new(),
             max: max.max(1),
             wait,
         }
@@ -78,11 +90,14 @@ impl Refetch {
         self.under_way.len() < self.max
     }
 
-    /// What of this may be asked for now: not what was refused for good, and nothing of a type that
-    /// waits after a failure.
+    /// What of this may be asked for now: not what was refused for good, nothing of a type that waits
+    /// after a failure, and not what waits after old answers.
     pub(crate) fn allowed(&self, now: Tick, wanted: Wanted) -> Option<Wanted> {
         let wait = self.waits.get(wanted.entity_type());
-        if wait.is_some_and(|wait| wait.not_before > now) {
+        let late = self.late.get(&wanted);
+        if wait.is_some_and(|wait| wait.not_before > now)
+            || late.is_some_and(|late| late.not_before > now)
+        {
             return None;
         }
         self.refused.allowed(wanted)
@@ -91,6 +106,7 @@ impl Refetch {
     /// When the earliest wait after a failure ends.
     pub(crate) fn deadline(&self, now: Tick) -> Option<Tick> {
         let ends = self.waits.values().map(|wait| wait.not_before);
+        let ends = ends.chain(self.late.values().map(|late| late.not_before));
         ends.filter(|end| *end > now).min()
     }
 
@@ -169,6 +185,36 @@ impl Refetch {
         self.waits.remove(entity_type);
     }
 
+    /// An answer speaks for a point before what was received. If the same is wanted at once again, it is
+    /// asked for at once; after further such answers it waits, longer each time.
+    pub(crate) fn on_late(&mut self, now: Tick, wanted: &Wanted, jitter: Duration) {
+        if self.late.len() >= LATE_MAX {
+            self.late.pop_first();
+        }
+        let answers = self.late.get(wanted).map_or(0, |late| late.answers);
+        let wait = match answers.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(times) => {
+                let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
+                self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter
+            }
+        };
+        let late = Late {
+            answers: answers.saturating_add(1),
+            not_before: now + wait,
+        };
+        self.late.insert(wanted.clone(), late);
+    }
+
+    /// This is wanted now: old answers about anything else did no harm.
+    pub(crate) fn on_wants(&mut self, wants: &[Wanted]) {
+        let Self {
+            late, under_way, ..
+        } = self;
+        let asked = |wanted: &Wanted| under_way.values().any(|request| request.wanted == *wanted);
+        late.retain(|wanted, _| wants.contains(wanted) || asked(wanted));
+    }
+
     /// A request was refused for good.
     pub(crate) fn on_refused(&mut self, wanted: Wanted) -> Refusal {
         self.refused.add(wanted)
@@ -178,6 +224,7 @@ impl Refetch {
     pub(crate) fn on_down(&mut self) -> Vec<FetchTicket> {
         self.refused = Refused::default();
         self.waits.clear();
+        self.late.clear();
         std::mem::take(&mut self.under_way)
             .into_values()
             .map(|request| request.ticket)

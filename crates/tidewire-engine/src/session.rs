@@ -28,7 +28,7 @@ pub struct SessionSettings {
     pub idle_ping: Duration,
     /// How long the answer to a ping may take; silence beyond it ends the connection.
     pub pong_timeout: Duration,
-    /// Bounds of the wait between attempts.
+    /// Bounds of the wait between attempts, and between two requests for one stream.
     pub backoff: BackoffSettings,
 }
 

@@ -26,6 +26,11 @@ pub struct Settings {
     pub slice_rows: usize,
     /// Above this many rows waiting to be worked on, no frames are wanted.
     pub staged_max_rows: usize,
+    /// Changes and rows that wait for the rest of a commit, the commit itself included. With more, the
+    /// connection is made anew.
+    pub unfinished_max_rows: usize,
+    /// The same in bytes of frames, as they came; what they say takes a few times as much memory.
+    pub unfinished_max_bytes: usize,
     /// A stream nobody watches any more is kept this long.
     pub linger: Duration,
     /// Requests under way at once.
@@ -93,6 +98,8 @@ impl Default for Settings {
             batch_max_rows: 10_000,
             slice_rows: 32,
             staged_max_rows: 20_000,
+            unfinished_max_rows: 250_000,
+            unfinished_max_bytes: 32 * 1024 * 1024,
             linger: Duration::from_secs(5),
             max_fetches: 4,
             refetch_wait: Duration::from_millis(500),

@@ -1,25 +1,33 @@
 //! Which streams are held: one total table of states and events for each entity type.
 //!
-//! A stream is wanted while somebody watches something of its type, and a while longer. This holds
-//! no positions and applies nothing; it says what to send.
+//! A stream is wanted while somebody watches something of its type, and a while longer. However a
+//! server behaves, a stream is asked for again less and less often, until it has stood for a while.
+//! This holds no positions and applies nothing; it says what is to be sent, and whoever sends takes
+//! it when there is room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidewire_model::{EntityType, Tick};
 use tidewire_protocol::RequestId;
+
+use crate::backoff::{Backoff, BackoffSettings};
+use crate::random::Random;
 
 /// Where a stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not held, not asked for.
     Off,
+    /// To be asked for as soon as something may be sent.
+    Due,
     /// `SUBSCRIBE` is out; until its answer, events of the stream are ignored (protocol rule 9).
     Asking(RequestId),
     /// The feed is attached.
-    Held,
-    /// Refused or ended; asked for again at that time, or never on this connection.
-    Refused(Option<Tick>),
+    Held { since: Tick },
+    /// Refused, ended, or asked for too often; asked for again at that time, or never on this
+    /// connection.
+    Resting(Option<Tick>),
 }
 
 #[derive(Debug)]
@@ -27,8 +35,15 @@ struct Entry {
     wanted: bool,
     linger_until: Option<Tick>,
     state: State,
-    /// Gaps since something of the stream was last taken in.
+    /// Where it is to begin when it is asked for next.
+    from: From,
+    /// Something of it was taken in since the last gap.
+    progress: bool,
+    /// Gaps since it last stood for a while.
     gaps: u32,
+    /// It is not asked for again before that.
+    rest_until: Tick,
+    backoff: Backoff,
 }
 
 /// What is to be sent.
@@ -38,8 +53,6 @@ pub(crate) enum Step {
     Subscribe(EntityType, RequestId, From),
     /// `UNSUBSCRIBE`
     Unsubscribe(EntityType, RequestId),
-    /// Whatever the cache still holds as live of this stream is not live any more.
-    Detach(EntityType),
 }
 
 /// Where a stream that is asked for is to begin.
@@ -51,14 +64,19 @@ pub(crate) enum From {
     Anew,
 }
 
-/// What follows a gap.
-#[derive(Debug, PartialEq, Eq)]
+/// What a gap means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    /// The stream is asked for again, or no feed is attached.
-    Again(Vec<Step>),
-    /// Asking again does not help: it is left alone until then.
-    LeftAlone(Vec<Step>),
+    /// No feed is attached, so nothing can be missing.
+    None,
+    /// The feed is given back, and the stream is asked for again once it has rested.
+    Again,
+    /// The same, and it is one gap after another.
+    OnceMore,
 }
+
+/// So many gaps of a stream that never stood for a while are worth a report.
+const GAPS_TO_REPORT: u32 = 3;
 
 /// Whether a dialect answers `SUBSCRIBE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,15 +91,20 @@ pub(crate) enum Answers {
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
     entries: BTreeMap<EntityType, Entry>,
+    /// Feeds that nobody takes in any more, and of which the server was not told yet.
+    given_back: BTreeSet<EntityType>,
     linger: Duration,
+    backoff: BackoffSettings,
     answers: Option<Answers>,
 }
 
 impl Subscriptions {
-    pub(crate) fn new(linger: Duration) -> Self {
+    pub(crate) fn new(linger: Duration, backoff: BackoffSettings) -> Self {
         Self {
             entries: BTreeMap::new(),
+            given_back: BTreeSet::new(),
             linger,
+            backoff,
             answers: None,
         }
     }
@@ -90,7 +113,7 @@ impl Subscriptions {
     pub(crate) fn is_held(&self, entity_type: &EntityType) -> bool {
         self.entries
             .get(entity_type)
-            .is_some_and(|entry| entry.state == State::Held)
+            .is_some_and(|entry| entry.state.is_held())
     }
 
     /// Whether requests about this type may go out: its feed is attached, or none is going to be.
@@ -100,41 +123,32 @@ impl Subscriptions {
             return true;
         };
         match entry.state {
-            State::Held | State::Refused(None) => true,
+            State::Held { .. } | State::Resting(None) => true,
             State::Off => !entry.wanted,
-            State::Asking(_) | State::Refused(Some(_)) => false,
+            State::Due | State::Asking(_) | State::Resting(Some(_)) => false,
         }
     }
 
     pub(crate) fn held(&self) -> impl Iterator<Item = &EntityType> {
         self.entries
             .iter()
-            .filter(|(_, entry)| entry.state == State::Held)
+            .filter(|(_, entry)| entry.state.is_held())
             .map(|(name, _)| name)
     }
 
     /// Somebody watches something of this type.
-    pub(crate) fn on_wanted(
-        &mut self,
-        entity_type: &EntityType,
-        ids: &mut RequestIds,
-    ) -> Vec<Step> {
-        let up = self.answers;
-        let entry = self.entries.entry(entity_type.clone()).or_insert(Entry {
-            wanted: true,
-            linger_until: None,
-            state: State::Off,
-            gaps: 0,
-        });
+    pub(crate) fn on_wanted(&mut self, now: Tick, entity_type: &EntityType) {
+        let backoff = self.backoff;
+        let entry = self
+            .entries
+            .entry(entity_type.clone())
+            .or_insert_with(|| Entry::new(now, backoff));
         entry.wanted = true;
         entry.linger_until = None;
-        match (entry.state, up) {
-            (State::Off, Some(answers)) => {
-                vec![entry.ask(entity_type, answers, From::Applied, ids)]
-            }
-            (State::Off, None) | (State::Asking(_) | State::Held | State::Refused(_), _) => {
-                Vec::new()
-            }
+        match (entry.state, self.answers) {
+            (State::Off, Some(_)) => entry.state = State::Due,
+            (State::Off, None)
+            | (State::Due | State::Asking(_) | State::Held { .. } | State::Resting(_), _) => {}
         }
     }
 
@@ -147,152 +161,200 @@ impl Subscriptions {
     }
 
     /// Messages flow.
-    pub(crate) fn on_up(&mut self, answers: Answers, ids: &mut RequestIds) -> Vec<Step> {
+    pub(crate) fn on_up(&mut self, answers: Answers) {
         self.answers = Some(answers);
-        let mut steps = Vec::new();
-        for (entity_type, entry) in &mut self.entries {
-            // What only lingers is not asked for again.
-            if entry.wanted {
-                entry.gaps = 0;
-                steps.push(entry.ask(entity_type, answers, From::Applied, ids));
-            }
+        // What only lingers is not asked for again.
+        for entry in self.entries.values_mut().filter(|entry| entry.wanted) {
+            entry.state = State::Due;
+            entry.from = From::Applied;
         }
-        steps
     }
 
-    /// Messages flow no more.
-    pub(crate) fn on_down(&mut self) -> Vec<Step> {
+    /// Messages flow no more; tells which feeds are lost by that.
+    pub(crate) fn on_down(&mut self) -> Vec<EntityType> {
         self.answers = None;
-        let mut steps = Vec::new();
-        for (entity_type, entry) in &mut self.entries {
-            match entry.state {
-                State::Held => steps.push(Step::Detach(entity_type.clone())),
-                State::Off | State::Asking(_) | State::Refused(_) => {}
-            }
+        self.given_back.clear();
+        let lost = self.held().cloned().collect();
+        for entry in self.entries.values_mut() {
             entry.state = State::Off;
         }
-        steps
+        lost
+    }
+
+    /// What is to be sent next, if anything is: a feed is given back before it is asked for again.
+    pub(crate) fn next_step(&mut self, now: Tick, ids: &mut RequestIds) -> Option<Step> {
+        let answers = self.answers?;
+        if let Some(entity_type) = self.given_back.pop_first() {
+            return Some(Step::Unsubscribe(entity_type, ids.next()));
+        }
+        let mut entries = self.entries.iter_mut();
+        let (entity_type, entry) = entries.find(|(_, entry)| entry.state == State::Due)?;
+        let id = ids.next();
+        entry.state = match answers {
+            Answers::Yes => State::Asking(id),
+            Answers::No => State::Held { since: now },
+        };
+        Some(Step::Subscribe(entity_type.clone(), id, entry.from))
     }
 
     /// `SUBSCRIBED`; tells whether it answers the request under way.
-    pub(crate) fn on_subscribed(&mut self, entity_type: &EntityType, id: RequestId) -> bool {
+    pub(crate) fn on_subscribed(
+        &mut self,
+        now: Tick,
+        entity_type: &EntityType,
+        id: RequestId,
+    ) -> bool {
         let Some(entry) = self.entries.get_mut(entity_type) else {
             return false;
         };
         match entry.state {
             State::Asking(asked) if asked == id => {
-                entry.state = State::Held;
+                entry.state = State::Held { since: now };
                 true
             }
-            State::Off | State::Asking(_) | State::Held | State::Refused(_) => false,
+            State::Off | State::Due | State::Asking(_) | State::Held { .. } | State::Resting(_) => {
+                false
+            }
         }
     }
 
-    /// `SUBSCRIBE_ERROR`; tells the stream, if it answers a request under way.
+    /// `SUBSCRIBE_ERROR`; tells the stream, if it answers a request under way. It is asked for again
+    /// then, or later if it was asked for often.
     pub(crate) fn on_refused(
         &mut self,
+        now: Tick,
         id: RequestId,
         again_at: Option<Tick>,
+        random: &mut Random,
     ) -> Option<EntityType> {
         let (entity_type, entry) = self
             .entries
             .iter_mut()
             .find(|(_, entry)| entry.state == State::Asking(id))?;
-        entry.state = State::Refused(again_at);
+        entry.rest(now, again_at, random);
         Some(entity_type.clone())
     }
 
-    /// The server ended the stream.
+    /// The server ended the stream; tells whether a feed was lost by that. It is asked for again
+    /// then, or later if it was asked for often.
     pub(crate) fn on_ended(
         &mut self,
+        now: Tick,
         entity_type: &EntityType,
         again_at: Option<Tick>,
-    ) -> Vec<Step> {
+        random: &mut Random,
+    ) -> bool {
         let Some(entry) = self.entries.get_mut(entity_type) else {
-            return Vec::new();
+            return false;
         };
         match entry.state {
-            State::Held => {
-                entry.state = State::Refused(again_at);
-                vec![Step::Detach(entity_type.clone())]
+            State::Held { .. } => {
+                entry.from = From::Applied;
+                entry.rest(now, again_at, random);
+                true
             }
             // The end of an older feed; the one asked for is still to come.
-            State::Off | State::Asking(_) | State::Refused(_) => Vec::new(),
+            State::Off | State::Due | State::Asking(_) | State::Resting(_) => false,
         }
     }
 
-    /// Something of the stream is missing: it is asked for again where it was left, then anew, and
-    /// if nothing of it comes in even so, it is left alone for a while (protocol rules 4 and 14).
+    /// Something of the stream is missing: it is asked for again where it was left, and anew if
+    /// nothing of it came in by that (protocol rule 4). The first time at once, then after a wait
+    /// that grows until the stream has stood for a while (protocol rule 14).
     pub(crate) fn on_gap(
         &mut self,
+        now: Tick,
         entity_type: &EntityType,
-        again_at: Tick,
-        ids: &mut RequestIds,
+        random: &mut Random,
     ) -> Gap {
-        let (Some(answers), Some(entry)) = (self.answers, self.entries.get_mut(entity_type)) else {
-            return Gap::Again(Vec::new());
+        let Some(entry) = self.give_back(entity_type) else {
+            return Gap::None;
         };
-        match entry.state {
-            State::Held => {}
-            State::Off | State::Asking(_) | State::Refused(_) => return Gap::Again(Vec::new()),
-        }
-        let mut steps = vec![
-            Step::Detach(entity_type.clone()),
-            Step::Unsubscribe(entity_type.clone(), ids.next()),
-        ];
+        entry.rest(now, Some(now), random);
         entry.gaps = entry.gaps.saturating_add(1);
-        let from = match entry.gaps {
-            1 => From::Applied,
-            2 => From::Anew,
-            _ => {
-                entry.state = State::Refused(Some(again_at));
-                return Gap::LeftAlone(steps);
-            }
+        entry.from = if entry.gaps == 1 || entry.progress {
+            From::Applied
+        } else {
+            From::Anew
         };
-        steps.push(entry.ask(entity_type, answers, from, ids));
-        Gap::Again(steps)
+        entry.progress = false;
+        if entry.gaps >= GAPS_TO_REPORT {
+            Gap::OnceMore
+        } else {
+            Gap::Again
+        }
+    }
+
+    /// Whether a stream may be asked for anew because what is held of it was marked stale.
+    pub(crate) fn may_renew(&self, now: Tick, entity_type: &EntityType) -> bool {
+        self.entries
+            .get(entity_type)
+            .and_then(|entry| entry.renewable_at(self.backoff))
+            .is_some_and(|at| at <= now)
+    }
+
+    /// A stream is asked for anew because what is held of it was marked stale; tells whether a feed
+    /// was given back for that.
+    pub(crate) fn on_renewed(
+        &mut self,
+        now: Tick,
+        entity_type: &EntityType,
+        random: &mut Random,
+    ) -> bool {
+        let entry = self.give_back(entity_type);
+        entry
+            .map(|entry| entry.rest(now, Some(now), random))
+            .is_some()
+    }
+
+    /// The feed of a stream is not taken in any more, if there is one.
+    fn give_back(&mut self, entity_type: &EntityType) -> Option<&mut Entry> {
+        self.answers?;
+        let entry = self.entries.get_mut(entity_type)?;
+        if !entry.state.is_held() {
+            return None;
+        }
+        self.given_back.insert(entity_type.clone());
+        Some(entry)
     }
 
     /// Something of the stream was taken in.
     pub(crate) fn on_progress(&mut self, entity_type: &EntityType) {
         if let Some(entry) = self.entries.get_mut(entity_type) {
-            entry.gaps = 0;
+            entry.progress = true;
         }
     }
 
-    /// A deadline has passed.
-    pub(crate) fn on_due(&mut self, now: Tick, ids: &mut RequestIds) -> Vec<Step> {
-        let mut steps = Vec::new();
+    /// A deadline has passed; tells which feeds were given back by that.
+    pub(crate) fn on_due(&mut self, now: Tick) -> Vec<EntityType> {
         let mut over = Vec::new();
         for (entity_type, entry) in &mut self.entries {
             if !entry.wanted && entry.linger_until.is_some_and(|until| until <= now) {
                 over.push(entity_type.clone());
-                continue;
-            }
-            if let (State::Refused(Some(at)), Some(answers)) = (entry.state, self.answers)
+            } else if let State::Resting(Some(at)) = entry.state
                 && at <= now
                 && entry.wanted
+                && self.answers.is_some()
             {
-                steps.push(entry.ask(entity_type, answers, From::Applied, ids));
+                entry.state = State::Due;
             }
         }
-        for entity_type in over {
-            if let Some(entry) = self.entries.remove(&entity_type) {
-                match entry.state {
-                    State::Held => {
-                        steps.push(Step::Detach(entity_type.clone()));
-                        steps.push(Step::Unsubscribe(entity_type, ids.next()));
-                    }
-                    State::Asking(_) => steps.push(Step::Unsubscribe(entity_type, ids.next())),
-                    State::Off | State::Refused(_) => {}
+        over.retain(|entity_type| {
+            let state = self.entries.remove(entity_type).map(|entry| entry.state);
+            match state {
+                Some(State::Held { .. }) => self.given_back.insert(entity_type.clone()),
+                Some(State::Asking(_)) => {
+                    self.given_back.insert(entity_type.clone());
+                    false
                 }
+                Some(State::Off | State::Due | State::Resting(_)) | None => false,
             }
-        }
-        steps
+        });
+        over
     }
 
-    /// When a stream nobody wants is given back, and when a refused one is asked for again.
-    pub(crate) fn deadlines(&self) -> (Option<Tick>, Option<Tick>) {
+    /// When a stream nobody wants is given back, and when one that rests may be asked for again.
+    pub(crate) fn deadlines(&self, now: Tick) -> (Option<Tick>, Option<Tick>) {
         let linger = self
             .entries
             .values()
@@ -303,8 +365,9 @@ impl Subscriptions {
                 .values()
                 .filter(|entry| entry.wanted)
                 .filter_map(|entry| match entry.state {
-                    State::Refused(at) => at,
-                    State::Off | State::Asking(_) | State::Held => None,
+                    State::Resting(at) => at,
+                    State::Held { .. } => entry.renewable_at(self.backoff).filter(|at| *at > now),
+                    State::Off | State::Due | State::Asking(_) => None,
                 })
                 .min()
         });
@@ -317,20 +380,52 @@ impl Subscriptions {
     }
 }
 
+impl State {
+    fn is_held(self) -> bool {
+        match self {
+            Self::Held { .. } => true,
+            Self::Off | Self::Due | Self::Asking(_) | Self::Resting(_) => false,
+        }
+    }
+}
+
 impl Entry {
-    fn ask(
-        &mut self,
-        entity_type: &EntityType,
-        answers: Answers,
-        from: From,
-        ids: &mut RequestIds,
-    ) -> Step {
-        let id = ids.next();
-        self.state = match answers {
-            Answers::Yes => State::Asking(id),
-            Answers::No => State::Held,
+    fn new(now: Tick, backoff: BackoffSettings) -> Self {
+        Self {
+            wanted: true,
+            linger_until: None,
+            state: State::Off,
+            from: From::Applied,
+            progress: false,
+            gaps: 0,
+            rest_until: now,
+            backoff: Backoff::new(backoff),
+        }
+    }
+
+    /// From when on it may be asked for anew, while it is held: it has rested, or stood well.
+    fn renewable_at(&self, settings: BackoffSettings) -> Option<Tick> {
+        match self.state {
+            State::Held { since } => Some(self.rest_until.min(since + settings.healthy_after)),
+            State::Off | State::Due | State::Asking(_) | State::Resting(_) => None,
+        }
+    }
+
+    /// It is asked for again at that time, if ever, or once it has rested. The rest after that is
+    /// longer, unless it stood well.
+    fn rest(&mut self, now: Tick, again_at: Option<Tick>, random: &mut Random) {
+        if let State::Held { since } = self.state
+            && self.backoff.on_ended(now, since)
+        {
+            self.rest_until = now;
+            self.gaps = 0;
+        }
+        let at = again_at.map(|at| at.max(self.rest_until));
+        self.rest_until = at.unwrap_or(now) + self.backoff.next_wait(random);
+        self.state = match at {
+            Some(at) if at <= now => State::Due,
+            later => State::Resting(later),
         };
-        Step::Subscribe(entity_type.clone(), id, from)
     }
 }
 

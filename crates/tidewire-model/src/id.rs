@@ -29,21 +29,23 @@ pub const TEMPORARY_PREFIX: &str = "tmp_";
 #[non_exhaustive]
 pub enum NameError {
     /// The name has no characters.
-    #[error("the name is empty")]
-    Empty,
+    #[error("the {0} is empty")]
+    Empty(NameKind),
     /// The name is longer than its kind allows.
-    #[error("the name has {bytes} bytes, more than {max_bytes}")]
+    #[error("the {kind} has {bytes} bytes, more than {max_bytes}")]
     TooLong {
+        /// What it names.
+        kind: NameKind,
         /// How many bytes were given.
         bytes: usize,
         /// How many its kind allows.
         max_bytes: usize,
     },
     /// The name contains a control character.
-    #[error("the name contains a control character")]
-    Control,
+    #[error("the {0} contains a control character")]
+    Control(NameKind),
     /// An entity type contains a mark that separates the parts of a cache key.
-    #[error("the name contains \"{mark}\", which separates the parts of a cache key")]
+    #[error("the entity type contains \"{mark}\", which separates the parts of a cache key")]
     Reserved {
         /// The mark that was found.
         mark: &'static str,
@@ -51,6 +53,30 @@ pub enum NameError {
     /// An action id is not a hyphenated UUID.
     #[error("an action id must be a hyphenated UUID")]
     NotUuid,
+}
+
+/// What a name that was refused was to be the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// An [`EntityType`].
+    EntityType,
+    /// An [`EntityId`].
+    EntityId,
+    /// An [`Epoch`].
+    Epoch,
+    /// A [`Lane`](crate::Lane).
+    Lane,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EntityType => "entity type",
+            Self::EntityId => "entity id",
+            Self::Epoch => "epoch",
+            Self::Lane => "name of the lane",
+        })
+    }
 }
 
 /// The name of a stream of entities, such as `customers`.
@@ -65,7 +91,7 @@ impl EntityType {
     /// # Errors
     /// [`NameError`] when the text breaks one of the rules above.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        check_name(text, MAX_NAME_BYTES)?;
+        check_name(text, NameKind::EntityType, MAX_NAME_BYTES)?;
         for mark in [LIST_MARK, DETAIL_MARK] {
             if text.contains(mark) {
                 return Err(NameError::Reserved { mark });
@@ -124,7 +150,7 @@ impl EntityId {
     /// # Errors
     /// [`NameError`] when the text is empty, too long, or contains a control character.
     pub fn text(text: &str) -> Result<Self, NameError> {
-        check_name(text, MAX_NAME_BYTES)?;
+        check_name(text, NameKind::EntityId, MAX_NAME_BYTES)?;
         Ok(Self {
             text: text.into(),
             integer: false,
@@ -367,7 +393,7 @@ impl Epoch {
     /// # Errors
     /// [`NameError`] when the text is empty, too long, or contains a control character.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        check_name(text, MAX_NAME_BYTES)?;
+        check_name(text, NameKind::Epoch, MAX_NAME_BYTES)?;
         Ok(Self(text.into()))
     }
 
@@ -385,18 +411,19 @@ impl fmt::Display for Epoch {
 
 text_serde!(Epoch, "an epoch", Epoch::new);
 
-pub(crate) fn check_name(text: &str, max_bytes: usize) -> Result<(), NameError> {
+pub(crate) fn check_name(text: &str, kind: NameKind, max_bytes: usize) -> Result<(), NameError> {
     if text.is_empty() {
-        return Err(NameError::Empty);
+        return Err(NameError::Empty(kind));
     }
     if text.len() > max_bytes {
         return Err(NameError::TooLong {
+            kind,
             bytes: text.len(),
             max_bytes,
         });
     }
     if text.chars().any(char::is_control) {
-        return Err(NameError::Control);
+        return Err(NameError::Control(kind));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ impl Lane {
     /// # Errors
     /// The name is empty, longer than [`Self::MAX_BYTES`], or has control characters.
     pub fn new(name: &str) -> Result<Self, NameError> {
-        crate::id::check_name(name, Self::MAX_BYTES)?;
+        crate::id::check_name(name, crate::id::NameKind::Lane, Self::MAX_BYTES)?;
         Ok(Self(name.into()))
     }
 

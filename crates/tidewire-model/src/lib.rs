@@ -24,7 +24,8 @@ pub use change_set::{ChangeSet, Notice, Revision};
 pub use diff::{ListDiff, ListStep};
 pub use effect::{Effect, EffectBody, EffectFields};
 pub use id::{
-    ActionId, EntityId, EntityKey, EntityType, Epoch, MAX_NAME_BYTES, NameError, TEMPORARY_PREFIX,
+    ActionId, EntityId, EntityKey, EntityType, Epoch, MAX_NAME_BYTES, NameError, NameKind,
+    TEMPORARY_PREFIX,
 };
 pub use lane::Lane;
 pub use number_text::FIELD as RESERVED_FIELD;

@@ -64,6 +64,13 @@ impl Patch {
             .set_all(names.into_iter().map(|name| (name, None)));
     }
 
+    /// This patch, neither setting nor unsetting one field.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.fields.remove_all([name]);
+        self
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()

@@ -19,6 +19,9 @@ use crate::value::{ObjectRef, Value, ValueRef, ValueSeed};
 
 /// The fields of one entity, in the order in which they were given.
 ///
+/// A number is any 64 bit integer, signed or not, or a finite float. An integer beyond 64 bits becomes the nearest float
+/// when it is read, and loses its last digits; what must be kept exactly, such as a large id or an amount, goes as text.
+///
 /// Cloning is cheap. Equality is by content and strict: `1` and `1.0` differ, the order of the fields does not
 /// matter.
 #[derive(Clone, Default)]

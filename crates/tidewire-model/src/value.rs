@@ -18,6 +18,8 @@ pub const MAX_DEPTH: usize = 32;
 
 /// An owned value.
 ///
+/// Integers are kept exactly from `i64::MIN` to `u64::MAX`. One beyond that is read as the nearest [`Value::Float`].
+///
 /// Equality is strict: `1` and `1.0` differ, while the order of an object's fields does not matter. `Ord` is
 /// [`order::compare`] with numbers of different kinds told apart, so that it agrees with equality.
 #[derive(Debug, Clone, Default)]

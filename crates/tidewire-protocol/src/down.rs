@@ -238,7 +238,7 @@ pub struct CommitInfo {
 }
 
 /// An action that a commit contains.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ActionEcho {
     /// The action.
     pub id: ActionId,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::client::Handles;
 use crate::error::{ActionError, CallError};
-use crate::shared::End;
+use crate::shared::{End, Taken};
 
 /// The id of what is no action; none is made with it.
 const NOTHING: [u8; 16] = [0; 16];
@@ -114,9 +114,9 @@ impl ActionHandle {
         handles: &Arc<Handles>,
         submission: Submission,
     ) -> Result<Self, CallError> {
-        let submitted = handles.shared.submit(submission, None)?;
-        let (submitted, cell) = submitted.ok_or(CommandError::Empty)?;
-        Ok(Self::new(handles, submitted, cell))
+        let taken = handles.shared.submit(submission, None)?;
+        let taken = taken.ok_or(CommandError::Empty)?;
+        Ok(Self::of(handles, taken))
     }
 
     /// Submits a write made from what an entity was; `None`, with nothing done, where it is not that
@@ -127,12 +127,19 @@ impl ActionHandle {
         key: &EntityKey,
         record: &Record,
     ) -> Result<Option<Self>, CallError> {
-        let submitted = handles.shared.submit(submission, Some((key, record)))?;
-        Ok(submitted.map(|(submitted, cell)| Self::new(handles, submitted, cell)))
+        let taken = handles.shared.submit(submission, Some((key, record)))?;
+        Ok(taken.map(|taken| Self::of(handles, taken)))
+    }
+
+    fn of(handles: &Arc<Handles>, taken: Taken) -> Self {
+        match taken {
+            Taken::Action(submitted, cell) => Self::new(handles, submitted, cell),
+            Taken::Nothing(keys) => Self::nothing(handles, keys),
+        }
     }
 
     /// A write that changes nothing: there is nothing to send, so everything is reached.
-    pub(crate) fn nothing(handles: &Arc<Handles>, key: EntityKey) -> Self {
+    fn nothing(handles: &Arc<Handles>, keys: Vec<EntityKey>) -> Self {
         let cell = ActionCell(watch::Sender::new(Progress {
             durable: Some(Ok(())),
             accepted: true,
@@ -141,7 +148,7 @@ impl ActionHandle {
         }));
         let submitted = Submitted {
             id: ActionId::from_bytes(NOTHING),
-            keys: vec![key],
+            keys,
         };
         Self::new(handles, submitted, Arc::new(cell))
     }
@@ -158,7 +165,7 @@ impl ActionHandle {
     }
 
     /// Whether there was nothing to write, as after an [`edit`](crate::Collection::edit) that changed
-    /// nothing. Such a handle stands for no action: it is accepted and visible, and durable if the
+    /// nothing, or an [`update`](crate::Collection::update) with an empty patch. Such a handle stands for no action: it is accepted and visible, and durable if the
     /// client has a durable store. Its [`id`](Self::id) is all zeros.
     #[must_use]
     pub fn is_nothing(&self) -> bool {

@@ -87,6 +87,8 @@ impl Client {
     }
 
     /// Several writes, of one collection or of several, as one action: all of them are done, or none.
+    /// Where every one of them changes nothing, there is no action
+    /// ([`is_nothing`](ActionHandle::is_nothing)).
     ///
     /// # Errors
     /// A write was refused, there was none, the queue is full, or the client is closed.

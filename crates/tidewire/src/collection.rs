@@ -207,6 +207,10 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     /// The entity, asked for if it is not known well enough; `None` where it is absent.
     ///
+    /// While there is no connection this waits, without an end. To wait for a time only, put it into
+    /// `tokio::time::timeout`: dropping the future gives back what it asked for and changes nothing else. To
+    /// wait not at all, use [`get`](Self::get).
+    ///
     /// # Errors
     /// The id cannot be used, the entity does not fit `T`, or nothing can be loaded.
     pub async fn fetch(&self, id: &str) -> Result<Option<Arc<T>>, LoadError> {
@@ -214,7 +218,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         Ok(reading.value.transpose().map_err(CallError::from)?)
     }
 
-    /// Several entities, asked for together.
+    /// Several entities, asked for together. Waits as [`fetch`](Self::fetch) does.
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch), for the first that fails.
@@ -270,7 +274,12 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         Ok(())
     }
 
-    /// Creates an entity. Without its id field, or with null there, the server names it.
+    /// Creates an entity. Without its id field, or with null there, the server names it, and until then it
+    /// has a temporary id, of text. A type for such entities therefore has `id: Option<String>`, with
+    /// `#[serde(skip_serializing_if = "Option::is_none")]` if it likes; a `String` cannot be left out when
+    /// creating, an integer cannot hold the temporary id.
+    ///
+    /// A value without any field creates an entity that has nothing but its id.
     ///
     /// # Errors
     /// The value is no object, its id cannot be used, the queue is full, or the client is closed.
@@ -278,7 +287,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         self.create_record(Record::from_serialize(value)?)
     }
 
-    /// Creates an entity from its fields.
+    /// Creates an entity from its fields, as [`create`](Self::create) does.
     ///
     /// # Errors
     /// The id cannot be used, the queue is full, or the client is closed.
@@ -291,8 +300,16 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     /// Changes fields of an entity. It is in the view when this returns, online or not.
     ///
+    /// The entity need not be known here. Where the server does not have it either, the action is refused
+    /// with `not_found`, and parked.
+    ///
+    /// The id field may be among them with the id the entity has, as in a patch made of a whole record; it
+    /// is left out then. A patch without any other field writes nothing and asks the server nothing, and the
+    /// handle says so with [`is_nothing`](ActionHandle::is_nothing).
+    ///
     /// # Errors
-    /// The id cannot be used, the queue is full, or the client is closed.
+    /// The id cannot be used, the patch changes or unsets the id field, the queue is full, or the client is
+    /// closed.
     pub fn update(&self, id: &str, patch: Patch) -> Result<ActionHandle, CallError> {
         self.submit(Write::Update {
             key: self.key(id)?,
@@ -308,8 +325,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// with [`is_nothing`](ActionHandle::is_nothing).
     ///
     /// # Errors
-    /// The entity is not known here, does not fit `T`, was changed during each of many attempts, the queue
-    /// is full, or the client is closed.
+    /// The entity is not known here, does not fit `T`, was changed during each of many attempts, `change`
+    /// gave it another id, the queue is full, or the client is closed.
     pub fn edit(&self, id: &str, mut change: impl FnMut(&mut T)) -> Result<ActionHandle, CallError>
     where
         T: Clone,
@@ -324,9 +341,6 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             let mut edited = T::clone(&value);
             change(&mut edited);
             let patch = Record::from_serialize(&*value)?.diff(&Record::from_serialize(&edited)?);
-            if patch.is_empty() {
-                return Ok(ActionHandle::nothing(handles, key));
-            }
             let write = Write::Update {
                 key: key.clone(),
                 patch,
@@ -339,7 +353,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         Err(CallError::Contended(id.to_owned()))
     }
 
-    /// Removes an entity.
+    /// Removes an entity. That it is gone is all that counts: where the server does not have it, the action
+    /// is accepted too.
     ///
     /// # Errors
     /// The id cannot be used, the queue is full, or the client is closed.

@@ -104,7 +104,8 @@ impl<T: DeserializeOwned> EntityHandle<T> {
         self.inner.cell.on_change(Arc::new(listener))
     }
 
-    /// Waits until it is known and up to date.
+    /// Waits until it is known and up to date; without a connection that is without an end. The future may be
+    /// dropped at any time, as by `tokio::time::timeout`.
     ///
     /// # Errors
     /// The server refused it for good, the connection is stopped, or the client was closed.

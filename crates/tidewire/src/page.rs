@@ -68,7 +68,8 @@ impl<T> Page<T> {
         &self.rows
     }
 
-    /// The values of the rows that fit `T`, in order.
+    /// The values of the rows that fit `T`, in order. Rows that do not fit are left out: see
+    /// [`rows`](Self::rows), where each has its record, and in [`PageRow::value`] why it does not fit.
     pub fn values(&self) -> impl Iterator<Item = &Arc<T>> {
         self.rows.iter().filter_map(|row| row.value.as_ref().ok())
     }

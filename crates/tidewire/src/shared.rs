@@ -238,7 +238,7 @@ impl Shared {
     pub(crate) fn command(&self, command: Command) -> Result<(), CallError> {
         match self.ask(|engine, now| engine.handle(now, Input::Command(command)))? {
             Reply::Refused(error) => Err(error.into()),
-            Reply::Done | Reply::Watching(_) | Reply::Submitted(_) => Ok(()),
+            Reply::Done | Reply::Watching(_) | Reply::Submitted(_) | Reply::Unchanged(_) => Ok(()),
         }
     }
 
@@ -247,7 +247,7 @@ impl Shared {
         &self,
         submission: Submission,
         seen: Option<(&EntityKey, &Record)>,
-    ) -> Result<Option<(Submitted, Arc<ActionCell>)>, CallError> {
+    ) -> Result<Option<Taken>, CallError> {
         self.ask(|engine, now| {
             if seen.is_some_and(|(key, record)| !self.is_still(now.tick, key, record)) {
                 return Ok(None);
@@ -259,8 +259,9 @@ impl Shared {
                     let cell = Arc::new(ActionCell::default());
                     let weak = Arc::downgrade(&cell);
                     self.actions.lock().insert(submitted.id, weak);
-                    Ok(Some((submitted, cell)))
+                    Ok(Some(Taken::Action(submitted, cell)))
                 }
+                Reply::Unchanged(keys) => Ok(Some(Taken::Nothing(keys))),
                 Reply::Refused(error) => Err(error.into()),
                 Reply::Done | Reply::Watching(_) => Err(CommandError::Empty.into()),
             }
@@ -296,7 +297,9 @@ impl Shared {
                 Ok(id)
             }
             Reply::Refused(error) => Err(CallError::from(error)),
-            Reply::Done | Reply::Submitted(_) => Err(CommandError::Empty.into()),
+            Reply::Done | Reply::Submitted(_) | Reply::Unchanged(_) => {
+                Err(CommandError::Empty.into())
+            }
         });
         Ok(Watch {
             shared: Arc::clone(self),
@@ -340,6 +343,15 @@ impl Shared {
     pub(crate) fn current_key(&self, key: &EntityKey) -> EntityKey {
         self.reader.current_key(key)
     }
+}
+
+/// What became of a write that was taken.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is an action, in the view already.
+    Action(Submitted, Arc<ActionCell>),
+    /// It changes nothing of these entities, so there is no action.
+    Nothing(Vec<EntityKey>),
 }
 
 /// Keeps something watched; dropping it gives the interest back.

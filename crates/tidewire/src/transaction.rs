@@ -67,7 +67,8 @@ impl Transaction {
         self.push(collection, write)
     }
 
-    /// Changes fields of an entity.
+    /// Changes fields of an entity; see [`Collection::update`]. A patch that changes the id field is
+    /// refused when the transaction is submitted; one that changes nothing is left out of it.
     ///
     /// # Errors
     /// The id cannot be used, or the collection is another client's.

@@ -23,6 +23,15 @@ struct Worked {
     effect: EffectBody,
 }
 
+impl Worked {
+    fn changes_something(&self) -> bool {
+        match &self.effect {
+            EffectBody::Merge(patch) => !patch.is_empty(),
+            _ => true,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn on_command(&mut self, command: Command) -> Reply {
         if let (true, Some(reason)) = (must_be_stored(&command), self.persistence.failure()) {
@@ -41,9 +50,7 @@ impl Engine {
                 Ok(())
             }
             Command::Submit(submission) => {
-                return self
-                    .submit(submission)
-                    .map_or_else(Reply::Refused, Reply::Submitted);
+                return self.submit(submission).unwrap_or_else(Reply::Refused);
             }
             Command::Cancel(id) => self
                 .queue
@@ -114,7 +121,7 @@ impl Engine {
         Reply::Watching(id)
     }
 
-    fn submit(&mut self, submission: Submission) -> Result<Submitted, CommandError> {
+    fn submit(&mut self, submission: Submission) -> Result<Reply, CommandError> {
         if self.settings.dialects == Dialects::Basic && !self.settings.own.execute {
             return Err(CommandError::NoExecute);
         }
@@ -124,11 +131,15 @@ impl Engine {
         for (place, write) in submission.writes.into_iter().enumerate() {
             worked.push(self.work_out(id, place, names::named(write, &reader))?);
         }
+        let keys: Vec<EntityKey> = worked.iter().map(|write| write.key.clone()).collect();
+        worked.retain(Worked::changes_something);
+        if worked.is_empty() && !keys.is_empty() {
+            return Ok(Reply::Unchanged(keys));
+        }
         let effects: Vec<Effect> = worked
             .iter()
             .map(|write| Effect::new(write.key.clone(), write.effect.clone()))
             .collect();
-        let keys = worked.iter().map(|write| write.key.clone()).collect();
         let mut draft = draft(worked)?;
         draft.lane = submission.lane;
         draft.after = submission.after;
@@ -142,7 +153,7 @@ impl Engine {
         if let Some(txn) = self.queue.renamed(&self.answers.names()) {
             self.persistence.push(txn, None);
         }
-        Ok(Submitted { id, keys })
+        Ok(Reply::Submitted(Submitted { id, keys }))
     }
 
     /// One write: what goes to the server, and what it does to the view meanwhile.
@@ -158,7 +169,8 @@ impl Engine {
                 record,
             } => self.work_out_create(action, place, entity_type, &record),
             Write::Update { key, patch } => {
-                self.defined(&key.entity_type)?;
+                let id_field = &self.defined(&key.entity_type)?.naming.id_field;
+                let patch = without_id(patch, id_field, &key.id)?;
                 let payload = update_payload(&patch);
                 Ok(Worked {
                     name: "update",
@@ -266,6 +278,21 @@ fn nested(write: &Worked) -> Value {
         .field("payload", write.payload.to_value())
         .build()
         .to_value()
+}
+
+/// A patch may repeat the entity's id, as one made of a whole record does: that says nothing, and is
+/// left out.
+fn without_id(patch: Patch, id_field: &str, id: &EntityId) -> Result<Patch, CommandError> {
+    if !patch.touches(id_field) {
+        return Ok(patch);
+    }
+    match patch.set_record().entity_id(id_field) {
+        Ok(set) if set == *id => Ok(patch.without(id_field)),
+        Ok(_) | Err(_) => Err(CommandError::IdChanged {
+            field: id_field.to_owned(),
+            id: id.clone(),
+        }),
+    }
 }
 
 fn update_payload(patch: &Patch) -> Record {

@@ -209,16 +209,17 @@ impl Engine {
                 Some(self.now.tick + self.settings.settle),
             );
         }
-        let steps = self.subscriptions.on_up(answers, &mut self.ids);
-        self.stream_steps(steps, DetachReason::Disconnected);
+        self.subscriptions.on_up(answers);
+        self.send_streams();
         self.wants_changed = true;
     }
 
     fn on_down(&mut self) {
         // What came whole before the loss counts.
         self.release();
-        let steps = self.subscriptions.on_down();
-        self.stream_steps(steps, DetachReason::Disconnected);
+        for entity_type in self.subscriptions.on_down() {
+            self.detach(&entity_type, DetachReason::Disconnected);
+        }
         self.assembly.clear();
         let snapshots = std::mem::take(&mut self.snapshots).into_values();
         for ticket in self.refetch.on_down().into_iter().chain(snapshots) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
-use tidewire_model::EntityType;
+use tidewire_model::{EntityType, Point};
 use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError};
 
 use super::Engine;
@@ -24,7 +24,9 @@ impl Engine {
             return;
         }
         self.wants_changed = false;
-        for wanted in self.cache.wants(self.now.tick) {
+        let wants = self.cache.wants(self.now.tick);
+        self.refetch.on_wants(&wants);
+        for wanted in wants {
             if !self.refetch.has_room() || !self.may_speak() {
                 self.wants_changed = true;
                 return;
@@ -49,7 +51,13 @@ impl Engine {
 
     fn may_ask(&self, wanted: &Wanted) -> bool {
         let entity_type = wanted.entity_type();
-        self.subscriptions.is_settled(entity_type)
+        let settled = match wanted {
+            Wanted::Snapshot { .. } => self.subscriptions.may_renew(self.now.tick, entity_type),
+            Wanted::Entities { .. } | Wanted::Page { .. } => {
+                self.subscriptions.is_settled(entity_type)
+            }
+        };
+        settled
             && self.may_fetch(entity_type)
             // Its point would lie before what came before it.
             && !self.hold.holds_back(entity_type)
@@ -103,7 +111,7 @@ impl Engine {
     /// A complete stream begins anew: subscribed again, this time without resume.
     fn ask_for_snapshot(&mut self, entity_type: &EntityType, ticket: FetchTicket) {
         self.snapshots.insert(entity_type.clone(), ticket);
-        self.on_gap(entity_type);
+        self.renew_stream(entity_type);
     }
 
     pub(super) fn on_data(&mut self, data: Data) {
@@ -125,6 +133,15 @@ impl Engine {
             }
         };
         let (ticket, as_of) = (answered.ticket, answered.as_of);
+        let received = self.cache.received(&entity_type);
+        let is_late = |(as_of, received): (&Point, &Point)| {
+            as_of.epoch != received.epoch || as_of.offset < received.offset
+        };
+        if as_of.as_ref().zip(received.as_ref()).is_some_and(is_late) {
+            let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
+            self.refetch
+                .on_late(self.now.tick, &answered.wanted, jitter);
+        }
         self.take(match answered.wanted {
             Wanted::Entities { .. } => Intake::Entities {
                 ticket,

@@ -29,7 +29,7 @@ impl Engine {
         }
         self.session_event(Event::Heard);
         match (incoming.message, self.speaking) {
-            (Ok(message), _) => self.on_message(message),
+            (Ok(message), _) => self.on_message(message, incoming.bytes),
             // Something of a stream may be in it, so going on would leave a hole.
             (Err(error), Speaking::V1) => {
                 let code = match error {
@@ -59,16 +59,17 @@ impl Engine {
         self.report(Problem::BadFrame(fault.to_string()));
     }
 
-    fn on_message(&mut self, message: ServerMessage) {
+    /// `bytes` is the length of the frame that brought it.
+    fn on_message(&mut self, message: ServerMessage, bytes: usize) {
         if self.speaking == Speaking::V1 && !self.is_in_turn(&message) {
             return self.broken_peer("a message came before the greeting, or a second greeting");
         }
         match message {
             ServerMessage::Welcome(welcome) => self.on_welcome(&welcome),
-            ServerMessage::Subscribed(subscribed) => self.on_subscribed(subscribed),
+            ServerMessage::Subscribed(subscribed) => self.on_subscribed(subscribed, bytes),
             ServerMessage::SubscribeError(error) => self.on_subscribe_error(error),
             ServerMessage::Unsubscribed(ended) => self.on_unsubscribed(&ended),
-            ServerMessage::Events(events) => self.on_events(events),
+            ServerMessage::Events(events) => self.on_events(events, bytes),
             ServerMessage::Ping(ping) => self.on_ping(&ping),
             ServerMessage::Bye(bye) => self.on_bye(&bye),
             ServerMessage::Push(push) => self.on_push(push),
@@ -80,7 +81,7 @@ impl Engine {
             | ServerMessage::FetchError(_)
             | ServerMessage::Ack(_)
             | ServerMessage::Reject(_)
-            | ServerMessage::ActionSync(_)) => self.wait_in_turn(message),
+            | ServerMessage::ActionSync(_)) => self.wait_in_turn(message, bytes),
             ServerMessage::Unknown { .. } => self.skipped.unknown += 1,
             // A close follows; nothing is to be done before it.
             ServerMessage::Drain(_) | ServerMessage::Pong(_) => {}
@@ -88,10 +89,11 @@ impl Engine {
     }
 
     /// The feed is attached from here on, even if what it says has to wait its turn.
-    fn on_subscribed(&mut self, subscribed: Subscribed) {
+    fn on_subscribed(&mut self, subscribed: Subscribed, bytes: usize) {
+        let tick = self.now.tick;
         if self
             .subscriptions
-            .on_subscribed(&subscribed.entity_type, subscribed.id)
+            .on_subscribed(tick, &subscribed.entity_type, subscribed.id)
         {
             let start = Start {
                 offset: subscribed.offset,
@@ -99,22 +101,22 @@ impl Engine {
                 snapshot: subscribed.result == SubscribeResult::Snapshot,
             };
             self.assembly.attach(&subscribed.entity_type, start);
-            self.wait_in_turn(ServerMessage::Subscribed(subscribed));
+            self.wait_in_turn(ServerMessage::Subscribed(subscribed), bytes);
         }
     }
 
-    fn wait_in_turn(&mut self, message: ServerMessage) {
-        if let Err(fault) = self.assembly.push_message(message) {
+    fn wait_in_turn(&mut self, message: ServerMessage, bytes: usize) {
+        if let Err(fault) = self.assembly.push_message(message, bytes) {
             self.broken_peer(fault);
         }
     }
 
-    fn on_events(&mut self, events: Events) {
+    fn on_events(&mut self, events: Events, bytes: usize) {
         if !self.subscriptions.is_held(&events.entity_type) {
             return;
         }
         let entity_type = events.entity_type.clone();
-        match self.assembly.push_events(events) {
+        match self.assembly.push_events(events, bytes) {
             Admitted::Yes | Admitted::Repeat => {}
             Admitted::Gap => self.on_gap(&entity_type),
             Admitted::Broken(fault) => self.broken_peer(fault),

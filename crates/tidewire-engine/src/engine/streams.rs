@@ -17,14 +17,12 @@ use crate::subscriptions::{From, Gap, Step};
 const OWN_EPOCH: &str = "client";
 /// A stream the server ended is asked for again after at most this many microseconds.
 const AGAIN_WITHIN_MICROS: u64 = 1_000_000;
-/// A stream that has one gap after another is left alone this long, and up to a second longer.
-const GAP_WAIT: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Somebody watches something of this type.
     pub(super) fn want_stream(&mut self, entity_type: &EntityType) {
-        let steps = self.subscriptions.on_wanted(entity_type, &mut self.ids);
-        self.stream_steps(steps, DetachReason::Ended);
+        self.subscriptions.on_wanted(self.now.tick, entity_type);
+        self.send_streams();
         self.wants_changed = true;
     }
 
@@ -47,18 +45,22 @@ impl Engine {
     }
 
     pub(super) fn on_streams_due(&mut self) {
-        let steps = self.subscriptions.on_due(self.now.tick, &mut self.ids);
-        self.stream_steps(steps, DetachReason::Ended);
+        for entity_type in self.subscriptions.on_due(self.now.tick) {
+            self.detach(&entity_type, DetachReason::Ended);
+        }
+        self.send_streams();
     }
 
-    pub(super) fn stream_steps(&mut self, steps: Vec<Step>, why: DetachReason) {
-        for step in steps {
+    /// Gives feeds back and asks for streams, as far as commands may go out.
+    pub(super) fn send_streams(&mut self) {
+        while self.may_speak()
+            && let Some(step) = self.subscriptions.next_step(self.now.tick, &mut self.ids)
+        {
             match step {
                 Step::Subscribe(entity_type, id, from) => self.subscribe(entity_type, id, from),
                 Step::Unsubscribe(entity_type, id) => {
                     self.transmit(&ClientMessage::Unsubscribe(Unsubscribe { id, entity_type }));
                 }
-                Step::Detach(entity_type) => self.detach(&entity_type, why),
             }
         }
     }
@@ -131,6 +133,10 @@ impl Engine {
     /// held is subscribed again, in case the server forgot it, and what is watched is refreshed.
     pub(super) fn probe(&mut self) {
         for entity_type in self.subscriptions.held().cloned().collect::<Vec<_>>() {
+            // A peer that takes no more cannot answer either.
+            if !self.may_speak() {
+                break;
+            }
             let id = self.ids.next();
             let want = self.want_of(&entity_type);
             self.transmit(&ClientMessage::Subscribe(Subscribe {
@@ -145,18 +151,30 @@ impl Engine {
 
     /// Something of the stream is missing.
     pub(super) fn on_gap(&mut self, entity_type: &EntityType) {
-        let again_at = self.now.tick + GAP_WAIT + self.jitter();
+        let tick = self.now.tick;
         let gap = self
             .subscriptions
-            .on_gap(entity_type, again_at, &mut self.ids);
-        let steps = match gap {
-            Gap::Again(steps) => steps,
-            Gap::LeftAlone(steps) => {
-                self.report(Problem::StreamBroken(entity_type.clone()));
-                steps
-            }
-        };
-        self.stream_steps(steps, DetachReason::Gap);
+            .on_gap(tick, entity_type, &mut self.random);
+        if gap == Gap::None {
+            return;
+        }
+        if gap == Gap::OnceMore {
+            self.report(Problem::StreamBroken(entity_type.clone()));
+        }
+        self.detach(entity_type, DetachReason::Gap);
+        self.send_streams();
+    }
+
+    /// All of a stream is to come anew.
+    pub(super) fn renew_stream(&mut self, entity_type: &EntityType) {
+        let tick = self.now.tick;
+        let renewed = self
+            .subscriptions
+            .on_renewed(tick, entity_type, &mut self.random);
+        if renewed {
+            self.detach(entity_type, DetachReason::Gap);
+            self.send_streams();
+        }
     }
 
     fn jitter(&mut self) -> Duration {
@@ -165,7 +183,11 @@ impl Engine {
 
     pub(super) fn on_subscribe_error(&mut self, error: RequestError) {
         let again_at = self.again_at(&error);
-        if let Some(entity_type) = self.subscriptions.on_refused(error.id, again_at) {
+        let tick = self.now.tick;
+        let refused = self
+            .subscriptions
+            .on_refused(tick, error.id, again_at, &mut self.random);
+        if let Some(entity_type) = refused {
             if error.code == "forbidden" {
                 // What is held of it may not be shown any more (law 21).
                 self.detach(&entity_type, DetachReason::Rights);
@@ -195,11 +217,17 @@ impl Engine {
         } else {
             DetachReason::Gap
         };
-        let steps = self.subscriptions.on_ended(&ended.entity_type, again_at);
-        if again_at.is_none() && !steps.is_empty() {
+        let tick = self.now.tick;
+        let lost =
+            self.subscriptions
+                .on_ended(tick, &ended.entity_type, again_at, &mut self.random);
+        if !lost {
+            return;
+        }
+        if again_at.is_none() {
             self.stream_refused(ended.entity_type.clone(), ended.code.clone(), None);
         }
-        self.stream_steps(steps, why);
+        self.detach(&ended.entity_type, why);
     }
 
     fn again_at(&mut self, error: &RequestError) -> Option<Tick> {

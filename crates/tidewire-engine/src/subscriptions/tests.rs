@@ -6,10 +6,13 @@ use tidewire_model::{EntityType, Tick};
 use tidewire_protocol::RequestId;
 
 use super::{Answers, From, Gap, RequestIds, Step, Subscriptions};
+use crate::backoff::BackoffSettings;
+use crate::random::Random;
 
 struct Bench {
     streams: Subscriptions,
     ids: RequestIds,
+    random: Random,
     now: Tick,
 }
 
@@ -19,39 +22,72 @@ fn orders() -> EntityType {
 
 impl Bench {
     fn new() -> Self {
-        let streams = Subscriptions::new(Duration::from_secs(5));
+        let streams = Subscriptions::new(Duration::from_secs(5), BackoffSettings::default());
         Self {
             streams,
             ids: RequestIds::default(),
+            random: Random::new(7),
             now: Tick::from_micros(0),
         }
     }
 
+    /// What may be sent now.
+    fn steps(&mut self) -> Vec<Step> {
+        let (now, ids) = (self.now, &mut self.ids);
+        std::iter::from_fn(|| self.streams.next_step(now, ids)).collect()
+    }
+
     fn want(&mut self) -> Vec<Step> {
-        self.streams.on_wanted(&orders(), &mut self.ids)
+        self.streams.on_wanted(self.now, &orders());
+        self.steps()
     }
 
     fn up(&mut self) -> Vec<Step> {
-        self.streams.on_up(Answers::Yes, &mut self.ids)
+        self.streams.on_up(Answers::Yes);
+        self.steps()
     }
 
-    /// A gap, after which the stream is left alone for seven seconds at most.
+    fn subscribed(&mut self, id: u64) -> bool {
+        self.streams
+            .on_subscribed(self.now, &orders(), RequestId(id))
+    }
+
+    fn refused(&mut self, id: u64, again_at: Option<Tick>) -> Option<EntityType> {
+        self.streams
+            .on_refused(self.now, RequestId(id), again_at, &mut self.random)
+    }
+
     fn gap(&mut self) -> Gap {
-        let again_at = self.now + Duration::from_secs(7);
-        self.streams.on_gap(&orders(), again_at, &mut self.ids)
+        self.streams.on_gap(self.now, &orders(), &mut self.random)
+    }
+
+    /// What is given back at that time, and what is sent then.
+    fn due(&mut self, at: Tick) -> (Vec<EntityType>, Vec<Step>) {
+        self.now = at;
+        let over = self.streams.on_due(at);
+        (over, self.steps())
+    }
+
+    /// When the stream is asked for again.
+    fn again_at(&self) -> Option<Tick> {
+        self.streams.deadlines(self.now).1
     }
 
     fn held() -> Self {
         let mut bench = Self::new();
         bench.up();
         bench.want();
-        assert!(bench.streams.on_subscribed(&orders(), RequestId(1)));
+        assert!(bench.subscribed(1));
         bench
     }
 }
 
 fn subscribe(id: u64) -> Step {
     Step::Subscribe(orders(), RequestId(id), From::Applied)
+}
+
+fn unsubscribe(id: u64) -> Step {
+    Step::Unsubscribe(orders(), RequestId(id))
 }
 
 #[test]
@@ -61,7 +97,7 @@ fn a_wanted_stream_is_asked_for_once_however_many_want_it() {
     assert_eq!(bench.want(), [subscribe(1)]);
     assert_eq!(bench.want(), []);
     assert!(!bench.streams.is_held(&orders()));
-    assert!(bench.streams.on_subscribed(&orders(), RequestId(1)));
+    assert!(bench.subscribed(1));
     assert!(bench.streams.is_held(&orders()));
     assert_eq!(bench.want(), []);
 }
@@ -76,7 +112,7 @@ fn what_is_wanted_while_down_is_asked_for_when_up() {
 #[test]
 fn coverage_b8_after_a_loss_every_stream_is_asked_for_again() {
     let mut bench = Bench::held();
-    assert_eq!(bench.streams.on_down(), [Step::Detach(orders())]);
+    assert_eq!(bench.streams.on_down(), [orders()]);
     assert_eq!(bench.up(), [subscribe(2)]);
 }
 
@@ -87,30 +123,19 @@ fn an_answer_to_an_older_request_is_ignored() {
     bench.want();
     bench.streams.on_down();
     bench.up();
-    assert!(!bench.streams.on_subscribed(&orders(), RequestId(1)));
-    assert!(bench.streams.on_subscribed(&orders(), RequestId(2)));
-    assert_eq!(bench.streams.on_refused(RequestId(2), None), None);
+    assert!(!bench.subscribed(1));
+    assert!(bench.subscribed(2));
+    assert_eq!(bench.refused(2, None), None);
 }
 
 #[test]
 fn coverage_a3_an_unwanted_stream_is_given_back_after_the_linger() {
     let mut bench = Bench::held();
     bench.streams.on_unwanted(bench.now, &orders());
-    assert_eq!(
-        bench.streams.deadlines().0,
-        Some(bench.now + Duration::from_secs(5))
-    );
-    assert_eq!(bench.streams.on_due(bench.now, &mut bench.ids), []);
-    let steps = bench
-        .streams
-        .on_due(bench.now + Duration::from_secs(5), &mut bench.ids);
-    assert_eq!(
-        steps,
-        [
-            Step::Detach(orders()),
-            Step::Unsubscribe(orders(), RequestId(2))
-        ]
-    );
+    let until = bench.now + Duration::from_secs(5);
+    assert_eq!(bench.streams.deadlines(bench.now).0, Some(until));
+    assert_eq!(bench.due(bench.now), (vec![], vec![]));
+    assert_eq!(bench.due(until), (vec![orders()], vec![unsubscribe(2)]));
     assert!(bench.streams.is_empty());
 }
 
@@ -119,54 +144,142 @@ fn a_stream_wanted_again_during_the_linger_stays() {
     let mut bench = Bench::held();
     bench.streams.on_unwanted(bench.now, &orders());
     assert_eq!(bench.want(), []);
-    assert_eq!(
-        bench
-            .streams
-            .on_due(bench.now + Duration::from_secs(9), &mut bench.ids),
-        []
-    );
+    let later = bench.now + Duration::from_secs(9);
+    assert_eq!(bench.due(later), (vec![], vec![]));
     assert!(bench.streams.is_held(&orders()));
 }
 
 #[test]
 fn a_gap_gives_the_feed_back_and_asks_again() {
     let mut bench = Bench::held();
-    let steps = bench.gap();
-    assert_eq!(steps, Gap::Again(again(From::Applied, 2)));
+    assert_eq!(bench.gap(), Gap::Again);
+    assert_eq!(bench.steps(), [unsubscribe(2), subscribe(3)]);
     assert!(!bench.streams.is_held(&orders()));
-    assert_eq!(bench.gap(), Gap::Again(Vec::new()));
-}
-
-fn again(from: From, id: u64) -> Vec<Step> {
-    vec![
-        Step::Detach(orders()),
-        Step::Unsubscribe(orders(), RequestId(id)),
-        Step::Subscribe(orders(), RequestId(id + 1), from),
-    ]
+    assert_eq!(bench.gap(), Gap::None);
 }
 
 #[test]
-fn rules_4_and_14_gap_after_gap_is_answered_anew_and_then_left_alone() {
+fn what_may_not_be_sent_yet_waits_and_a_feed_is_given_back_first() {
     let mut bench = Bench::held();
     bench.gap();
-    bench.streams.on_subscribed(&orders(), RequestId(3));
-    assert_eq!(bench.gap(), Gap::Again(again(From::Anew, 4)));
-    bench.streams.on_subscribed(&orders(), RequestId(5));
-    let mut given_back = again(From::Anew, 6);
-    given_back.pop();
-    assert_eq!(bench.gap(), Gap::LeftAlone(given_back));
-    let later = bench.now + Duration::from_secs(7);
-    assert_eq!(bench.streams.deadlines().1, Some(later));
-    assert_eq!(bench.streams.on_due(later, &mut bench.ids), [subscribe(7)]);
+    bench.streams.on_unwanted(bench.now, &orders());
+    bench.now += Duration::from_secs(5);
+    assert_eq!(bench.streams.on_due(bench.now), []);
+    bench.streams.on_wanted(bench.now, &orders());
+    assert_eq!(bench.steps(), [unsubscribe(2), subscribe(3)]);
+    // Nothing is owed to a server that is gone.
+    bench.subscribed(3);
+    bench.gap();
+    bench.streams.on_down();
+    assert_eq!(bench.up(), [subscribe(4)]);
+}
+
+/// Goes on to when the stream is asked for again, and has it answered; tells where it began.
+fn next_feed(bench: &mut Bench) -> From {
+    let mut steps = bench.steps();
+    if let Some(at) = bench.again_at() {
+        steps.extend(bench.due(at).1);
+    }
+    let Some(Step::Subscribe(_, id, from)) = steps.pop() else {
+        panic!("it is not asked for: {steps:?}");
+    };
+    assert!(bench.subscribed(id.0));
+    from
 }
 
 #[test]
-fn what_comes_in_between_makes_a_gap_the_first_one_again() {
+fn rule_4_a_stream_is_asked_for_anew_when_a_resume_brought_nothing() {
     let mut bench = Bench::held();
-    bench.gap();
-    bench.streams.on_subscribed(&orders(), RequestId(3));
+    assert_eq!(bench.gap(), Gap::Again);
+    assert_eq!(next_feed(&mut bench), From::Applied);
+    assert_eq!(bench.gap(), Gap::Again);
+    assert_eq!(next_feed(&mut bench), From::Anew);
     bench.streams.on_progress(&orders());
-    assert_eq!(bench.gap(), Gap::Again(again(From::Applied, 4)));
+    assert_eq!(bench.gap(), Gap::OnceMore);
+    assert_eq!(next_feed(&mut bench), From::Applied);
+}
+
+#[test]
+fn rule_14_gap_after_gap_is_asked_about_less_and_less_often_whatever_comes_in_between() {
+    let mut bench = Bench::held();
+    let mut waits = Vec::new();
+    for _ in 0..200 {
+        bench.gap();
+        let before = bench.now;
+        next_feed(&mut bench);
+        bench.streams.on_progress(&orders());
+        waits.push(bench.now - before);
+    }
+    assert_eq!(waits[0], Duration::ZERO, "the first is answered at once");
+    for (n, wait) in (0..).zip(&waits[1..]) {
+        let ceiling = Duration::from_millis(200 * (1 << n.min(10)));
+        assert!(*wait <= ceiling.min(Duration::from_secs(30)));
+    }
+    let late: Duration = waits[100..].iter().sum();
+    assert!(late > Duration::from_secs(1_000), "{late:?} for a hundred");
+}
+
+#[test]
+fn rule_14_a_stream_that_stood_for_a_while_is_asked_for_at_once_again() {
+    let mut bench = Bench::held();
+    for _ in 0..20 {
+        bench.gap();
+        next_feed(&mut bench);
+    }
+    bench.now += Duration::from_secs(10);
+    assert_eq!(bench.gap(), Gap::Again);
+    let steps = bench.steps();
+    assert!(
+        matches!(steps[..], [_, Step::Subscribe(_, _, From::Applied)]),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn rule_14_a_stream_ended_or_refused_again_and_again_rests_longer_than_was_asked_for() {
+    let mut bench = Bench::held();
+    for _ in 0..20 {
+        let now = bench.now;
+        bench
+            .streams
+            .on_ended(now, &orders(), Some(now), &mut bench.random);
+        next_feed(&mut bench);
+    }
+    let ended = bench.now;
+    assert!(ended > Tick::from_micros(60_000_000), "{ended:?}");
+    bench.gap();
+    for _ in 0..20 {
+        let mut steps = bench.steps();
+        if let Some(at) = bench.again_at() {
+            steps.extend(bench.due(at).1);
+        }
+        let Some(Step::Subscribe(_, id, _)) = steps.pop() else {
+            panic!("it is not asked for: {steps:?}");
+        };
+        bench.refused(id.0, Some(bench.now));
+    }
+    assert!(bench.now - ended > Duration::from_secs(60));
+}
+
+#[test]
+fn a_stream_marked_stale_again_and_again_keeps_its_feed_until_it_has_rested() {
+    let mut bench = Bench::held();
+    let mut renewals = 0;
+    while bench.now < Tick::from_micros(120_000_000) && renewals < 1_000 {
+        if bench.streams.may_renew(bench.now, &orders()) {
+            renewals += 1;
+            assert!(
+                bench
+                    .streams
+                    .on_renewed(bench.now, &orders(), &mut bench.random)
+            );
+            next_feed(&mut bench);
+        } else {
+            bench.now = bench.again_at().expect("it may be renewed at some time");
+        }
+        assert!(bench.streams.is_held(&orders()));
+    }
+    assert!(renewals < 60, "{renewals} in two minutes");
 }
 
 #[test]
@@ -175,13 +288,10 @@ fn a_refused_stream_is_asked_for_again_only_at_its_time() {
     bench.up();
     bench.want();
     let at = bench.now + Duration::from_secs(1);
-    assert_eq!(
-        bench.streams.on_refused(RequestId(1), Some(at)),
-        Some(orders())
-    );
-    assert_eq!(bench.streams.deadlines().1, Some(at));
-    assert_eq!(bench.streams.on_due(bench.now, &mut bench.ids), []);
-    assert_eq!(bench.streams.on_due(at, &mut bench.ids), [subscribe(2)]);
+    assert_eq!(bench.refused(1, Some(at)), Some(orders()));
+    assert_eq!(bench.again_at(), Some(at));
+    assert_eq!(bench.due(bench.now), (vec![], vec![]));
+    assert_eq!(bench.due(at), (vec![], vec![subscribe(2)]));
 }
 
 #[test]
@@ -189,10 +299,10 @@ fn a_refused_stream_that_nobody_wants_any_more_asks_for_no_time_but_the_lingers(
     let mut bench = Bench::new();
     bench.up();
     bench.want();
-    bench.streams.on_refused(RequestId(1), Some(bench.now));
+    bench.refused(1, Some(bench.now + Duration::from_secs(1)));
     bench.streams.on_unwanted(bench.now, &orders());
     let linger = bench.now + Duration::from_secs(5);
-    assert_eq!(bench.streams.deadlines(), (Some(linger), None));
+    assert_eq!(bench.streams.deadlines(bench.now), (Some(linger), None));
 }
 
 #[test]
@@ -200,13 +310,9 @@ fn a_stream_refused_for_good_is_left_alone_until_the_next_connection() {
     let mut bench = Bench::new();
     bench.up();
     bench.want();
-    bench.streams.on_refused(RequestId(1), None);
-    assert_eq!(
-        bench
-            .streams
-            .on_due(bench.now + Duration::from_secs(999), &mut bench.ids),
-        []
-    );
+    bench.refused(1, None);
+    let later = bench.now + Duration::from_secs(999);
+    assert_eq!(bench.due(later), (vec![], vec![]));
     bench.streams.on_down();
     assert_eq!(bench.up(), [subscribe(2)]);
 }
@@ -214,18 +320,19 @@ fn a_stream_refused_for_good_is_left_alone_until_the_next_connection() {
 #[test]
 fn a_stream_the_server_ended_is_detached_and_asked_for_again() {
     let mut bench = Bench::held();
-    let steps = bench.streams.on_ended(&orders(), Some(bench.now));
-    assert_eq!(steps, [Step::Detach(orders())]);
-    assert_eq!(
-        bench.streams.on_due(bench.now, &mut bench.ids),
-        [subscribe(2)]
-    );
+    let at = bench.now + Duration::from_secs(1);
+    let lost = bench
+        .streams
+        .on_ended(bench.now, &orders(), Some(at), &mut bench.random);
+    assert!(lost);
+    assert_eq!(bench.due(bench.now), (vec![], vec![]));
+    assert_eq!(bench.due(at), (vec![], vec![subscribe(2)]));
 }
 
 #[test]
 fn a_dialect_without_answers_holds_a_stream_once_it_is_asked_for() {
     let mut bench = Bench::new();
-    bench.streams.on_up(Answers::No, &mut bench.ids);
+    bench.streams.on_up(Answers::No);
     bench.want();
     assert!(bench.streams.is_held(&orders()));
 }

@@ -1,11 +1,13 @@
 //! What a peer may do, and what it may not make this side do.
 
+use std::time::Duration;
+
 use tidewire_cache::{Target, Trust};
 use tidewire_engine::{Command, CommandError, Input, Problem, Reply, Settings, Switch};
 use tidewire_model::{EntityId, Point};
 use tidewire_protocol::{
-    ClientMessage, CommitInfo, Data, Events, Ping, RequestError, ServerMessage, Snapshot,
-    SnapshotEnd, SubscribeResult, Subscribed, Welcome,
+    ClientMessage, CommitInfo, Data, Events, Op, Ping, RequestError, ServerMessage, Snapshot,
+    SnapshotEnd, SubscribeResult, Subscribed, Unsubscribed, Welcome,
 };
 
 use crate::bench::{Bench, created, customers, epoch, events, key, offset, row, settings, welcome};
@@ -203,6 +205,35 @@ fn law_17_what_waits_behind_half_a_commit_is_bounded() {
 }
 
 #[test]
+fn law_17_what_waits_behind_half_a_commit_is_bounded_in_bytes_too() {
+    let bounded = Settings {
+        unfinished_max_bytes: 1_000_000,
+        ..settings()
+    };
+    let mut bench = Bench::with(bounded, tidewire_cache::Interest::Windowed);
+    bench.watch(Target::Stream(customers()));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    let long = "x".repeat(10_000);
+    let chunk = |n| {
+        let entity = row("c1", 1, 2).entity.with("name", long.as_str());
+        let version = row("c1", 1, 2).version;
+        ServerMessage::Events(Events {
+            chunk: Some((n, 1_000)),
+            ..events(1, 2, vec![Op::Created { entity, version }])
+        })
+    };
+    (0..95).for_each(|n| bench.tell(chunk(n)));
+    assert!(bench.disconnects.is_empty(), "{:?}", bench.problems);
+    (95..100).for_each(|n| bench.tell(chunk(n)));
+    assert!(broken(&bench, "a commit is not whole"));
+    // It goes on where it was.
+    bench.go_up();
+    let resume = bench.subscribe_sent().resume;
+    assert_eq!(resume.expect("it resumes").offset, offset(1));
+}
+
+#[test]
 fn law_17_plain_commits_behind_half_a_commit_are_bounded_too() {
     let mut bench = live();
     let info = CommitInfo {
@@ -237,25 +268,151 @@ fn orders() -> tidewire_model::EntityType {
     tidewire_model::EntityType::new("orders").expect("a good name")
 }
 
+fn subscribes(bench: &Bench) -> usize {
+    bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)))
+}
+
+/// How many SUBSCRIBEs go out within two minutes to a server that answers each at once, with a
+/// snapshot and with whatever `answer` adds.
+fn subscribes_in_two_minutes(mut answer: impl FnMut(&mut Bench)) -> usize {
+    let mut bench = live();
+    answer(&mut bench);
+    let end = bench.now.tick + Duration::from_secs(120);
+    let mut answered = 1;
+    while bench.now.tick < end && answered < 1_000 {
+        if subscribes(&bench) > answered {
+            answered = subscribes(&bench);
+            bench.snapshot(1, vec![row("c1", 10, 1)]);
+            answer(&mut bench);
+        } else {
+            bench.run_for(Duration::from_millis(10));
+        }
+    }
+    let problems = &bench.problems;
+    assert!(bench.disconnects.is_empty(), "{:?}", bench.disconnects);
+    assert!(problems.iter().all(|problem| matches!(
+        problem,
+        Problem::StreamBroken(_) | Problem::StreamRefused { .. }
+    )));
+    subscribes(&bench)
+}
+
+#[test]
+fn rule_14_false_heads_are_not_asked_about_in_a_circle() {
+    let mut n = 0;
+    let subscribes = subscribes_in_two_minutes(|bench| {
+        n += 1;
+        bench.tell(ServerMessage::Ping(Ping {
+            n,
+            heads: [(customers(), offset(1_000_000))].into(),
+        }));
+    });
+    assert!((5..60).contains(&subscribes), "{subscribes} SUBSCRIBEs");
+}
+
+#[test]
+fn rule_14_a_stream_ended_at_once_each_time_is_not_asked_for_in_a_circle() {
+    let subscribes = subscribes_in_two_minutes(|bench| {
+        bench.tell(ServerMessage::Unsubscribed(Unsubscribed {
+            id: None,
+            entity_type: customers(),
+            code: "slow".into(),
+            resubscribe: true,
+        }));
+    });
+    assert!((5..60).contains(&subscribes), "{subscribes} SUBSCRIBEs");
+}
+
+#[test]
+fn law_17_a_stream_marked_stale_at_once_each_time_is_not_asked_for_in_a_circle() {
+    let subscribes = subscribes_in_two_minutes(|bench| {
+        bench.tell(ServerMessage::Events(events(
+            1,
+            2,
+            vec![Op::StaleAll(None)],
+        )));
+        bench.settle();
+    });
+    assert!((5..60).contains(&subscribes), "{subscribes} SUBSCRIBEs");
+}
+
 #[test]
 fn rule_14_a_server_that_always_leaves_something_out_is_not_asked_in_a_circle() {
     let mut bench = live();
     for _ in 0..20 {
-        let subscribes = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
+        let before = subscribes(&bench);
         // Not what follows.
         bench.tell(ServerMessage::Events(events(7, 8, Vec::new())));
-        if bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_))) == subscribes
-        {
-            break;
+        if subscribes(&bench) == before {
+            bench.run_for(Duration::from_millis(200));
         }
         bench.subscribed(SubscribeResult::Resumed, 1, 1);
     }
-    let subscribes = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
-    assert_eq!(subscribes, 3, "as it was, where it was left, and anew");
+    assert!(subscribes(&bench) < 10, "it is asked for less and less");
     assert!(bench.problems.contains(&Problem::StreamBroken(customers())));
-    bench.run_for(std::time::Duration::from_secs(7));
-    let later = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
-    assert_eq!(later, 4, "after a while it is tried once more");
+    bench.run_for(Duration::from_secs(30));
+    let later = subscribes(&bench);
+    bench.run_for(Duration::from_secs(600));
+    assert_eq!(subscribes(&bench), later, "it waits for the answer");
+    assert_eq!(bench.subscribe_sent().resume, None, "it begins anew");
+}
+
+#[test]
+fn law_17_streams_are_asked_for_and_given_back_no_faster_than_server_and_transport_take() {
+    let mut bench = Bench::windowed();
+    let name = |n| tidewire_model::EntityType::new(&format!("t{n:03}")).expect("a good name");
+    let mut watches = Vec::new();
+    for n in 0..300 {
+        bench.define_as(&name(n), tidewire_cache::Interest::Windowed);
+        watches.push(bench.watch(Target::Stream(name(n))));
+    }
+    bench.go_up();
+    let commands = |bench: &Bench| {
+        bench.count_sent(|message| {
+            matches!(
+                message,
+                ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_)
+            )
+        })
+    };
+    // The bench allows 200 at once and 100 each second.
+    assert!((100..=200).contains(&commands(&bench)));
+    bench.run_for(Duration::from_secs(3));
+    assert_eq!(commands(&bench), 300);
+    for watch in watches {
+        bench.command(Command::Unwatch(watch));
+    }
+    bench.run_for(settings().linger);
+    assert!(commands(&bench) <= 500, "{}", commands(&bench));
+    bench.run_for(Duration::from_secs(5));
+    assert_eq!(commands(&bench), 600);
+    assert!(bench.engine.is_idle());
+}
+
+#[test]
+fn law_17_a_peer_that_does_not_read_is_asked_for_no_streams() {
+    let mut bench = Bench::new(
+        Settings {
+            transmit_window_bytes: 1_000,
+            ..settings()
+        },
+        Vec::new(),
+    );
+    let name = |n| tidewire_model::EntityType::new(&format!("t{n:03}")).expect("a good name");
+    for n in 0..100 {
+        bench.define_as(&name(n), tidewire_cache::Interest::Windowed);
+        bench.watch(Target::Stream(name(n)));
+    }
+    bench.go_up();
+    bench.run_for(Duration::from_secs(5));
+    assert!(subscribes(&bench) < 20, "{}", subscribes(&bench));
+    for _ in 0..100 {
+        bench.handle(Input::Written {
+            generation: bench.generation,
+            bytes: 1_000,
+        });
+    }
+    assert_eq!(subscribes(&bench), 100);
 }
 
 #[test]
@@ -318,7 +475,7 @@ fn many_writes_made_offline_are_sent_no_faster_than_the_server_allows() {
     let begun = bench.now.tick;
     for n in 0..300 {
         while bench.actions_sent().len() <= n {
-            bench.run_for(std::time::Duration::from_millis(1));
+            bench.run_for(Duration::from_millis(1));
         }
         let action = bench.actions_sent()[n].clone();
         bench.tell(ServerMessage::Ack(tidewire_protocol::Ack {
@@ -338,4 +495,36 @@ fn many_writes_made_offline_are_sent_no_faster_than_the_server_allows() {
         assert!(commands as u128 <= allowed, "{commands} of {allowed}");
     }
     assert_eq!(sent, 300);
+}
+
+/// How many requests go out within two minutes to a server that answers each at once, as of a point
+/// that is too old to be believed.
+#[test]
+fn law_17_answers_too_old_to_be_believed_are_not_asked_for_in_a_circle() {
+    let mut bench = Bench::windowed();
+    bench.watch(Target::Entity(key("c1")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 9, 9);
+    let end = bench.now.tick + Duration::from_secs(120);
+    let mut answered = 0;
+    while bench.now.tick < end && answered < 1_000 {
+        if bench.fetches_sent().len() > answered {
+            answered = bench.fetches_sent().len();
+            bench.tell(ServerMessage::Data(Data {
+                id: bench.fetch_sent().id,
+                as_of: Point::new(epoch(), offset(1)),
+                part: 0,
+                more: false,
+                rows: vec![row("c1", 1, 1)],
+                missing: Vec::new(),
+                total_count: None,
+                start_key: None,
+                end: true,
+            }));
+            bench.settle();
+        } else {
+            bench.run_for(Duration::from_millis(10));
+        }
+    }
+    assert!((2..60).contains(&answered), "{answered} requests");
 }

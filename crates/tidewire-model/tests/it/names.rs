@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidewire_model::{
     ActionId, CacheKey, CacheKeyError, EntityId, EntityKey, EntityType, Epoch, Lane,
-    MAX_NAME_BYTES, MAX_WIRE, NameError, Offset, Point, Query, Tick, Version,
+    MAX_NAME_BYTES, MAX_WIRE, NameError, NameKind, Offset, Point, Query, Tick, Version,
 };
 
 use crate::strategies::{customers, example_filter, id, query};
@@ -27,23 +27,43 @@ fn a_name_is_refused_when_it_is_empty_too_long_or_has_control_characters() {
             Epoch::new(text).unwrap_err(),
         ]
     };
-    assert!(errors("").iter().all(|error| *error == NameError::Empty));
-    assert!(
-        errors("a\nb")
-            .iter()
-            .all(|error| *error == NameError::Control)
-    );
-    let expected = NameError::TooLong {
+    let kinds = [NameKind::EntityType, NameKind::EntityId, NameKind::Epoch];
+    assert_eq!(errors(""), kinds.map(NameError::Empty));
+    assert_eq!(errors("a\nb"), kinds.map(NameError::Control));
+    let expected = kinds.map(|kind| NameError::TooLong {
+        kind,
         bytes: MAX_NAME_BYTES + 1,
         max_bytes: MAX_NAME_BYTES,
-    };
-    assert!(errors(&too_long).iter().all(|error| *error == expected));
+    });
+    assert_eq!(errors(&too_long), expected);
     assert_eq!(
         Lane::new(&"l".repeat(65)),
         Err(NameError::TooLong {
+            kind: NameKind::Lane,
             bytes: 65,
             max_bytes: 64
         })
+    );
+}
+
+#[test]
+fn an_error_says_what_the_name_was_to_name() {
+    let said = [
+        EntityType::new("").map(|_| ()),
+        EntityId::text("").map(|_| ()),
+        EntityId::text("a\nb").map(|_| ()),
+        Epoch::new("").map(|_| ()),
+        Lane::new("").map(|_| ()),
+    ];
+    assert_eq!(
+        said.map(|refused| refused.unwrap_err().to_string()),
+        [
+            "the entity type is empty",
+            "the entity id is empty",
+            "the entity id contains a control character",
+            "the epoch is empty",
+            "the name of the lane is empty",
+        ]
     );
 }
 
@@ -210,11 +230,11 @@ fn what_is_no_cache_key_is_refused_with_the_part_that_is_wrong() {
     assert_eq!(CacheKey::parse("customers"), Err(CacheKeyError::NoMark));
     assert_eq!(
         CacheKey::parse(":detail-1"),
-        Err(CacheKeyError::Name(NameError::Empty))
+        Err(CacheKeyError::Name(NameError::Empty(NameKind::EntityType)))
     );
     assert_eq!(
         CacheKey::parse("c:detail-"),
-        Err(CacheKeyError::Name(NameError::Empty))
+        Err(CacheKeyError::Name(NameError::Empty(NameKind::EntityId)))
     );
     assert!(matches!(
         CacheKey::parse("c:list-where"),

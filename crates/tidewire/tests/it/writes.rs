@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidewire::{ActionError, CallError, Patch, Record};
+use tidewire::{ActionError, CallError, CommandError, Patch, Record, Value};
 
 use crate::pipe_server::{PipeServer, put};
 use crate::waiting::{Customer, customer, customers, ids, page_where, record, until};
@@ -315,4 +315,160 @@ async fn an_edit_that_writes_its_own_entity_is_an_error_and_no_endless_loop() {
         inside.update("c1", patch).expect("taken");
     });
     assert!(matches!(edit, Err(CallError::Contended(_))), "{edit:?}");
+}
+
+/// The call was refused, since it would change the id; the words say what to do.
+fn id_changed<T: std::fmt::Debug>(result: Result<T, CallError>) -> bool {
+    let Err(error @ CallError::Refused(CommandError::IdChanged { .. })) = result else {
+        return false;
+    };
+    assert_eq!(
+        error.to_string(),
+        "the field \"id\" is the id of the entity c1, which an update cannot change; \
+         leave the field out, or delete the entity and create another"
+    );
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_changes_the_id_is_refused_by_the_call() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 1)).expect("taken");
+    for patch in [
+        Patch::new().set("id", "c2").set("score", 7),
+        Patch::new().set("id", Value::Null),
+        Patch::new().set("id", ""),
+        Patch::new().unset("id"),
+        Patch::from_record(record("c2", 7)),
+    ] {
+        assert!(id_changed(customers.update("c1", patch.clone())));
+        assert!(id_changed(client.transaction(|transaction| {
+            transaction
+                .delete(&customers, "c9")?
+                .update(&customers, "c1", patch)?;
+            Ok(())
+        })));
+    }
+    assert!(id_changed(
+        customers.edit("c1", |customer| customer.id = Some("c2".into()))
+    ));
+    assert!(id_changed(
+        customers.edit("c1", |customer| customer.id = None)
+    ));
+    assert_eq!(client.actions().counts().waiting, 1, "the creation");
+    let reading = customers.read("c1").expect("a good id");
+    assert_eq!(reading.record, Some(record("c1", 1)));
+    assert!(customers.get("c2").expect("a good id").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_of_a_whole_record_may_name_the_id_the_entity_has() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 1)).expect("taken");
+    let edit = customers.update("c1", Patch::from_record(record("c1", 7)));
+    edit.expect("taken").accepted().await.expect("accepted");
+    assert_eq!(server.rows("customers"), [record("c1", 7)]);
+
+    let made = customers.create(&Customer {
+        id: None,
+        name: "new".into(),
+        score: 1,
+    });
+    let made = made.expect("taken");
+    let temporary = made.current_id();
+    made.accepted().await.expect("accepted");
+    let patch = Patch::new().set("id", temporary.as_str()).set("score", 2);
+    let edit = customers.update(temporary.as_str(), patch);
+    edit.expect("still its id")
+        .accepted()
+        .await
+        .expect("accepted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_nothing_is_no_action() {
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    customers.create(&customer("c1", 7)).expect("taken");
+    for (id, patch) in [
+        ("c1", Patch::new()),
+        ("c1", Patch::new().set("id", "c1")),
+        ("nobody", Patch::new()),
+    ] {
+        let update = customers.update(id, patch.clone()).expect("nothing to do");
+        assert!(update.is_nothing());
+        assert_eq!(update.current_id().as_str(), id);
+        update
+            .visible()
+            .await
+            .expect("there is nothing to wait for");
+        let alone = client.transaction(|transaction| {
+            transaction.update(&customers, id, patch.clone())?;
+            Ok(())
+        });
+        assert!(alone.expect("nothing to do").is_nothing());
+    }
+    assert_eq!(client.actions().counts().waiting, 1, "the creation");
+    let both = client
+        .transaction(|transaction| {
+            transaction
+                .update(&customers, "nobody", Patch::new())?
+                .update(&customers, "c1", Patch::new().set("score", 8))?;
+            Ok(())
+        })
+        .expect("taken");
+    client.set_online(true);
+    both.accepted().await.expect("only c1 is asked about");
+    assert_eq!(server.rows("customers"), [record("c1", 8)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_without_fields_has_nothing_but_an_id() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    let made = customers.create_record(Record::new()).expect("taken");
+    assert!(!made.is_nothing());
+    made.accepted().await.expect("accepted");
+    let id = made.current_id();
+    let row = Record::new().with("id", id.as_str());
+    assert_eq!(server.rows("customers"), [row]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_does_not_have_can_be_deleted_and_not_updated() {
+    let server = PipeServer::start();
+    let client = server.client().start().expect("it starts");
+    let customers = customers(&client);
+    let delete = customers.delete("nobody").expect("taken");
+    delete.accepted().await.expect("it is gone");
+    let update = customers.update("nobody", Patch::new().set("score", 7));
+    let refused = update.expect("taken").accepted().await;
+    let Err(ActionError::Refused(refusal)) = refused else {
+        panic!("it was not refused: {refused:?}")
+    };
+    assert_eq!(refusal.code, "not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_without_a_connection_can_be_given_up_and_leaves_nothing() {
+    let server = PipeServer::start();
+    server.publish(vec![put("customers", &record("c1", 1))]);
+    let client = server.client().offline().start().expect("it starts");
+    let customers = customers(&client);
+    let held = client.held();
+    let wait = Duration::from_secs(3_600);
+    let fetch = tokio::time::timeout(wait, customers.fetch("c1")).await;
+    assert!(fetch.is_err(), "it waits: {fetch:?}");
+    let many = tokio::time::timeout(wait, customers.fetch_many(&["c1", "c2"])).await;
+    assert!(many.is_err(), "it waits: {many:?}");
+    assert_eq!(client.held(), held);
+    client.set_online(true);
+    let fetch = customers.fetch("c1").await.expect("it comes");
+    assert_eq!(fetch.expect("it is there").score, 1);
 }
