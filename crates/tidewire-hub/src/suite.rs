@@ -16,8 +16,8 @@ use tidewire_model::{ActionId, EntityId, EntityType, Lane, Offset, Record, Value
 use tidewire_protocol::{ActionMessage, ClientInfo};
 
 use crate::{
-    ActionOrigin, ActionOutcome, Answer, Backend, Commit, Greeting, ReadAnswer, ReadRequest,
-    Refused, Write, WriteOutcome, WriteRequest,
+    ActionOrigin, ActionOutcome, Answer, Backend, Commit, ConnectionId, Greeting, ReadAnswer,
+    ReadRequest, Refused, Write, WriteOutcome, WriteRequest,
 };
 
 pub use actions::*;
@@ -108,6 +108,8 @@ struct Desk {
 const TASKS: &str = "tasks";
 const PEOPLE: &str = "people";
 const PRINCIPAL: &str = "somebody";
+/// The connection that reads.
+const ASKER: ConnectionId = ConnectionId(1);
 
 impl Desk {
     async fn at(subject: &dyn Subject) -> Self {
@@ -176,7 +178,10 @@ impl Desk {
             entity_type: kind(entity_type),
             ids,
         };
-        self.backend.read(request).await.expect("storage works")
+        self.backend
+            .read(ASKER, request)
+            .await
+            .expect("storage works")
     }
 
     /// The one entity, or nothing.
@@ -204,7 +209,7 @@ impl Desk {
     async fn journal(&self, entity_type: &str, after: u64) -> Vec<Commit> {
         let journal = self
             .backend
-            .journal(&kind(entity_type), offset(after), 1000)
+            .journal(ASKER, &kind(entity_type), offset(after), 1000)
             .await;
         journal
             .expect("storage works")

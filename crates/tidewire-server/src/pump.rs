@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_hub::{CallerId, ConnectionId, Fact, Hub, Input, Output, PublishError};
+use tidewire_hub::{CallerId, ConnectionId, Fact, Hub, Input, Output, PublishError, Ticket};
 use tidewire_protocol::close;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -189,12 +189,21 @@ impl Pump {
             Output::Drained => {
                 self.progress.send_replace(Progress::Drained);
             }
-            call => {
-                self.calls.start(call);
-                if self.calls.has_many_reads() {
-                    self.calls.give_up_reads(|ticket| self.hub.awaits(ticket));
-                }
+            Output::Read { ticket, .. } | Output::ReadJournal { ticket, .. } => {
+                self.read(ticket, output);
             }
+            call => self.calls.start(call),
+        }
+    }
+
+    fn read(&mut self, ticket: Ticket, output: Output) {
+        // Who asked may be gone by the time that it is handed out.
+        if let Some(asker) = self.hub.asker(ticket) {
+            self.calls.start_read(asker, output);
+        }
+        if self.calls.has_many_reads() {
+            self.calls
+                .give_up_reads(|ticket| self.hub.asker(ticket).is_some());
         }
     }
 

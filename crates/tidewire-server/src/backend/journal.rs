@@ -12,6 +12,7 @@ use super::error::Trouble;
 use super::number::{number, stored};
 use super::options::JournalLimits;
 use super::prepared::Prepared;
+use super::reader::Turn;
 use super::streams::{self, Stream, Streams};
 use super::text::{read_actions, read_offsets, read_ops, write_actions, write_offsets, write_ops};
 
@@ -51,6 +52,7 @@ pub(super) fn append(
 /// are gone.
 pub(super) fn read(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     entity_type: &EntityType,
     after: Offset,
     limit: usize,
@@ -59,9 +61,10 @@ pub(super) fn read(
     if after < stream.floor || after > stream.head {
         return Ok(None);
     }
-    let rows = rows_behind(prepared, entity_type, after, limit)?;
+    let rows = rows_behind(prepared, turn, entity_type, after, limit)?;
     let mut commits = Vec::with_capacity(rows.len());
     for (to, id, offsets, actions, ops) in rows {
+        turn.row()?;
         let to = super::number::offset(to)?;
         let own = StreamCommit {
             entity_type: entity_type.clone(),
@@ -91,6 +94,7 @@ type JournalRow = (i64, String, Option<String>, Option<String>, String);
 
 fn rows_behind(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     entity_type: &EntityType,
     after: Offset,
     limit: usize,
@@ -107,6 +111,7 @@ fn rows_behind(
     while bytes < BYTES_PER_READ
         && let Some(row) = rows.next()?
     {
+        turn.row()?;
         let row: JournalRow = (
             row.get(0)?,
             row.get(1)?,

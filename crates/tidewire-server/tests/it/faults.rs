@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use serde_json::json;
 use tidewire_hub::{
-    Backend, BackendError, Commit, Greeting, Opened, ReadAnswer, ReadRequest, SnapshotRows,
-    WriteOutcome, WriteRequest,
+    Backend, BackendError, Commit, ConnectionId, Greeting, Opened, ReadAnswer, ReadRequest,
+    SnapshotRows, WriteOutcome, WriteRequest,
 };
 use tidewire_model::{EntityType, Lane, Offset};
 use tidewire_protocol::ClientInfo;
@@ -52,9 +52,13 @@ impl Backend for Faulty {
         self.inner.write(group).await
     }
 
-    async fn read(&self, request: ReadRequest) -> Result<ReadAnswer, BackendError> {
+    async fn read(
+        &self,
+        asker: ConnectionId,
+        request: ReadRequest,
+    ) -> Result<ReadAnswer, BackendError> {
         self.trip();
-        self.inner.read(request).await
+        self.inner.read(asker, request).await
     }
 
     async fn snapshot(
@@ -67,12 +71,13 @@ impl Backend for Faulty {
 
     async fn journal(
         &self,
+        asker: ConnectionId,
         entity_type: &EntityType,
         after: Offset,
         limit: usize,
     ) -> Result<Option<Vec<Commit>>, BackendError> {
         self.trip();
-        self.inner.journal(entity_type, after, limit).await
+        self.inner.journal(asker, entity_type, after, limit).await
     }
 }
 

@@ -42,7 +42,10 @@ async fn epoch_offsets_rows_and_journal_survive_a_restart() {
         .unwrap()
         .unwrap();
     assert_eq!(third.streams[0].to, offset(3));
-    let journal = backend.journal(&stream("c"), offset(0), 10).await.unwrap();
+    let journal = backend
+        .journal(ASKER, &stream("c"), offset(0), 10)
+        .await
+        .unwrap();
     assert_eq!(journal, Some(vec![first, second, third]));
 }
 
@@ -64,11 +67,17 @@ async fn a_restored_copy_begins_a_new_epoch_that_nobody_resumes_into() {
     assert_ne!(after.epoch, before.epoch);
     assert_eq!(after.heads, before.heads);
     assert_eq!(
-        backend.journal(&stream("c"), offset(1), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(1), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
-        backend.journal(&stream("c"), offset(2), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(2), 10)
+            .await
+            .unwrap(),
         Some(Vec::new())
     );
     assert_eq!(rows(&backend, "c").await.len(), 2);
@@ -95,11 +104,17 @@ async fn a_commit_over_two_streams_is_whole_in_the_journal_of_each() {
         .collect();
     assert_eq!(places, [("a", 2), ("b", 1)]);
     assert_eq!(
-        backend.journal(&stream("a"), offset(1), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("a"), offset(1), 10)
+            .await
+            .unwrap(),
         Some(vec![commit.clone()])
     );
     assert_eq!(
-        backend.journal(&stream("b"), offset(0), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("b"), offset(0), 10)
+            .await
+            .unwrap(),
         Some(vec![commit])
     );
 }
@@ -114,11 +129,14 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
             .unwrap();
     }
     assert_eq!(
-        backend.journal(&stream("c"), offset(6), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(6), 10)
+            .await
+            .unwrap(),
         None
     );
     let kept = backend
-        .journal(&stream("c"), offset(7), 10)
+        .journal(ASKER, &stream("c"), offset(7), 10)
         .await
         .unwrap()
         .unwrap();
@@ -130,7 +148,7 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(7), 2)
+            .journal(ASKER, &stream("c"), offset(7), 2)
             .await
             .unwrap()
             .unwrap(),
@@ -141,12 +159,15 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     // A smaller limit takes effect with the next commits, the floor stands after a restart.
     let backend = SqliteOptions::new(&path).journal_commits(1).open().unwrap();
     assert_eq!(
-        backend.journal(&stream("c"), offset(6), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(6), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(7), 10)
+            .journal(ASKER, &stream("c"), offset(7), 10)
             .await
             .unwrap()
             .unwrap(),
@@ -154,12 +175,15 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     );
     publish(&backend, vec![delete("c", "1")]).await.unwrap();
     assert_eq!(
-        backend.journal(&stream("c"), offset(9), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(9), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(10), 10)
+            .journal(ASKER, &stream("c"), offset(10), 10)
             .await
             .unwrap()
             .unwrap()
@@ -191,7 +215,7 @@ async fn the_journal_is_bounded_by_bytes() {
     let mut kept = 0;
     for after in 0..30 {
         if let Some(commits) = backend
-            .journal(&stream("c"), offset(after), 100)
+            .journal(ASKER, &stream("c"), offset(after), 100)
             .await
             .unwrap()
         {
@@ -243,7 +267,7 @@ async fn ids_and_numbers_come_back_as_they_were_given() {
     assert_eq!(entity, record(fields).with("id", 7));
     assert!(entity.entity_id("id").unwrap().is_integer());
     let commits = backend
-        .journal(&stream("n"), offset(0), 10)
+        .journal(ASKER, &stream("n"), offset(0), 10)
         .await
         .unwrap()
         .unwrap();
