@@ -35,6 +35,10 @@ pub trait Backend: Send + Sync + 'static {
     /// others. Each item has its own commit; [`work_out`](crate::work_out) says what writes come
     /// to.
     ///
+    /// Where the items come to much, only the first ones of them are done, at least one, and only
+    /// these have an outcome: others' writes and greetings are not to wait long behind them. The
+    /// rest comes again, with a later group.
+    ///
     /// An action is looked at in this order: is the client known and this run its newest; is the
     /// number used up (the stored answer again, if the fingerprint is the same); does `previous`
     /// equal the last number used up, and is the number above it; is it refused, or do its writes

@@ -89,7 +89,8 @@ pub enum Input {
         result: Result<Greeting, BackendError>,
     },
     /// The answer to [`Output::Write`](crate::Output::Write): one outcome for each item of the
-    /// group, in its order. On an error nothing of the group was kept.
+    /// group that was done, in its order, and at least one. The others were not touched, and come
+    /// again. On an error nothing of the group was kept.
     Written {
         /// What became of the group.
         result: Result<Vec<WriteOutcome>, BackendError>,

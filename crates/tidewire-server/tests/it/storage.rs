@@ -587,3 +587,45 @@ async fn used_up(backend: &SqliteBackend, client: &TestClient) -> BTreeMap<Lane,
     };
     numbers
 }
+
+#[tokio::test]
+async fn a_group_ends_where_it_comes_to_much() {
+    let (_directory, path) = file();
+    let backend = SqliteBackend::open(&path).unwrap();
+    // Small to ask for, large to write.
+    let text = "x".repeat(200_000);
+    let large = format!(r#"{{"text":"{text}"}}"#);
+    for n in 0..8 {
+        publish(&backend, vec![create("large", &n.to_string(), &large)])
+            .await
+            .unwrap();
+    }
+    let touch_all = |n: u64| -> WriteRequest {
+        let fields = format!(r#"{{"n":{n}}}"#);
+        let writes = (0..8).map(|id| update("large", &id.to_string(), &fields));
+        WriteRequest::Publish(writes.collect())
+    };
+    let outcomes = backend.write((0..20).map(touch_all).collect()).await;
+    assert_eq!(outcomes.unwrap().len(), 1, "what comes to much goes alone");
+    let small = |n: u64| WriteRequest::Publish(vec![create("small", &n.to_string(), "{}")]);
+    let mut group: Vec<_> = (0..200).map(small).collect();
+    let outcomes = backend.write(group.clone()).await;
+    assert_eq!(outcomes.unwrap().len(), 200);
+    // Whoever reads much and writes nothing costs others as much.
+    let refused = |n: u64| {
+        let WriteRequest::Publish(mut writes) = touch_all(n) else {
+            panic!()
+        };
+        writes.push(update("large", "nobody", "{}"));
+        WriteRequest::Publish(writes)
+    };
+    group = (0..20).map(refused).collect();
+    let outcomes = backend.write(group).await.unwrap();
+    assert!(outcomes.len() < 5, "{}", outcomes.len());
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, WriteOutcome::Published(Err(_)))),
+        "{outcomes:?}"
+    );
+}
