@@ -145,7 +145,9 @@ pub enum Input {
         principal: Option<String>,
     },
     /// The server is about to stop. Clients are told, nobody new is let in, and the connections
-    /// are closed after this time, spread over the reconnect jitter.
+    /// are closed after this time, spread over a few milliseconds for each of them, and no more than
+    /// the reconnect jitter. What a closed connection has waiting to be written is not written any
+    /// more: its client comes again with it.
     Drain {
         /// The time, in milliseconds.
         in_ms: u64,

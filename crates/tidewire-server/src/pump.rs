@@ -221,14 +221,19 @@ impl Pump {
         }
     }
 
-    /// Closes everything. What is being written is waited for, so that its callers hear of it.
+    /// Closes everything. What is being written is waited for, so that its callers hear of it; what waits of clients is
+    /// not written any more, since they come again with it.
     async fn stop(mut self) {
         let reason = CloseReason {
             code: close::SHUTDOWN,
             reason: "the server stops".to_owned(),
         };
-        for (_, socket) in std::mem::take(&mut self.sockets) {
+        let sockets = std::mem::take(&mut self.sockets);
+        self.handle(Input::Drain { in_ms: 0 });
+        for (connection, socket) in sockets {
             socket.close(reason.clone());
+            self.calls.forget_connection(connection);
+            self.handle(Input::Closed { connection });
         }
         let deadline = Instant::now() + STOPPING;
         while self.hub.stats().waiting_writes > 0

@@ -157,6 +157,15 @@ impl WriteLine {
         }
     }
 
+    /// Takes out what waits of one connection.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        for item in self.waiting.remove(&Some(id)).unwrap_or_default() {
+            self.waiting_items -= 1;
+            self.waiting_bytes -= item.bytes;
+        }
+        self.turns.retain(|turn| *turn != Some(id));
+    }
+
     /// Takes out everything that waits, in the order in which it would have been written.
     fn take_waiting(&mut self) -> Vec<Item> {
         std::iter::from_fn(|| self.take_next()).collect()
@@ -205,7 +214,8 @@ impl Hub {
             }
             Err(error) => return self.stop_writing(done, &error),
         };
-        let rest = done.split_off(outcomes.len());
+        let mut rest = done.split_off(outcomes.len());
+        rest.retain(|item| self.is_still_to_be_done(item));
         self.writes.take_back(rest);
         let mut due = BTreeSet::new();
         for (item, outcome) in done.into_iter().zip(outcomes) {
@@ -233,6 +243,12 @@ impl Hub {
         for id in due {
             self.release_due(id);
         }
+    }
+
+    /// Whether something that was not begun is still wanted: at the end, not what a connection asked that is closed.
+    fn is_still_to_be_done(&self, item: &Item) -> bool {
+        let author = item.author.turn();
+        self.drain == Drain::No || author.is_none_or(|id| self.connections.contains_key(&id))
     }
 
     /// Adds a commit to the streams and lets everybody know who holds one of them. Connections
