@@ -38,9 +38,10 @@ pub(super) fn append(
     let actions = write_actions(&commit.actions)?;
     for part in &commit.streams {
         let ops = write_ops(&part.ops)?;
-        prepared
-            .get("INSERT INTO journal (type, offset, commit_id, streams, actions, ops) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![part.entity_type.as_str(), stored(part.to.get()), commit.id, offsets, actions, ops])?;
+        prepared.execute_large(
+            "INSERT INTO journal (type, offset, commit_id, streams, actions, ops) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![part.entity_type.as_str(), stored(part.to.get()), commit.id, offsets, actions, ops],
+        )?;
         let stream = streams.touch(prepared, &part.entity_type)?;
         stream.journal_bytes += ops.len() as u64;
         prune(prepared, &part.entity_type, stream, limits)?;
