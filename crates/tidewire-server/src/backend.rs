@@ -53,10 +53,11 @@ use writer::Writer;
 #[derive(Debug)]
 pub struct SqliteBackend {
     epoch: Epoch,
-    // Dropped in this order: the lock goes last.
-    writer: Writer,
+    // Dropped in this order. The last connection to close writes SQLite's log into the file, and of two that close at
+    // once none may be the last; so the one that writes closes after those that read. The lock goes last.
     readers: Readers,
     snapshots: Snapshots,
+    writer: Writer,
     file: HeldFile,
 }
 
@@ -104,9 +105,9 @@ impl SqliteBackend {
         let writer = Writer::start(connection, options.journal).map_err(io)?;
         Ok(Self {
             epoch,
-            writer,
             readers,
             snapshots: Snapshots::new(),
+            writer,
             file,
         })
     }

@@ -629,3 +629,34 @@ async fn a_group_ends_where_it_comes_to_much() {
         "{outcomes:?}"
     );
 }
+
+#[tokio::test]
+async fn a_closed_backend_leaves_all_of_it_in_one_file() {
+    let (_directory, path) = file();
+    let log = path.with_file_name("app.db-wal");
+    for n in 0..20 {
+        let options = SqliteOptions::new(&path).reading_threads(8);
+        let backend = std::sync::Arc::new(options.open().unwrap());
+        publish(&*backend, vec![put("c", &n.to_string(), "{}")])
+            .await
+            .unwrap();
+        // Every reading thread has its connection.
+        let mut reads = Vec::new();
+        for asker in 0..64 {
+            let backend = backend.clone();
+            reads.push(tokio::spawn(async move {
+                let query = tidewire_model::Query::new(stream("c")).limit(10);
+                let asker = tidewire_hub::ConnectionId(asker);
+                backend
+                    .read(asker, tidewire_hub::ReadRequest::Page { query })
+                    .await
+            }));
+        }
+        for read in reads {
+            assert!(read.await.unwrap().is_ok());
+        }
+        assert!(log.exists());
+        drop(std::sync::Arc::into_inner(backend).unwrap());
+        assert!(!log.exists(), "{n}");
+    }
+}
