@@ -143,18 +143,23 @@ impl WriteLine {
     }
 
     /// Puts back what was not done of a group, each before what its author wrote later. Authors who lost their turn
-    /// by it have it next.
-    fn take_back(&mut self, rest: Vec<Item>) {
+    /// by it have it next; those of whom something was done are behind everybody who came meanwhile.
+    fn take_back(&mut self, rest: Vec<Item>, done: &[Item]) {
+        let had_turn: BTreeSet<_> = done.iter().map(|item| item.author.turn()).collect();
+        let mut last = Vec::new();
         for item in rest.into_iter().rev() {
             self.waiting_items += 1;
             self.waiting_bytes += item.bytes;
             let turn = item.author.turn();
             let own = self.waiting.entry(turn).or_default();
-            if own.is_empty() {
+            if own.is_empty() && had_turn.contains(&turn) {
+                last.push(turn);
+            } else if own.is_empty() {
                 self.turns.push_front(turn);
             }
             own.push_front(item);
         }
+        self.turns.extend(last.into_iter().rev());
     }
 
     /// Takes out what waits of one connection.
@@ -216,7 +221,7 @@ impl Hub {
         };
         let mut rest = done.split_off(outcomes.len());
         rest.retain(|item| self.is_still_to_be_done(item));
-        self.writes.take_back(rest);
+        self.writes.take_back(rest, &done);
         let mut due = BTreeSet::new();
         for (item, outcome) in done.into_iter().zip(outcomes) {
             match (item.author, outcome) {

@@ -74,6 +74,21 @@ fn one_who_writes_much_delays_others_by_one_write_of_each_author() {
 }
 
 #[test]
+fn one_who_comes_while_a_group_is_under_way_is_next() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let (much, little) = (world.connect("a", 1), world.connect("b", 1));
+    write_much(&mut world, much, 40);
+    // From now on, all that is left of the first is handed to the backend, which does one of it.
+    assert!(write_once(&mut world));
+    write_much(&mut world, little, 1);
+    assert!(write_once(&mut world));
+    assert!(acknowledged(&mut world, little).is_empty());
+    assert!(write_once(&mut world));
+    assert_eq!(acknowledged(&mut world, little), [1]);
+}
+
+#[test]
 fn what_was_not_done_of_a_group_comes_again_in_its_order() {
     for done_at_once in [1, 2, 3, 7, 100] {
         let mut world = World::new();
