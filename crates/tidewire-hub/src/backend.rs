@@ -1,7 +1,7 @@
 //! The seam behind which a server keeps the truth.
 //!
 //! A backend stores entities, the journal of their commits, and the answers to actions. It knows
-//! nothing of connections, subscriptions or frames.
+//! nothing of subscriptions or frames, and of connections only which of them asks to read.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tidewire_model::{EntityId, EntityType, Epoch, Lane, Offset, Query, Record, Value};
 use tidewire_protocol::{ActionMessage, ClientInfo};
 
-use crate::{ActionOrigin, ActionOutcome, Commit, Write};
+use crate::{ActionOrigin, ActionOutcome, Commit, ConnectionId, Write};
 
 /// Where the truth is kept.
 ///
@@ -35,6 +35,10 @@ pub trait Backend: Send + Sync + 'static {
     /// others. Each item has its own commit; [`work_out`](crate::work_out) says what writes come
     /// to.
     ///
+    /// Where the items come to much, only the first ones of them are done, at least one, and only
+    /// these have an outcome: others' writes and greetings are not to wait long behind them. The
+    /// rest comes again, with a later group.
+    ///
     /// An action is looked at in this order: is the client known and this run its newest; is the
     /// number used up (the stored answer again, if the fingerprint is the same); does `previous`
     /// equal the last number used up, and is the number above it; is it refused, or do its writes
@@ -44,7 +48,15 @@ pub trait Backend: Send + Sync + 'static {
     async fn write(&self, group: Vec<WriteRequest>) -> Result<Vec<WriteOutcome>, BackendError>;
 
     /// Entities by id, or one page of a query, at one point.
-    async fn read(&self, request: ReadRequest) -> Result<ReadAnswer, BackendError>;
+    ///
+    /// `asker` is the connection that wants it. Nobody else bounds how many reads are under way:
+    /// a backend lets those who ask take turns, so that one who asks much delays itself. When the
+    /// future is dropped, nobody waits for the answer any more, and reading ends soon.
+    async fn read(
+        &self,
+        asker: ConnectionId,
+        request: ReadRequest,
+    ) -> Result<ReadAnswer, BackendError>;
 
     /// Every row of a stream at one point, in parts, while writes go on.
     async fn snapshot(
@@ -53,9 +65,10 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Box<dyn SnapshotRows>, BackendError>;
 
     /// Commits of a stream behind `after`, at most `limit`, oldest first; `None` where they are
-    /// no longer complete.
+    /// no longer complete. Takes turns as [`Backend::read`] does.
     async fn journal(
         &self,
+        asker: ConnectionId,
         entity_type: &EntityType,
         after: Offset,
         limit: usize,

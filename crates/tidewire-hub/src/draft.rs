@@ -23,6 +23,10 @@ pub const MAX_ENTITY_BYTES: usize = 256 * 1024;
 /// stays within the nesting of a frame.
 pub const MAX_ENTITY_DEPTH: usize = tidewire_protocol::limits::DEPTH - 4;
 
+/// The most bytes of entities that one action may change, in memory, as they are before it. Whoever comes next waits for
+/// all of it.
+pub const MAX_ACTION_BYTES: usize = 8 * 1024 * 1024;
+
 /// What is there while writes are worked out.
 pub trait Present {
     /// Why it could not be said.
@@ -136,6 +140,28 @@ pub fn work_out<P: Present>(
     writes: Vec<Write>,
     base: Option<Version>,
 ) -> Result<Result<Draft, DraftRefused>, P::Error> {
+    work_out_within(present, writes, base, usize::MAX)
+}
+
+/// Works out what an action writes, as [`work_out`] does. One that would change entities of more than
+/// [`MAX_ACTION_BYTES`] in all is refused for good: its frame is small, what it costs is not.
+///
+/// # Errors
+/// What is there could not be read.
+pub fn work_out_action<P: Present>(
+    present: &mut P,
+    writes: Vec<Write>,
+    base: Option<Version>,
+) -> Result<Result<Draft, DraftRefused>, P::Error> {
+    work_out_within(present, writes, base, MAX_ACTION_BYTES)
+}
+
+fn work_out_within<P: Present>(
+    present: &mut P,
+    writes: Vec<Write>,
+    base: Option<Version>,
+    most_bytes: usize,
+) -> Result<Result<Draft, DraftRefused>, P::Error> {
     let mut staged = Staged::default();
     let (writes, replaced) = match replace::with_ids(present, writes) {
         Ok(named) => named,
@@ -143,8 +169,13 @@ pub fn work_out<P: Present>(
     };
     for write in writes {
         let key = write.key_of();
-        let entry = staged.entry(present, &key)?;
-        if let Err(refused) = entry.apply(&key, write, base) {
+        staged.load(present, &key)?;
+        if staged.bytes > most_bytes {
+            let message =
+                format!("the action would change entities of more than {most_bytes} bytes in all");
+            return Ok(Err(DraftRefused::permanent("too_large", message)));
+        }
+        if let Err(refused) = staged.entry(&key).apply(&key, write, base) {
             return Ok(Err(refused));
         }
     }
@@ -179,24 +210,30 @@ impl Write {
 struct Staged {
     entries: BTreeMap<EntityKey, Entry>,
     order: Vec<EntityKey>,
+    /// The bytes of the entities as they are.
+    bytes: usize,
 }
 
 impl Staged {
-    fn entry<P: Present>(
-        &mut self,
-        present: &mut P,
-        key: &EntityKey,
-    ) -> Result<&mut Entry, P::Error> {
+    /// Looks an entity up, unless that was done before.
+    fn load<P: Present>(&mut self, present: &mut P, key: &EntityKey) -> Result<(), P::Error> {
         if !self.entries.contains_key(key) {
             let before = present.entity(key)?;
+            if let Some((entity, _)) = &before {
+                self.bytes += entity.approximate_bytes();
+            }
             let after = before.as_ref().map(|(entity, _)| entity.clone());
             self.entries.insert(key.clone(), Entry { before, after });
             self.order.push(key.clone());
         }
-        Ok(self
-            .entries
+        Ok(())
+    }
+
+    /// An entity that was looked up.
+    fn entry(&mut self, key: &EntityKey) -> &mut Entry {
+        self.entries
             .get_mut(key)
-            .expect("it was put there just now"))
+            .expect("it is loaded before it is written")
     }
 
     fn finish<P: Present>(

@@ -79,6 +79,15 @@ enum Asked {
     },
 }
 
+impl Asked {
+    fn connection(&self) -> ConnectionId {
+        let (Self::Fetch { connection, .. }
+        | Self::Journal { connection, .. }
+        | Self::Snapshot { connection, .. }) = self;
+        *connection
+    }
+}
+
 /// Whether the server is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drain {
@@ -170,11 +179,11 @@ impl Hub {
         }
     }
 
-    /// Whether somebody still waits for the answer to a question. A shell may give up one that
-    /// nobody waits for, and need not answer it.
+    /// The connection that waits for the answer to a question, if it still does. A shell may give up
+    /// a question that nobody waits for, and need not answer it.
     #[must_use]
-    pub fn awaits(&self, ticket: Ticket) -> bool {
-        self.asked.contains_key(&ticket)
+    pub fn asker(&self, ticket: Ticket) -> Option<ConnectionId> {
+        self.asked.get(&ticket).map(Asked::connection)
     }
 
     /// What the hub holds and has done.
@@ -269,10 +278,7 @@ impl Hub {
     /// Ends a question, because it was answered or because nobody waits for it any more.
     fn stop_asking(&mut self, ticket: Ticket) -> Option<Asked> {
         let asked = self.asked.remove(&ticket)?;
-        let (Asked::Fetch { connection, .. }
-        | Asked::Journal { connection, .. }
-        | Asked::Snapshot { connection, .. }) = &asked;
-        if let Some(client) = self.client(*connection) {
+        if let Some(client) = self.client(asked.connection()) {
             client.asked.remove(&ticket);
         }
         Some(asked)
@@ -342,6 +348,10 @@ impl Hub {
     /// Drops everything that is held for a connection.
     fn forget(&mut self, id: ConnectionId, code: Option<u16>) -> Option<Connection> {
         let mut connection = self.connections.remove(&id)?;
+        if self.drain != Drain::No {
+            // Its client has no answer and sends it again. The end does not wait for it.
+            self.writes.forget(id);
+        }
         if let Some(at) = connection.clocks.wake_at.take() {
             self.timers.clear(at, id);
         }

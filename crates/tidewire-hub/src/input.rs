@@ -89,7 +89,8 @@ pub enum Input {
         result: Result<Greeting, BackendError>,
     },
     /// The answer to [`Output::Write`](crate::Output::Write): one outcome for each item of the
-    /// group, in its order. On an error nothing of the group was kept.
+    /// group that was done, in its order, and at least one. The others were not touched, and come
+    /// again. On an error nothing of the group was kept.
     Written {
         /// What became of the group.
         result: Result<Vec<WriteOutcome>, BackendError>,
@@ -144,7 +145,9 @@ pub enum Input {
         principal: Option<String>,
     },
     /// The server is about to stop. Clients are told, nobody new is let in, and the connections
-    /// are closed after this time, spread over the reconnect jitter.
+    /// are closed after this time, spread over a few milliseconds for each of them, and no more than
+    /// the reconnect jitter. What a closed connection has waiting to be written is not written any
+    /// more: its client comes again with it.
     Drain {
         /// The time, in milliseconds.
         in_ms: u64,

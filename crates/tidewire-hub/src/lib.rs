@@ -19,7 +19,8 @@ mod timers;
 pub use backend::*;
 pub use commit::*;
 pub use draft::{
-    Draft, DraftRefused, ID_FIELD, MAX_ENTITY_BYTES, MAX_ENTITY_DEPTH, Present, work_out,
+    Draft, DraftRefused, ID_FIELD, MAX_ACTION_BYTES, MAX_ENTITY_BYTES, MAX_ENTITY_DEPTH, Present,
+    work_out, work_out_action,
 };
 pub use hub::Hub;
 pub use input::{CallerId, ConnectionId, Input, Principal, Ticket};

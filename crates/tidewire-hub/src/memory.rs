@@ -13,7 +13,7 @@ use tidewire_protocol::{ActionEcho, ActionMessage, ClientInfo};
 
 use crate::{
     ActionOrigin, ActionOutcome, BackendError, Commit, Draft, Greeting, Opened, Present,
-    ReadAnswer, ReadRequest, Refused, Write, WriteOutcome, WriteRequest, work_out,
+    ReadAnswer, ReadRequest, Refused, Write, WriteOutcome, WriteRequest, work_out, work_out_action,
 };
 
 use clients::{Clients, Standing};
@@ -228,7 +228,7 @@ impl Truth {
         }
         let worked = match writes {
             Ok(writes) => {
-                let Ok(worked) = work_out(&mut self.held, writes, action.base);
+                let Ok(worked) = work_out_action(&mut self.held, writes, action.base);
                 worked
             }
             Err(refused) => Err(crate::DraftRefused {

@@ -52,7 +52,8 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// The most items written in one group.
     pub group_items: usize,
-    /// About the most bytes written in one group.
+    /// About the most bytes that are asked to be written in one group. A backend may end a group
+    /// earlier, by what it comes to.
     pub group_bytes: usize,
     /// The most items waiting to be written.
     pub waiting_items: usize,

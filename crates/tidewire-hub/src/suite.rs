@@ -16,8 +16,8 @@ use tidewire_model::{ActionId, EntityId, EntityType, Lane, Offset, Record, Value
 use tidewire_protocol::{ActionMessage, ClientInfo};
 
 use crate::{
-    ActionOrigin, ActionOutcome, Answer, Backend, Commit, Greeting, ReadAnswer, ReadRequest,
-    Refused, Write, WriteOutcome, WriteRequest,
+    ActionOrigin, ActionOutcome, Answer, Backend, Commit, ConnectionId, Greeting, ReadAnswer,
+    ReadRequest, Refused, Write, WriteOutcome, WriteRequest,
 };
 
 pub use actions::*;
@@ -74,6 +74,7 @@ macro_rules! backend_suite {
             an_action_is_done_once
             a_group_is_done_in_order
             a_refused_action_uses_its_number_up
+            an_action_that_changes_too_much_is_refused
             other_content_under_a_used_number_is_refused
             an_action_out_of_order_changes_nothing
             lanes_do_not_wait_for_each_other
@@ -109,6 +110,8 @@ struct Desk {
 const TASKS: &str = "tasks";
 const PEOPLE: &str = "people";
 const PRINCIPAL: &str = "somebody";
+/// The connection that reads.
+const ASKER: ConnectionId = ConnectionId(1);
 
 impl Desk {
     async fn at(subject: &dyn Subject) -> Self {
@@ -118,9 +121,22 @@ impl Desk {
     }
 
     async fn write(&self, group: Vec<WriteRequest>) -> Vec<WriteOutcome> {
-        let count = group.len();
-        let outcomes = self.backend.write(group).await.expect("storage works");
-        assert_eq!(outcomes.len(), count, "one outcome for each item");
+        let mut group = group;
+        let mut outcomes = Vec::new();
+        while !group.is_empty() {
+            let done = self
+                .backend
+                .write(group.clone())
+                .await
+                .expect("storage works");
+            let count = done.len();
+            assert!(
+                (1..=group.len()).contains(&count),
+                "the first of a group, and at least one"
+            );
+            group.drain(..count);
+            outcomes.extend(done);
+        }
         outcomes
     }
 
@@ -177,7 +193,10 @@ impl Desk {
             entity_type: kind(entity_type),
             ids,
         };
-        self.backend.read(request).await.expect("storage works")
+        self.backend
+            .read(ASKER, request)
+            .await
+            .expect("storage works")
     }
 
     /// The one entity, or nothing.
@@ -205,7 +224,7 @@ impl Desk {
     async fn journal(&self, entity_type: &str, after: u64) -> Vec<Commit> {
         let journal = self
             .backend
-            .journal(&kind(entity_type), offset(after), 1000)
+            .journal(ASKER, &kind(entity_type), offset(after), 1000)
             .await;
         journal
             .expect("storage works")

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tidewire_hub::{
-    Backend, BackendError, Commit, Greeting, Opened, ReadAnswer, ReadRequest, SnapshotRows,
-    WriteOutcome, WriteRequest,
+    Backend, BackendError, Commit, ConnectionId, Greeting, Opened, ReadAnswer, ReadRequest,
+    SnapshotRows, WriteOutcome, WriteRequest,
 };
 use tidewire_model::{EntityType, Epoch, Lane, Offset};
 use tidewire_protocol::ClientInfo;
@@ -48,14 +48,16 @@ use writer::Writer;
 /// One process holds the file, with a lock on a file of the same name and `.lock` behind it. Dropping the backend
 /// ends its snapshots and waits for the writes that were handed in; then the file is free.
 ///
-/// A page costs one pass over the rows of its entity type.
+/// A page costs one pass over the rows of its entity type. Connections take turns at reading, a few milliseconds each,
+/// so that a page over many rows delays nobody by more than that.
 #[derive(Debug)]
 pub struct SqliteBackend {
     epoch: Epoch,
-    // Dropped in this order: the lock goes last.
-    writer: Writer,
+    // Dropped in this order. The last connection to close writes SQLite's log into the file, and of two that close at
+    // once none may be the last; so the one that writes closes after those that read. The lock goes last.
     readers: Readers,
     snapshots: Snapshots,
+    writer: Writer,
     file: HeldFile,
 }
 
@@ -96,18 +98,16 @@ impl SqliteBackend {
             schema::begin_epoch(&connection).map_err(trouble)?;
         }
         let epoch = schema::epoch(&connection).map_err(trouble)?;
-        let connections = (0..options.reading_threads)
-            .map(|_| file.open_reading())
-            .collect::<Result<_, _>>();
-        let connections = connections.map_err(|error| trouble(error.into()))?;
         let io = |error: std::io::Error| OpenError::from_io(file.path(), &error);
-        let readers = Readers::start(connections).map_err(io)?;
+        let read_file = file.clone();
+        let readers =
+            Readers::start(options.reads, move || read_file.open_reading()).map_err(io)?;
         let writer = Writer::start(connection, options.journal).map_err(io)?;
         Ok(Self {
             epoch,
-            writer,
             readers,
             snapshots: Snapshots::new(),
+            writer,
             file,
         })
     }
@@ -116,7 +116,10 @@ impl SqliteBackend {
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn open(&self) -> Result<Opened, BackendError> {
-        let heads = self.readers.run(streams::heads).await?;
+        let heads = self
+            .readers
+            .run(None, |prepared, _| streams::heads(prepared))
+            .await?;
         Ok(Opened {
             epoch: self.epoch.clone(),
             heads,
@@ -138,7 +141,11 @@ impl Backend for SqliteBackend {
         self.writer.write(group).await
     }
 
-    async fn read(&self, request: ReadRequest) -> Result<ReadAnswer, BackendError> {
+    async fn read(
+        &self,
+        asker: ConnectionId,
+        request: ReadRequest,
+    ) -> Result<ReadAnswer, BackendError> {
         if let ReadRequest::Page { query } = &request
             && query.is_opaque()
         {
@@ -147,7 +154,9 @@ impl Backend for SqliteBackend {
             )));
         }
         self.readers
-            .run(move |prepared| page::read(prepared, &request))
+            .run(Some(asker), move |prepared, turn| {
+                page::read(prepared, turn, &request)
+            })
             .await
     }
 
@@ -162,14 +171,17 @@ impl Backend for SqliteBackend {
 
     async fn journal(
         &self,
+        asker: ConnectionId,
         entity_type: &EntityType,
         after: Offset,
         limit: usize,
     ) -> Result<Option<Vec<Commit>>, BackendError> {
         let entity_type = entity_type.clone();
         self.readers
-            .run(move |prepared| {
-                prepared.in_one_cut(|prepared| journal::read(prepared, &entity_type, after, limit))
+            .run(Some(asker), move |prepared, turn| {
+                prepared.in_one_cut(|prepared| {
+                    journal::read(prepared, turn, &entity_type, after, limit)
+                })
             })
             .await
     }

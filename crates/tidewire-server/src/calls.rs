@@ -13,24 +13,23 @@ use tidewire_hub::{
 };
 use tidewire_model::{Offset, Record};
 use tidewire_protocol::Class;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::builder::Authenticate;
 use crate::event::Event;
 
-/// The most reads of all connections that run side by side. The hub bounds how many of each connection wait.
-const READS: usize = 64;
+/// From how many reads on it is looked for those that nobody waits for. The hub bounds how many of each connection wait.
+const MANY_READS: usize = 128;
 
 /// The calls under way.
 pub(crate) struct Calls {
     backend: Arc<dyn Backend>,
     authenticate: Arc<dyn Authenticate>,
     events: mpsc::WeakSender<Event>,
-    reads: Arc<Semaphore>,
     tasks: JoinSet<()>,
-    /// Reads that run, or wait for their turn.
-    reading: BTreeMap<Ticket, AbortHandle>,
+    /// Reads that run, or wait for their turn at the backend, by who asked.
+    reading: BTreeMap<(ConnectionId, Ticket), AbortHandle>,
     /// How many of them are looked through for those that nobody waits for.
     reading_most: usize,
     snapshots: BTreeMap<Ticket, SnapshotState>,
@@ -53,10 +52,9 @@ impl Calls {
             backend,
             authenticate,
             events,
-            reads: Arc::new(Semaphore::new(READS)),
             tasks: JoinSet::new(),
             reading: BTreeMap::new(),
-            reading_most: 2 * READS,
+            reading_most: MANY_READS,
             snapshots: BTreeMap::new(),
             authenticating: BTreeMap::new(),
         }
@@ -107,21 +105,20 @@ impl Calls {
                     Event::Input(Input::Written { result })
                 });
             }
-            other => self.start_read(other),
+            other => self.start_snapshot(other),
         }
     }
 
-    fn start_read(&mut self, output: Output) {
+    /// Starts what a connection wants to have read. Other outputs are none of its business.
+    pub(crate) fn start_read(&mut self, asker: ConnectionId, output: Output) {
         let backend = self.backend.clone();
-        let reads = self.reads.clone();
-        match output {
+        let (ticket, task) = match output {
             Output::Read { ticket, request } => {
                 let task = self.spawn(async move {
-                    let _turn = reads.acquire_owned().await;
-                    let result = guarded(backend.read(request)).await;
+                    let result = guarded(backend.read(asker, request)).await;
                     Event::Input(Input::ReadDone { ticket, result })
                 });
-                self.reading.insert(ticket, task);
+                (ticket, task)
             }
             Output::ReadJournal {
                 ticket,
@@ -130,12 +127,19 @@ impl Calls {
                 limit,
             } => {
                 let task = self.spawn(async move {
-                    let _turn = reads.acquire_owned().await;
-                    let result = guarded(backend.journal(&entity_type, after, limit)).await;
+                    let result = guarded(backend.journal(asker, &entity_type, after, limit)).await;
                     Event::Input(Input::JournalRead { ticket, result })
                 });
-                self.reading.insert(ticket, task);
+                (ticket, task)
             }
+            other => return self.start(other),
+        };
+        self.reading.insert((asker, ticket), task);
+    }
+
+    fn start_snapshot(&mut self, output: Output) {
+        let backend = self.backend.clone();
+        match output {
             Output::OpenSnapshot {
                 ticket,
                 entity_type,
@@ -164,10 +168,9 @@ impl Calls {
         self.reading.len() >= self.reading_most
     }
 
-    /// Gives up the reads that nobody waits for. The hub bounds how many of each connection wait, but
-    /// connections come and go, and what one of them asked would be read after it is gone.
+    /// Gives up the reads that nobody waits for: a subscription may have ended before the journal was read for it.
     pub(crate) fn give_up_reads(&mut self, awaits: impl Fn(Ticket) -> bool) {
-        self.reading.retain(|ticket, task| {
+        self.reading.retain(|(_, ticket), task| {
             let is_of_use = !task.is_finished() && awaits(*ticket);
             if !is_of_use {
                 task.abort();
@@ -175,16 +178,14 @@ impl Calls {
             is_of_use
         });
         // As many again may be started before the next time, so that looking costs little for each.
-        self.reading_most = (2 * self.reading.len()).max(2 * READS);
+        self.reading_most = (2 * self.reading.len()).max(MANY_READS);
     }
 
     fn read_on(&mut self, ticket: Ticket, limit: usize) {
         let Some(SnapshotState::Idle(mut snapshot)) = self.snapshots.remove(&ticket) else {
             return tracing::error!(?ticket, "the hub reads on in a snapshot that is not there");
         };
-        let reads = self.reads.clone();
         let task = self.spawn(async move {
-            let _turn = reads.acquire_owned().await;
             let rows = guarded(snapshot.next(limit)).await;
             Event::SnapshotRead {
                 ticket,
@@ -232,6 +233,10 @@ impl Calls {
     /// Gives up what is done for a connection that is gone.
     pub(crate) fn forget_connection(&mut self, connection: ConnectionId) {
         if let Some(task) = self.authenticating.remove(&connection) {
+            task.abort();
+        }
+        let own = (connection, Ticket(0))..=(connection, Ticket(u64::MAX));
+        for (_, task) in self.reading.extract_if(own, |_, _| true) {
             task.abort();
         }
     }
@@ -293,51 +298,4 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use tidewire_hub::{Principal, ReadRequest};
-    use tidewire_model::EntityType;
-
-    use super::*;
-    use crate::SqliteBackend;
-
-    #[tokio::test]
-    async fn reads_that_nobody_waits_for_do_not_pile_up() {
-        let directory = tempfile::tempdir().unwrap();
-        let backend = SqliteBackend::open(directory.path().join("app.db")).unwrap();
-        let authenticate = |_, _| async { Ok(Principal::named("somebody")) };
-        let (events, mut happened) = mpsc::channel(4096);
-        let (backend, authenticate) = (Arc::new(backend), Arc::new(authenticate));
-        let mut calls = Calls::new(backend, authenticate, events.downgrade());
-        // Every turn is taken, as by reads that go through large tables.
-        let turns = calls.reads.clone().acquire_many_owned(64).await.unwrap();
-        let awaited = |ticket: Ticket| ticket.0 <= 3;
-        for number in 1..=10_000 {
-            let request = ReadRequest::Ids {
-                entity_type: EntityType::new("c").unwrap(),
-                ids: Vec::new(),
-            };
-            calls.start(Output::Read {
-                ticket: Ticket(number),
-                request,
-            });
-            if calls.has_many_reads() {
-                calls.give_up_reads(awaited);
-                // What was given up comes to its end when it is its turn.
-                while calls.tasks.len() > 2 * READS {
-                    tokio::task::yield_now().await;
-                    while calls.tasks.try_join_next().is_some() {}
-                }
-            }
-            assert!(calls.tasks.len() <= 4 * READS, "{}", calls.tasks.len());
-        }
-        calls.give_up_reads(awaited);
-        drop(turns);
-        for number in 1..=3 {
-            let event = happened.recv().await;
-            assert!(matches!(
-                event,
-                Some(Event::Input(Input::ReadDone { ticket, .. })) if ticket.0 == number
-            ));
-        }
-    }
-}
+mod tests;

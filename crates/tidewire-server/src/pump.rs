@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_hub::{CallerId, ConnectionId, Fact, Hub, Input, Output, PublishError};
+use tidewire_hub::{CallerId, ConnectionId, Fact, Hub, Input, Output, PublishError, Ticket};
 use tidewire_protocol::close;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -189,12 +189,21 @@ impl Pump {
             Output::Drained => {
                 self.progress.send_replace(Progress::Drained);
             }
-            call => {
-                self.calls.start(call);
-                if self.calls.has_many_reads() {
-                    self.calls.give_up_reads(|ticket| self.hub.awaits(ticket));
-                }
+            Output::Read { ticket, .. } | Output::ReadJournal { ticket, .. } => {
+                self.read(ticket, output);
             }
+            call => self.calls.start(call),
+        }
+    }
+
+    fn read(&mut self, ticket: Ticket, output: Output) {
+        // Who asked may be gone by the time that it is handed out.
+        if let Some(asker) = self.hub.asker(ticket) {
+            self.calls.start_read(asker, output);
+        }
+        if self.calls.has_many_reads() {
+            self.calls
+                .give_up_reads(|ticket| self.hub.asker(ticket).is_some());
         }
     }
 
@@ -212,14 +221,19 @@ impl Pump {
         }
     }
 
-    /// Closes everything. What is being written is waited for, so that its callers hear of it.
+    /// Closes everything. What is being written is waited for, so that its callers hear of it; what waits of clients is
+    /// not written any more, since they come again with it.
     async fn stop(mut self) {
         let reason = CloseReason {
             code: close::SHUTDOWN,
             reason: "the server stops".to_owned(),
         };
-        for (_, socket) in std::mem::take(&mut self.sockets) {
+        let sockets = std::mem::take(&mut self.sockets);
+        self.handle(Input::Drain { in_ms: 0 });
+        for (connection, socket) in sockets {
             socket.close(reason.clone());
+            self.calls.forget_connection(connection);
+            self.handle(Input::Closed { connection });
         }
         let deadline = Instant::now() + STOPPING;
         while self.hub.stats().waiting_writes > 0

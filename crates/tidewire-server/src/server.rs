@@ -174,7 +174,8 @@ impl Server {
     }
 
     /// Tells all clients that the server is about to go, lets nobody new in, and closes the connections after this
-    /// time, spread over the reconnect jitter. Returns once all are closed and nothing is being written.
+    /// time, spread over a few milliseconds for each and no more than the reconnect jitter. Returns once all are closed
+    /// and nothing is being written; what clients have sent and is not begun by then is left to be sent again.
     pub async fn drain(&self, time: Duration) {
         let in_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.input(Input::Drain { in_ms }).await;
@@ -182,7 +183,8 @@ impl Server {
             .await;
     }
 
-    /// Closes all connections and lets go of the backend. What is being written is waited for, a few seconds at most.
+    /// Closes all connections and lets go of the backend. What is being written is waited for, a few seconds at most;
+    /// what clients have sent and is not begun is left to be sent again, and reads are given up.
     /// Clients come back by themselves; to spread them, [`Server::drain`] first.
     pub async fn close(&self) {
         // It may have ended already.

@@ -10,6 +10,10 @@ use tidewire_protocol::{RequestId, WireRow};
 
 use crate::Frame;
 
+/// The room for items that is kept while nothing waits. A burst leaves room for thousands, and there are thousands of
+/// connections.
+const KEPT_ITEMS: usize = 32;
+
 /// Something that waits.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -184,6 +188,9 @@ impl Outbox {
         self.bytes -= bytes;
         self.answer_bytes -= answer_bytes;
         self.ping &= !matches!(item, Item::Ping);
+        if self.items.is_empty() && self.items.capacity() > KEPT_ITEMS {
+            self.items = VecDeque::new();
+        }
         Some(item)
     }
 

@@ -19,6 +19,10 @@ pub(super) fn mix(seed: u64, number: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+/// The closes of a server that stops need not be further apart than this, in milliseconds: the clients spread themselves
+/// as well, and a server with few of them is not kept.
+const CLOSES_APART_MS: u64 = 5;
+
 impl Hub {
     /// Looks at every connection whose time has come.
     pub(super) fn on_time(&mut self) {
@@ -96,8 +100,10 @@ impl Hub {
         self.drain = Drain::UnderWay;
         let jitter_ms = self.settings.reconnect_jitter_ms;
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        let enough_ms = CLOSES_APART_MS.saturating_mul(ids.len() as u64);
+        let spread_over_ms = jitter_ms.min(enough_ms).max(1);
         for id in ids {
-            let spread_ms = mix(self.settings.seed, id.0) % jitter_ms.max(1);
+            let spread_ms = mix(self.settings.seed, id.0) % spread_over_ms;
             if let Some(connection) = self.connections.get_mut(&id) {
                 let close_in = Duration::from_millis(in_ms.saturating_add(spread_ms));
                 connection.clocks.close_at = Some(self.now.tick + close_in);

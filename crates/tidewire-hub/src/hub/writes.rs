@@ -1,6 +1,8 @@
-//! The one line of everything that is to be written: a group under way, and the next ones forming.
+//! Everything that is to be written: a group under way, and what waits for the next ones, by who wrote it.
+//!
+//! Authors take turns, so that one who writes much delays itself. Of one author everything is done in its order.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tidewire_model::Record;
@@ -22,14 +24,35 @@ pub(super) enum Author {
     Application(CallerId),
 }
 
+impl Author {
+    /// Whose turn it takes: a connection's, or the application's.
+    fn turn(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Client(pending) => Some(pending.connection),
+            Self::Application(_) => None,
+        }
+    }
+}
+
 /// Everything that is to be written.
 #[derive(Debug, Default)]
 pub(super) struct WriteLine {
-    under_way: Vec<Author>,
-    waiting: VecDeque<(Author, WriteRequest, usize)>,
+    under_way: Vec<Item>,
+    waiting: BTreeMap<Option<ConnectionId>, VecDeque<Item>>,
+    /// Those who have something waiting, in the order of their turns.
+    turns: VecDeque<Option<ConnectionId>>,
+    waiting_items: usize,
     waiting_bytes: usize,
     /// Why nothing is written any more.
     stopped: Option<BackendError>,
+}
+
+/// One thing to be written.
+#[derive(Debug)]
+struct Item {
+    author: Author,
+    request: WriteRequest,
+    bytes: usize,
 }
 
 /// The line is as long as it may be.
@@ -42,7 +65,7 @@ impl WriteLine {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.under_way.len() + self.waiting.len()
+        self.under_way.len() + self.waiting_items
     }
 
     pub(super) fn push(
@@ -53,38 +76,104 @@ impl WriteLine {
     ) -> Result<(), LineFull> {
         let bytes = request_bytes(&request);
         // A single item may be larger than the bound, or the application could never write it.
-        if self.waiting.len() >= settings.waiting_items
-            || (!self.waiting.is_empty() && self.waiting_bytes + bytes > settings.waiting_bytes)
+        if self.waiting_items >= settings.waiting_items
+            || (self.waiting_items > 0 && self.waiting_bytes + bytes > settings.waiting_bytes)
         {
             return Err(LineFull);
         }
+        let item = Item {
+            author,
+            request,
+            bytes,
+        };
+        self.waiting_items += 1;
         self.waiting_bytes += bytes;
-        self.waiting.push_back((author, request, bytes));
+        let turn = item.author.turn();
+        let own = self.waiting.entry(turn).or_default();
+        if own.is_empty() {
+            self.turns.push_back(turn);
+        }
+        own.push_back(item);
         Ok(())
     }
 
     /// The next group, unless one is under way.
     fn next_group(&mut self, settings: &Settings) -> Option<Vec<WriteRequest>> {
-        if !self.under_way.is_empty() || self.waiting.is_empty() || self.stopped.is_some() {
+        if !self.under_way.is_empty() || self.waiting_items == 0 || self.stopped.is_some() {
             return None;
         }
         let mut group = Vec::new();
         let mut group_bytes = 0;
-        while let Some((_, _, bytes)) = self.waiting.front() {
+        while let Some(bytes) = self.next_bytes() {
             let full =
                 group.len() >= settings.group_items || group_bytes + bytes > settings.group_bytes;
             if full && !group.is_empty() {
                 break;
             }
-            let Some((author, request, bytes)) = self.waiting.pop_front() else {
+            let Some(item) = self.take_next() else {
                 break;
             };
-            self.waiting_bytes -= bytes;
-            group_bytes += bytes;
-            self.under_way.push(author);
-            group.push(request);
+            group_bytes += item.bytes;
+            // Kept, since the backend may not do all of the group.
+            group.push(item.request.clone());
+            self.under_way.push(item);
         }
         Some(group)
+    }
+
+    /// The bytes of what is next.
+    fn next_bytes(&self) -> Option<usize> {
+        let own = self.waiting.get(self.turns.front()?)?;
+        own.front().map(|item| item.bytes)
+    }
+
+    /// Takes one item of the author whose turn it is.
+    fn take_next(&mut self) -> Option<Item> {
+        let turn = self.turns.pop_front()?;
+        let own = self.waiting.get_mut(&turn)?;
+        let item = own.pop_front()?;
+        if own.is_empty() {
+            self.waiting.remove(&turn);
+        } else {
+            self.turns.push_back(turn);
+        }
+        self.waiting_items -= 1;
+        self.waiting_bytes -= item.bytes;
+        Some(item)
+    }
+
+    /// Puts back what was not done of a group, each before what its author wrote later. Authors who lost their turn
+    /// by it have it next; those of whom something was done are behind everybody who came meanwhile.
+    fn take_back(&mut self, rest: Vec<Item>, done: &[Item]) {
+        let had_turn: BTreeSet<_> = done.iter().map(|item| item.author.turn()).collect();
+        let mut last = Vec::new();
+        for item in rest.into_iter().rev() {
+            self.waiting_items += 1;
+            self.waiting_bytes += item.bytes;
+            let turn = item.author.turn();
+            let own = self.waiting.entry(turn).or_default();
+            if own.is_empty() && had_turn.contains(&turn) {
+                last.push(turn);
+            } else if own.is_empty() {
+                self.turns.push_front(turn);
+            }
+            own.push_front(item);
+        }
+        self.turns.extend(last.into_iter().rev());
+    }
+
+    /// Takes out what waits of one connection.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        for item in self.waiting.remove(&Some(id)).unwrap_or_default() {
+            self.waiting_items -= 1;
+            self.waiting_bytes -= item.bytes;
+        }
+        self.turns.retain(|turn| *turn != Some(id));
+    }
+
+    /// Takes out everything that waits, in the order in which it would have been written.
+    fn take_waiting(&mut self) -> Vec<Item> {
+        std::iter::from_fn(|| self.take_next()).collect()
     }
 }
 
@@ -117,22 +206,25 @@ impl Hub {
     }
 
     pub(super) fn on_written(&mut self, result: Result<Vec<WriteOutcome>, BackendError>) {
-        let authors = std::mem::take(&mut self.writes.under_way);
+        let mut done = std::mem::take(&mut self.writes.under_way);
         let outcomes = match result {
-            Ok(outcomes) if outcomes.len() == authors.len() => outcomes,
+            Ok(outcomes) if (1..=done.len()).contains(&outcomes.len()) => outcomes,
             Ok(outcomes) => {
                 let what = format!(
                     "{} outcomes came back for {} items",
                     outcomes.len(),
-                    authors.len()
+                    done.len()
                 );
-                return self.stop_writing(authors, &BackendError::Storage(what));
+                return self.stop_writing(done, &BackendError::Storage(what));
             }
-            Err(error) => return self.stop_writing(authors, &error),
+            Err(error) => return self.stop_writing(done, &error),
         };
+        let mut rest = done.split_off(outcomes.len());
+        rest.retain(|item| self.is_still_to_be_done(item));
+        self.writes.take_back(rest, &done);
         let mut due = BTreeSet::new();
-        for (author, outcome) in authors.into_iter().zip(outcomes) {
-            match (author, outcome) {
+        for (item, outcome) in done.into_iter().zip(outcomes) {
+            match (item.author, outcome) {
                 (Author::Client(pending), WriteOutcome::Action { outcome, commit }) => {
                     let commit = commit.map(|commit| self.append(commit, &mut due));
                     self.on_action_outcome(&pending, outcome, commit.as_deref());
@@ -156,6 +248,12 @@ impl Hub {
         for id in due {
             self.release_due(id);
         }
+    }
+
+    /// Whether something that was not begun is still wanted: at the end, not what a connection asked that is closed.
+    fn is_still_to_be_done(&self, item: &Item) -> bool {
+        let author = item.author.turn();
+        self.drain == Drain::No || author.is_none_or(|id| self.connections.contains_key(&id))
     }
 
     /// Adds a commit to the streams and lets everybody know who holds one of them. Connections
@@ -199,16 +297,12 @@ impl Hub {
 
     /// After a failure nothing is written any more: what would come next could not be told from
     /// what was lost.
-    fn stop_writing(&mut self, authors: Vec<Author>, error: &BackendError) {
+    fn stop_writing(&mut self, under_way: Vec<Item>, error: &BackendError) {
         self.incident(format!("nothing is written any more: {error}"));
-        let waiting = std::mem::take(&mut self.writes.waiting);
-        self.writes.waiting_bytes = 0;
+        let waiting = self.writes.take_waiting();
         self.writes.stopped = Some(error.clone());
-        for author in authors
-            .into_iter()
-            .chain(waiting.into_iter().map(|(author, _, _)| author))
-        {
-            self.fail(author, error);
+        for item in under_way.into_iter().chain(waiting) {
+            self.fail(item.author, error);
         }
         self.fail_waiting();
     }

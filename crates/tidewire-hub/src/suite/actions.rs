@@ -9,7 +9,7 @@ use super::{
     Act, Desk, PEOPLE, Subject, TASKS, applied, create, delete, fields, id, kind, offset, refused,
     score_of, update,
 };
-use crate::{ActionOutcome, Answer, Refused, Write, WriteOutcome, WriteRequest};
+use crate::{ActionOutcome, Answer, MAX_ACTION_BYTES, Refused, Write, WriteOutcome, WriteRequest};
 
 /// The same number again gives the stored answer and no second effect.
 pub async fn an_action_is_done_once(subject: &dyn Subject) {
@@ -42,6 +42,40 @@ pub async fn an_action_is_done_once(subject: &dyn Subject) {
         assert_eq!(commit, None);
     }
     assert_eq!(desk.rows(TASKS).await.0, offset(2));
+}
+
+/// What an action changes is bounded in all, since everybody waits for it; what the application writes is not.
+pub async fn an_action_that_changes_too_much_is_refused(subject: &dyn Subject) {
+    let desk = Desk::at(subject).await;
+    let client = desk.greet("client").await;
+    let large = 200 * 1024;
+    let most = MAX_ACTION_BYTES / large + 1;
+    let name = |number: usize| format!("t{number:03}");
+    for number in 0..most {
+        let text = Value::from("x".repeat(large));
+        let write = Write::Create {
+            entity_type: kind(TASKS),
+            id: Some(id(&name(number))),
+            entity: fields(&[("text", text)]),
+        };
+        desk.publish(vec![write]).await;
+    }
+    let all = |score| -> Vec<Write> {
+        let writes = (0..most).map(|number| update(TASKS, &name(number), score));
+        writes.collect()
+    };
+    let (outcome, commit) = desk.act(&client, &Act::new(1, all(1))).await;
+    let ActionOutcome::New(answer) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refused(&answer), "too_large");
+    assert_eq!(commit, None);
+    let (outcome, _) = desk.act(&client, &Act::new(2, all(2).split_off(2))).await;
+    assert!(matches!(
+        outcome,
+        ActionOutcome::New(Answer::Applied { .. })
+    ));
+    desk.publish(all(3)).await;
 }
 
 /// Items of a group see what those before them did, and a refused one disturbs nobody.

@@ -2,7 +2,7 @@
 
 use tidewire_model::{Cursor, Offset, Query, Record, Value, field};
 
-use super::{Desk, PEOPLE, Subject, TASKS, create, delete, id, kind, offset, update};
+use super::{ASKER, Desk, PEOPLE, Subject, TASKS, create, delete, id, kind, offset, update};
 use crate::memory::page;
 use crate::{BackendError, ReadRequest, Write};
 
@@ -39,7 +39,11 @@ pub async fn a_page_is_what_its_query_says(subject: &dyn Subject) {
             let request = ReadRequest::Page {
                 query: query.clone(),
             };
-            let mut found = desk.backend.read(request).await.expect("storage works");
+            let mut found = desk
+                .backend
+                .read(ASKER, request)
+                .await
+                .expect("storage works");
             // A count may be left out; if it is there, it is exact.
             found.total_count = found.total_count.or(expected.total_count);
             assert_eq!(found, expected, "{query}");
@@ -110,7 +114,7 @@ pub async fn an_opaque_query_is_unsupported(subject: &dyn Subject) {
     let query = Query::new(kind(TASKS))
         .opaque("search", "something")
         .limit(5);
-    let answer = desk.backend.read(ReadRequest::Page { query }).await;
+    let answer = desk.backend.read(ASKER, ReadRequest::Page { query }).await;
     assert!(
         matches!(answer, Err(BackendError::Unsupported(_))),
         "{answer:?}"

@@ -4,7 +4,7 @@ use tidewire_model::{EntityId, Patch, Record, Value, Version};
 use tidewire_protocol::Op;
 
 use super::{
-    Desk, PEOPLE, Subject, TASKS, create, delete, fields, id, kind, offset, score_of, update,
+    ASKER, Desk, PEOPLE, Subject, TASKS, create, delete, fields, id, kind, offset, score_of, update,
 };
 use crate::{MAX_ENTITY_BYTES, MAX_ENTITY_DEPTH, Write};
 
@@ -294,7 +294,10 @@ pub async fn the_journal_has_every_commit(subject: &dyn Subject) {
         .cloned()
         .collect();
     assert_eq!(desk.journal(PEOPLE, 0).await, people);
-    let two = desk.backend.journal(&kind(TASKS), offset(2), 2).await;
+    let two = desk
+        .backend
+        .journal(ASKER, &kind(TASKS), offset(2), 2)
+        .await;
     assert_eq!(two, Ok(Some(commits[2..4].to_vec())));
 }
 

@@ -188,11 +188,11 @@ fn nobody_waits_for_what_a_closed_connection_or_a_stream_given_back_had_asked() 
         _ => None,
     });
     let (read, journal) = (tickets.next().unwrap(), tickets.next().unwrap());
-    assert!(world.hub.awaits(read) && world.hub.awaits(journal));
+    assert!(world.hub.asker(read) == Some(peer) && world.hub.asker(journal) == Some(peer));
     world.unsubscribe(peer, "tasks");
-    assert!(world.hub.awaits(read) && !world.hub.awaits(journal));
+    assert!(world.hub.asker(read) == Some(peer) && world.hub.asker(journal).is_none());
     world.say(Input::Closed { connection: peer });
-    assert!(!world.hub.awaits(read));
+    assert!(world.hub.asker(read).is_none());
 }
 
 #[test]

@@ -19,3 +19,4 @@ mod snapshot;
 mod suite;
 mod time;
 mod world;
+mod writes;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use tidewire_hub::suite::Subject;
 use tidewire_hub::{
-    Backend, BackendError, Commit, Greeting, Opened, ReadAnswer, ReadRequest, SnapshotRows, Truth,
-    WriteOutcome, WriteRequest,
+    Backend, BackendError, Commit, ConnectionId, Greeting, Opened, ReadAnswer, ReadRequest,
+    SnapshotRows, Truth, WriteOutcome, WriteRequest,
 };
 use tidewire_model::{EntityType, Epoch, Lane, Offset, Record};
 use tidewire_protocol::ClientInfo;
@@ -48,7 +48,11 @@ impl Backend for Shared {
         Ok(self.with(|truth| truth.write(group)))
     }
 
-    async fn read(&self, request: ReadRequest) -> Result<ReadAnswer, BackendError> {
+    async fn read(
+        &self,
+        _asker: ConnectionId,
+        request: ReadRequest,
+    ) -> Result<ReadAnswer, BackendError> {
         self.with(|truth| truth.read(&request))
     }
 
@@ -62,6 +66,7 @@ impl Backend for Shared {
 
     async fn journal(
         &self,
+        _asker: ConnectionId,
         entity_type: &EntityType,
         after: Offset,
         limit: usize,

@@ -101,6 +101,8 @@ pub(crate) struct World {
     /// Per stream and offset, what there was.
     pub(crate) history: BTreeMap<(EntityType, Offset), Vec<(Record, Offset)>>,
     pub(crate) fail_writes: bool,
+    /// The most items of a group that the backend does at once.
+    pub(crate) done_at_once: usize,
     connections: u64,
     callers: u64,
     requests: u64,
@@ -139,6 +141,7 @@ impl World {
             log: Vec::new(),
             history,
             fail_writes: false,
+            done_at_once: usize::MAX,
             connections: 0,
             callers: 0,
             requests: 0,
@@ -292,7 +295,7 @@ impl World {
 
     fn write(&mut self, group: Vec<tidewire_hub::WriteRequest>) -> Vec<WriteOutcome> {
         let mut outcomes = Vec::new();
-        for request in group {
+        for request in group.into_iter().take(self.done_at_once) {
             outcomes.extend(self.truth.write(vec![request]));
             for (entity_type, head) in self.truth.opened().heads {
                 let rows = self.truth.rows(&entity_type);

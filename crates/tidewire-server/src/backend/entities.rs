@@ -37,14 +37,15 @@ pub(super) fn put(
     version: Offset,
 ) -> Result<(), Trouble> {
     let body = write_record(record)?;
-    prepared
-        .get("INSERT OR REPLACE INTO entities (type, id, version, body) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![
+    prepared.execute_large(
+        "INSERT OR REPLACE INTO entities (type, id, version, body) VALUES (?1, ?2, ?3, ?4)",
+        params![
             key.entity_type.as_str(),
             key.id.as_str(),
             stored(version.get()),
             body
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 

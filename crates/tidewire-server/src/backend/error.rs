@@ -70,10 +70,12 @@ impl OpenError {
     pub(super) fn from_trouble(path: &Path, trouble: &Trouble) -> Self {
         match trouble {
             Trouble::Sqlite(error) => Self::from_sqlite(path, error),
-            Trouble::Content { .. } | Trouble::TooLarge { .. } => Self::Damaged {
-                path: path.to_owned(),
-                detail: trouble.to_string(),
-            },
+            Trouble::Content { .. } | Trouble::TooLarge { .. } | Trouble::GivenUp => {
+                Self::Damaged {
+                    path: path.to_owned(),
+                    detail: trouble.to_string(),
+                }
+            }
         }
     }
 
@@ -106,6 +108,9 @@ pub(super) enum Trouble {
         /// The bound, in bytes.
         bound: usize,
     },
+    /// Nobody waits for it any more.
+    #[error("it was given up on its way")]
+    GivenUp,
 }
 
 impl Trouble {
@@ -122,6 +127,7 @@ impl From<Trouble> for BackendError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::TooLarge { .. } => Self::TooLarge(trouble.to_string()),
+            Trouble::GivenUp => Self::Closed,
             trouble => Self::Storage(trouble.to_string()),
         }
     }

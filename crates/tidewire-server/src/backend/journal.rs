@@ -12,6 +12,7 @@ use super::error::Trouble;
 use super::number::{number, stored};
 use super::options::JournalLimits;
 use super::prepared::Prepared;
+use super::reader::Turn;
 use super::streams::{self, Stream, Streams};
 use super::text::{read_actions, read_offsets, read_ops, write_actions, write_offsets, write_ops};
 
@@ -37,9 +38,10 @@ pub(super) fn append(
     let actions = write_actions(&commit.actions)?;
     for part in &commit.streams {
         let ops = write_ops(&part.ops)?;
-        prepared
-            .get("INSERT INTO journal (type, offset, commit_id, streams, actions, ops) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![part.entity_type.as_str(), stored(part.to.get()), commit.id, offsets, actions, ops])?;
+        prepared.execute_large(
+            "INSERT INTO journal (type, offset, commit_id, streams, actions, ops) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![part.entity_type.as_str(), stored(part.to.get()), commit.id, offsets, actions, ops],
+        )?;
         let stream = streams.touch(prepared, &part.entity_type)?;
         stream.journal_bytes += ops.len() as u64;
         prune(prepared, &part.entity_type, stream, limits)?;
@@ -51,6 +53,7 @@ pub(super) fn append(
 /// are gone.
 pub(super) fn read(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     entity_type: &EntityType,
     after: Offset,
     limit: usize,
@@ -59,9 +62,10 @@ pub(super) fn read(
     if after < stream.floor || after > stream.head {
         return Ok(None);
     }
-    let rows = rows_behind(prepared, entity_type, after, limit)?;
+    let rows = rows_behind(prepared, turn, entity_type, after, limit)?;
     let mut commits = Vec::with_capacity(rows.len());
     for (to, id, offsets, actions, ops) in rows {
+        turn.row()?;
         let to = super::number::offset(to)?;
         let own = StreamCommit {
             entity_type: entity_type.clone(),
@@ -91,6 +95,7 @@ type JournalRow = (i64, String, Option<String>, Option<String>, String);
 
 fn rows_behind(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     entity_type: &EntityType,
     after: Offset,
     limit: usize,
@@ -107,6 +112,7 @@ fn rows_behind(
     while bytes < BYTES_PER_READ
         && let Some(row) = rows.next()?
     {
+        turn.row()?;
         let row: JournalRow = (
             row.get(0)?,
             row.get(1)?,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::SqliteBackend;
 use super::error::OpenError;
+use super::reader::ReadBounds;
 
 /// How to open a [`SqliteBackend`].
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ use super::error::OpenError;
 pub struct SqliteOptions {
     pub(super) path: PathBuf,
     pub(super) journal: JournalLimits,
-    pub(super) reading_threads: usize,
+    pub(super) reads: ReadBounds,
     pub(super) epoch: EpochChoice,
 }
 
@@ -38,7 +39,7 @@ impl SqliteOptions {
                 commits: 100_000,
                 bytes: 64 * 1024 * 1024,
             },
-            reading_threads: 2,
+            reads: ReadBounds::with_running(2),
             epoch: EpochChoice::Keep,
         }
     }
@@ -56,8 +57,11 @@ impl SqliteOptions {
     }
 
     /// How many reads run side by side, from 1 to 64. Default 2.
+    ///
+    /// Beside them, up to 8 long ones wait for their next turn; each keeps a thread, a read transaction and at most
+    /// 32 MiB of rows.
     pub fn reading_threads(mut self, threads: usize) -> Self {
-        self.reading_threads = threads.clamp(1, 64);
+        self.reads.running = threads.clamp(1, 64);
         self
     }
 

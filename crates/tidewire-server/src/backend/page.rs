@@ -14,6 +14,7 @@ use tidewire_model::{
 use super::entities;
 use super::error::Trouble;
 use super::prepared::Prepared;
+use super::reader::Turn;
 use super::streams;
 
 /// The most bytes of rows in memory for one read, those before its window included.
@@ -22,16 +23,18 @@ const READ_BYTES: usize = 32 * 1024 * 1024;
 /// Answers a read.
 pub(super) fn read(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     request: &ReadRequest,
 ) -> Result<ReadAnswer, Trouble> {
     prepared.in_one_cut(|prepared| match request {
-        ReadRequest::Ids { entity_type, ids } => by_id(prepared, entity_type, ids),
-        ReadRequest::Page { query } => page(prepared, query),
+        ReadRequest::Ids { entity_type, ids } => by_id(prepared, turn, entity_type, ids),
+        ReadRequest::Page { query } => page(prepared, turn, query),
     })
 }
 
 fn by_id(
     prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
     entity_type: &EntityType,
     ids: &[EntityId],
 ) -> Result<ReadAnswer, Trouble> {
@@ -41,6 +44,7 @@ fn by_id(
     let mut missing = Vec::new();
     let mut bytes = 0;
     for id in ids.iter().filter(|id| asked.insert(*id)) {
+        turn.row()?;
         match entities::load(prepared, entity_type, id)? {
             Some((record, version)) => {
                 bytes += record.approximate_bytes();
@@ -60,7 +64,11 @@ fn by_id(
     })
 }
 
-fn page(prepared: &mut Prepared<'_>, query: &Query) -> Result<ReadAnswer, Trouble> {
+fn page(
+    prepared: &mut Prepared<'_>,
+    turn: &mut Turn<'_>,
+    query: &Query,
+) -> Result<ReadAnswer, Trouble> {
     let entity_type = query.entity_type();
     let as_of = streams::load(prepared, entity_type)?.head;
     let mut page = Page::of(query, READ_BYTES);
@@ -68,6 +76,7 @@ fn page(prepared: &mut Prepared<'_>, query: &Query) -> Result<ReadAnswer, Troubl
         .get("SELECT version, body FROM entities WHERE type = ?1 ORDER BY id")?
         .query([entity_type.as_str()])?;
     while let Some(row) = rows.next()? {
+        turn.row()?;
         let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
         let (record, version) = entities::read(row.get(0)?, body)?;
         let id = record

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, Params, Statement};
 
 /// A connection and its prepared statements. Lives in the one thread that uses the connection.
 pub(super) struct Prepared<'c> {
@@ -29,6 +29,19 @@ impl<'c> Prepared<'c> {
         }
     }
 
+    /// Executes a statement with values that may be large, and lets go of them. A statement keeps what was bound to it
+    /// until something else is, which may be long after.
+    pub(super) fn execute_large(
+        &mut self,
+        sql: &'static str,
+        values: impl Params,
+    ) -> rusqlite::Result<usize> {
+        let statement = self.get(sql)?;
+        let changed = statement.execute(values);
+        statement.clear_bindings();
+        changed
+    }
+
     /// Runs `work` in one read transaction: everything it reads is one consistent cut, while writes go on.
     pub(super) fn in_one_cut<T, E: From<rusqlite::Error>>(
         &mut self,
@@ -47,5 +60,30 @@ impl<'c> Prepared<'c> {
         let value = result?;
         ended?;
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_keeps_no_large_value() {
+        const INSERT: &str = "INSERT INTO large (body) VALUES (?1)";
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE large (body TEXT)")
+            .unwrap();
+        let mut prepared = Prepared::new(&connection);
+        let mut bytes_after = |body: String| {
+            assert_eq!(prepared.execute_large(INSERT, [body]), Ok(1));
+            let statement = prepared.get(INSERT).unwrap();
+            statement.get_status(StatementStatus::MemUsed)
+        };
+        let small = bytes_after(String::new());
+        let large = bytes_after("x".repeat(1024 * 1024));
+        assert!(large <= small + 1024, "{large} after {small}");
     }
 }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use tidewire_hub::{
     ActionOrigin, ActionOutcome, Answer, Commit, Draft, Present, Refused, Write, WriteOutcome,
-    WriteRequest, work_out,
+    WriteRequest, work_out, work_out_action,
 };
 use tidewire_model::{EntityId, EntityKey, EntityType, Offset, Record};
 use tidewire_protocol::{ActionEcho, ActionMessage, Class};
@@ -26,13 +26,19 @@ pub(super) struct Transaction<'t, 'c> {
     pub(super) streams: Streams,
     pub(super) limits: JournalLimits,
     pub(super) now_ms: u64,
+    /// About how many bytes of entities were read and written so far, the journal included.
+    pub(super) bytes: usize,
 }
 
 impl Present for Transaction<'_, '_> {
     type Error = Trouble;
 
     fn entity(&mut self, key: &EntityKey) -> Result<Option<(Record, Offset)>, Trouble> {
-        entities::load(self.prepared, &key.entity_type, &key.id)
+        let found = entities::load(self.prepared, &key.entity_type, &key.id)?;
+        if let Some((record, _)) = &found {
+            self.bytes += record.approximate_bytes();
+        }
+        Ok(found)
     }
 
     fn head(&mut self, entity_type: &EntityType) -> Result<Offset, Trouble> {
@@ -137,7 +143,7 @@ impl Transaction<'_, '_> {
         action: &ActionMessage,
         writes: Vec<Write>,
     ) -> Result<(Answer, Option<Commit>), Trouble> {
-        match work_out(self, writes, action.base)? {
+        match work_out_action(self, writes, action.base)? {
             Err(refusal) => Ok((refusal.answer(), None)),
             Ok(draft) => {
                 let answer = draft.answer();
@@ -157,7 +163,11 @@ impl Transaction<'_, '_> {
         }
         for (key, record, version) in &draft.changed {
             match record {
-                Some(record) => entities::put(self.prepared, key, record, *version)?,
+                Some(record) => {
+                    // Once as it is from now on, and once in the journal.
+                    self.bytes += 2 * record.approximate_bytes();
+                    entities::put(self.prepared, key, record, *version)?;
+                }
                 None => entities::remove(self.prepared, key)?,
             }
         }

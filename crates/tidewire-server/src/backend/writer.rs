@@ -25,6 +25,10 @@ const WAITING_JOBS: usize = 256;
 /// The most jobs in one transaction.
 const JOBS_PER_TRANSACTION: usize = 256;
 
+/// Where a transaction takes on no further write, in bytes of entities read and written: greetings and the writes of
+/// others wait behind it.
+const BYTES_PER_TRANSACTION: usize = 2 * 1024 * 1024;
+
 /// Clients that were not heard of for long are looked for this often.
 const FORGET_EVERY_MS: u64 = 10 * 60 * 1000;
 
@@ -141,7 +145,15 @@ impl Loop<'_> {
             {
                 jobs.push(job);
             }
-            self.do_together(jobs);
+            // Greetings are quick, and whoever is greeted does not wait for what others write.
+            let (greetings, writes): (Vec<Job>, Vec<Job>) = jobs
+                .into_iter()
+                .partition(|(request, _)| matches!(request, Request::Greet { .. }));
+            for jobs in [greetings, writes] {
+                if !jobs.is_empty() {
+                    self.do_together(jobs);
+                }
+            }
         }
     }
 
@@ -178,6 +190,7 @@ impl Loop<'_> {
             streams: Streams::default(),
             limits: self.limits,
             now_ms,
+            bytes: 0,
         };
         let replies = requests
             .into_iter()
@@ -217,12 +230,65 @@ impl Transaction<'_, '_> {
                 Ok(Reply::Greeting(greeting))
             }
             Request::Write(group) => {
-                let outcomes = group
-                    .into_iter()
-                    .map(|request| self.write(request))
-                    .collect::<Result<_, _>>()?;
+                let mut outcomes = Vec::with_capacity(group.len());
+                for request in group {
+                    outcomes.push(self.write(request)?);
+                    if self.bytes >= BYTES_PER_TRANSACTION {
+                        break;
+                    }
+                }
                 Ok(Reply::Outcomes(outcomes))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::HeldFile;
+    use super::*;
+
+    /// A greeting that comes behind a write is answered before it: the write fails, and the greeting does not with it.
+    #[test]
+    fn a_greeting_does_not_wait_for_the_writes_of_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = HeldFile::hold(&directory.path().join("app.db")).unwrap();
+        let connection = file.open_writing().unwrap();
+        connection.execute_batch("DROP TABLE journal").unwrap();
+        let (jobs, waiting) = mpsc::channel(2);
+        let create = tidewire_hub::Write::Create {
+            entity_type: tidewire_model::EntityType::new("c").unwrap(),
+            id: None,
+            entity: tidewire_model::Record::new(),
+        };
+        let (answer, written) = oneshot::channel();
+        let write = Request::Write(vec![WriteRequest::Publish(vec![create])]);
+        assert!(jobs.try_send((write, answer)).is_ok());
+        let (answer, greeted) = oneshot::channel();
+        let greet = Request::Greet {
+            principal: "somebody".to_owned(),
+            client: ClientInfo {
+                id: "one".to_owned(),
+                incarnation: 1,
+                run: 1,
+                app: "tests".to_owned(),
+                version: "1".to_owned(),
+            },
+            confirmed: BTreeMap::new(),
+        };
+        assert!(jobs.try_send((greet, answer)).is_ok());
+        drop(jobs);
+        let limits = super::super::SqliteOptions::new("").journal;
+        Loop {
+            prepared: Prepared::new(&connection),
+            limits,
+            failed: None,
+            forget_at_ms: 0,
+        }
+        .run(waiting);
+        let greeted = greeted.blocking_recv().unwrap();
+        assert!(matches!(greeted, Ok(Reply::Greeting(Greeting::Known(_)))));
+        let written = written.blocking_recv().unwrap();
+        assert!(matches!(written, Err(BackendError::Storage(_))));
     }
 }

@@ -67,7 +67,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_exactly_once_and_answers_r
         "each once"
     );
     let commits = backend
-        .journal(&stream("c"), Offset::ZERO, usize::MAX)
+        .journal(ASKER, &stream("c"), Offset::ZERO, usize::MAX)
         .await
         .unwrap()
         .unwrap();

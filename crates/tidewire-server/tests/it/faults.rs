@@ -2,25 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde_json::json;
 use tidewire_hub::{
-    Backend, BackendError, Commit, Greeting, Opened, ReadAnswer, ReadRequest, SnapshotRows,
-    WriteOutcome, WriteRequest,
+    Backend, BackendError, Commit, ConnectionId, Greeting, Opened, ReadAnswer, ReadRequest,
+    SnapshotRows, WriteOutcome, WriteRequest,
 };
 use tidewire_model::{EntityType, Lane, Offset};
 use tidewire_protocol::ClientInfo;
 use tidewire_server::{PublishError, Server, SqliteBackend, StartError};
+use tokio::sync::Semaphore;
 
-use crate::raw::{Listening, Raw};
+use crate::raw::{Listening, Raw, action};
 use crate::support::*;
 
 /// A backend with bugs that can be switched on.
 struct Faulty {
     inner: SqliteBackend,
     panics: Arc<AtomicBool>,
+    /// Each write takes one permit, and waits for it.
+    writes: Arc<Semaphore>,
+    writes_begun: Arc<AtomicUsize>,
 }
 
 impl Faulty {
@@ -49,12 +54,18 @@ impl Backend for Faulty {
 
     async fn write(&self, group: Vec<WriteRequest>) -> Result<Vec<WriteOutcome>, BackendError> {
         self.trip();
+        self.writes_begun.fetch_add(1, Ordering::Relaxed);
+        self.writes.acquire().await.unwrap().forget();
         self.inner.write(group).await
     }
 
-    async fn read(&self, request: ReadRequest) -> Result<ReadAnswer, BackendError> {
+    async fn read(
+        &self,
+        asker: ConnectionId,
+        request: ReadRequest,
+    ) -> Result<ReadAnswer, BackendError> {
         self.trip();
-        self.inner.read(request).await
+        self.inner.read(asker, request).await
     }
 
     async fn snapshot(
@@ -67,12 +78,13 @@ impl Backend for Faulty {
 
     async fn journal(
         &self,
+        asker: ConnectionId,
         entity_type: &EntityType,
         after: Offset,
         limit: usize,
     ) -> Result<Option<Vec<Commit>>, BackendError> {
         self.trip();
-        self.inner.journal(entity_type, after, limit).await
+        self.inner.journal(asker, entity_type, after, limit).await
     }
 }
 
@@ -83,6 +95,8 @@ fn faulty(directory: &tempfile::TempDir) -> (Faulty, Arc<AtomicBool>) {
         Faulty {
             inner,
             panics: panics.clone(),
+            writes: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            writes_begun: Arc::default(),
         },
         panics,
     )
@@ -144,4 +158,37 @@ async fn a_backend_that_cannot_say_what_it_holds_starts_no_server() {
         error,
         StartError::Backend(BackendError::Storage("no disk".to_owned()))
     );
+}
+
+#[tokio::test]
+async fn a_server_that_closes_waits_for_the_write_under_way_and_for_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut backend, _) = faulty(&directory);
+    backend.writes = Arc::new(Semaphore::new(0));
+    let (permits, begun) = (backend.writes.clone(), backend.writes_begun.clone());
+    let builder = Server::builder(backend).settings(|settings| settings.group_items = 1);
+    let listening = Listening::of(builder.start().await.unwrap()).await;
+    let (mut client, _) = Raw::join(&listening, "one", 1).await;
+    for seq in 1..=50 {
+        let create = action(
+            seq,
+            "create",
+            "c",
+            Some(&seq.to_string()),
+            &json!({"entity": {}}),
+        );
+        client.send(&create).await;
+    }
+    while listening.server.stats().await.hub.waiting_writes < 50 {
+        tokio::task::yield_now().await;
+    }
+    let server = listening.server.clone();
+    let mut closed = Box::pin(server.close());
+    // The server is told before the write under way is done, and the client does not answer the close.
+    assert!(closed.as_mut().now_or_never().is_none());
+    permits.add_permits(1);
+    closed.await;
+    assert_eq!(begun.load(Ordering::Relaxed), 1);
+    assert_eq!(listening.server.stats().await.hub.commits, 1);
+    assert_eq!(client.until_closed().await, 4200);
 }

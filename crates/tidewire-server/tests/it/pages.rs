@@ -137,7 +137,7 @@ proptest! {
             let as_of = commit.map_or(Offset::ZERO, |commit| commit.streams[0].to);
             let all = backend.snapshot(&stream("c")).await.unwrap().next(100).await.unwrap();
             for query in queries {
-                let answer = backend.read(ReadRequest::Page { query: query.clone() }).await.unwrap();
+                let answer = backend.read(ASKER, ReadRequest::Page { query: query.clone() }).await.unwrap();
                 assert_eq!(answer, by_hand(&all, as_of, &query), "{query}");
             }
         });
@@ -156,10 +156,13 @@ async fn ids_are_answered_once_each_and_what_is_not_there_is_named() {
     .unwrap();
     let ids = ["2", "none", "1", "2"].map(id).to_vec();
     let answer = backend
-        .read(ReadRequest::Ids {
-            entity_type: stream("c"),
-            ids,
-        })
+        .read(
+            ASKER,
+            ReadRequest::Ids {
+                entity_type: stream("c"),
+                ids,
+            },
+        )
         .await
         .unwrap();
     assert_eq!(answer.as_of, offset(1));
@@ -179,7 +182,10 @@ async fn a_query_that_only_the_application_understands_is_unsupported() {
     let directory = tempfile::tempdir().unwrap();
     let backend = SqliteBackend::open(directory.path().join("app.db")).unwrap();
     let query = Query::new(stream("c")).opaque("near", "me");
-    let error = backend.read(ReadRequest::Page { query }).await.unwrap_err();
+    let error = backend
+        .read(ASKER, ReadRequest::Page { query })
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, tidewire_hub::BackendError::Unsupported(_)),
         "{error}"

@@ -42,7 +42,10 @@ async fn epoch_offsets_rows_and_journal_survive_a_restart() {
         .unwrap()
         .unwrap();
     assert_eq!(third.streams[0].to, offset(3));
-    let journal = backend.journal(&stream("c"), offset(0), 10).await.unwrap();
+    let journal = backend
+        .journal(ASKER, &stream("c"), offset(0), 10)
+        .await
+        .unwrap();
     assert_eq!(journal, Some(vec![first, second, third]));
 }
 
@@ -64,11 +67,17 @@ async fn a_restored_copy_begins_a_new_epoch_that_nobody_resumes_into() {
     assert_ne!(after.epoch, before.epoch);
     assert_eq!(after.heads, before.heads);
     assert_eq!(
-        backend.journal(&stream("c"), offset(1), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(1), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
-        backend.journal(&stream("c"), offset(2), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(2), 10)
+            .await
+            .unwrap(),
         Some(Vec::new())
     );
     assert_eq!(rows(&backend, "c").await.len(), 2);
@@ -95,11 +104,17 @@ async fn a_commit_over_two_streams_is_whole_in_the_journal_of_each() {
         .collect();
     assert_eq!(places, [("a", 2), ("b", 1)]);
     assert_eq!(
-        backend.journal(&stream("a"), offset(1), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("a"), offset(1), 10)
+            .await
+            .unwrap(),
         Some(vec![commit.clone()])
     );
     assert_eq!(
-        backend.journal(&stream("b"), offset(0), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("b"), offset(0), 10)
+            .await
+            .unwrap(),
         Some(vec![commit])
     );
 }
@@ -114,11 +129,14 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
             .unwrap();
     }
     assert_eq!(
-        backend.journal(&stream("c"), offset(6), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(6), 10)
+            .await
+            .unwrap(),
         None
     );
     let kept = backend
-        .journal(&stream("c"), offset(7), 10)
+        .journal(ASKER, &stream("c"), offset(7), 10)
         .await
         .unwrap()
         .unwrap();
@@ -130,7 +148,7 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(7), 2)
+            .journal(ASKER, &stream("c"), offset(7), 2)
             .await
             .unwrap()
             .unwrap(),
@@ -141,12 +159,15 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     // A smaller limit takes effect with the next commits, the floor stands after a restart.
     let backend = SqliteOptions::new(&path).journal_commits(1).open().unwrap();
     assert_eq!(
-        backend.journal(&stream("c"), offset(6), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(6), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(7), 10)
+            .journal(ASKER, &stream("c"), offset(7), 10)
             .await
             .unwrap()
             .unwrap(),
@@ -154,12 +175,15 @@ async fn the_journal_is_bounded_by_commits_and_says_from_where_it_is_complete() 
     );
     publish(&backend, vec![delete("c", "1")]).await.unwrap();
     assert_eq!(
-        backend.journal(&stream("c"), offset(9), 10).await.unwrap(),
+        backend
+            .journal(ASKER, &stream("c"), offset(9), 10)
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
         backend
-            .journal(&stream("c"), offset(10), 10)
+            .journal(ASKER, &stream("c"), offset(10), 10)
             .await
             .unwrap()
             .unwrap()
@@ -191,7 +215,7 @@ async fn the_journal_is_bounded_by_bytes() {
     let mut kept = 0;
     for after in 0..30 {
         if let Some(commits) = backend
-            .journal(&stream("c"), offset(after), 100)
+            .journal(ASKER, &stream("c"), offset(after), 100)
             .await
             .unwrap()
         {
@@ -243,7 +267,7 @@ async fn ids_and_numbers_come_back_as_they_were_given() {
     assert_eq!(entity, record(fields).with("id", 7));
     assert!(entity.entity_id("id").unwrap().is_integer());
     let commits = backend
-        .journal(&stream("n"), offset(0), 10)
+        .journal(ASKER, &stream("n"), offset(0), 10)
         .await
         .unwrap()
         .unwrap();
@@ -563,4 +587,77 @@ async fn used_up(backend: &SqliteBackend, client: &TestClient) -> BTreeMap<Lane,
         panic!("{greeting:?} for a client that has written")
     };
     numbers
+}
+
+#[tokio::test]
+async fn a_group_ends_where_it_comes_to_much() {
+    let (_directory, path) = file();
+    let backend = SqliteBackend::open(&path).unwrap();
+    // Small to ask for, large to write.
+    let text = "x".repeat(200_000);
+    let large = format!(r#"{{"text":"{text}"}}"#);
+    for n in 0..8 {
+        publish(&backend, vec![create("large", &n.to_string(), &large)])
+            .await
+            .unwrap();
+    }
+    let touch_all = |n: u64| -> WriteRequest {
+        let fields = format!(r#"{{"n":{n}}}"#);
+        let writes = (0..8).map(|id| update("large", &id.to_string(), &fields));
+        WriteRequest::Publish(writes.collect())
+    };
+    let outcomes = backend.write((0..20).map(touch_all).collect()).await;
+    assert_eq!(outcomes.unwrap().len(), 1, "what comes to much goes alone");
+    let small = |n: u64| WriteRequest::Publish(vec![create("small", &n.to_string(), "{}")]);
+    let mut group: Vec<_> = (0..200).map(small).collect();
+    let outcomes = backend.write(group.clone()).await;
+    assert_eq!(outcomes.unwrap().len(), 200);
+    // Whoever reads much and writes nothing costs others as much.
+    let refused = |n: u64| {
+        let WriteRequest::Publish(mut writes) = touch_all(n) else {
+            panic!()
+        };
+        writes.push(update("large", "nobody", "{}"));
+        WriteRequest::Publish(writes)
+    };
+    group = (0..20).map(refused).collect();
+    let outcomes = backend.write(group).await.unwrap();
+    assert!(outcomes.len() < 5, "{}", outcomes.len());
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, WriteOutcome::Published(Err(_)))),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_backend_leaves_all_of_it_in_one_file() {
+    let (_directory, path) = file();
+    let log = path.with_file_name("app.db-wal");
+    for n in 0..20 {
+        let options = SqliteOptions::new(&path).reading_threads(8);
+        let backend = std::sync::Arc::new(options.open().unwrap());
+        publish(&*backend, vec![put("c", &n.to_string(), "{}")])
+            .await
+            .unwrap();
+        // Every reading thread has its connection.
+        let mut reads = Vec::new();
+        for asker in 0..64 {
+            let backend = backend.clone();
+            reads.push(tokio::spawn(async move {
+                let query = tidewire_model::Query::new(stream("c")).limit(10);
+                let asker = tidewire_hub::ConnectionId(asker);
+                backend
+                    .read(asker, tidewire_hub::ReadRequest::Page { query })
+                    .await
+            }));
+        }
+        for read in reads {
+            assert!(read.await.unwrap().is_ok());
+        }
+        assert!(log.exists());
+        drop(std::sync::Arc::into_inner(backend).unwrap());
+        assert!(!log.exists(), "{n}");
+    }
 }

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use tidewire_hub::{
-    ActionOrigin, ActionOutcome, Backend, Commit, Refused, Write, WriteOutcome, WriteRequest,
+    ActionOrigin, ActionOutcome, Backend, Commit, ConnectionId, Refused, Write, WriteOutcome,
+    WriteRequest,
 };
 use tidewire_model::{ActionId, EntityId, EntityType, Lane, Offset, Record, Version};
 use tidewire_protocol::{ActionMessage, ClientInfo};
+
+/// The connection that reads.
+pub(crate) const ASKER: ConnectionId = ConnectionId(1);
 
 pub(crate) fn stream(name: &str) -> EntityType {
     EntityType::new(name).unwrap()

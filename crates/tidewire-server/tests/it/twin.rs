@@ -151,7 +151,7 @@ impl Pair {
                 let after = Offset::new(after).unwrap();
                 let journal = self
                     .backend()
-                    .journal(&entity_type, after, 3)
+                    .journal(ASKER, &entity_type, after, 3)
                     .await
                     .unwrap();
                 let expected = self.twin.journal(&entity_type, after, 3);

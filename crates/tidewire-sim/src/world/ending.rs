@@ -40,12 +40,14 @@ impl World {
         self.check_nothing_left()
     }
 
-    /// How long the writes that wait may take, one after the other.
+    /// How long the writes that wait may take, one after the other: those of the clients, and those that the server has
+    /// in its line, of which the application's may be the last, since authors take turns.
     fn time_of_writes(&self) -> Duration {
-        let waiting = self
+        let at_clients = self
             .clients
             .iter()
-            .filter_map(|client| Some(client.queue()?.pending().count()));
+            .filter_map(|client| Some(client.queue()?.pending().count() as u64));
+        let waiting = at_clients.sum::<u64>() + self.writes_at_server();
         let Options {
             network_ms,
             backend_ms,
@@ -53,10 +55,21 @@ impl World {
             ..
         } = &self.options;
         let each_ms = 4 * (network_ms.1 + backend_ms.1 + disk_ms.1);
-        Duration::from_millis(waiting.sum::<usize>() as u64 * each_ms)
+        Duration::from_millis(waiting * each_ms)
+    }
+
+    fn writes_at_server(&self) -> u64 {
+        let hub = self.server.hub.as_ref();
+        hub.map_or(0, |hub| hub.stats().waiting_writes)
     }
 
     fn check_all(&self) -> Result<(), Broken> {
+        let waiting = self.writes_at_server();
+        if waiting > 0 {
+            // Until the last of them, all may be well for a moment only.
+            let what = format!("the server has {waiting} writes in its line");
+            return Err(Broken::law(15, what));
+        }
         for index in 0..self.clients.len() {
             self.check_together(index)
                 .map_err(|broken| broken.of(format!("client {index}")))?;

@@ -93,3 +93,17 @@ fn the_window_is_what_is_with_the_shell() {
         "credit that was never taken gives nothing"
     );
 }
+
+#[test]
+fn a_burst_leaves_no_room_behind_it() {
+    let mut outbox = Outbox::new(OutboxBounds {
+        frames: 5000,
+        ..BOUNDS
+    });
+    for _ in 0..4096 {
+        assert_eq!(outbox.push(0, frame(0)), Ok(()));
+    }
+    while outbox.pop().is_some() {}
+    assert!(outbox.items.capacity() <= KEPT_ITEMS);
+    assert_eq!(outbox.push(0, frame(0)), Ok(()));
+}

@@ -1,0 +1,137 @@
+//! Whose write is next, and what becomes of a group of which the backend does only the beginning.
+
+use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError};
+use tidewire_model::Value;
+use tidewire_protocol::{AckResult, ActionMessage, ClientMessage, ServerMessage};
+
+use crate::world::{World, action, create, entity};
+
+fn make(seq: u64, name: &str) -> ActionMessage {
+    action(
+        seq,
+        seq - 1,
+        "create",
+        ("tasks", Some(name)),
+        entity(&[("score", Value::from(1))]),
+    )
+}
+
+/// Sends this many actions, all of them at once.
+fn write_much(world: &mut World, peer: ConnectionId, count: u64) {
+    for seq in 1..=count {
+        let name = format!("{}-{seq}", peer.0);
+        world.tell(peer, &ClientMessage::Action(make(seq, &name)));
+    }
+}
+
+/// The numbers of the actions that were acknowledged as done now, in the order in which that came.
+fn acknowledged(world: &mut World, peer: ConnectionId) -> Vec<u64> {
+    let seq = |message| match message {
+        ServerMessage::Ack(ack) => {
+            assert_eq!(ack.result, AckResult::Applied);
+            ack.seq
+        }
+        other => panic!("{other:?}"),
+    };
+    world.messages(peer).into_iter().map(seq).collect()
+}
+
+/// Lets the backend write once.
+fn write_once(world: &mut World) -> bool {
+    let is_writing = matches!(world.asked.front(), Some(Output::Write { .. }));
+    if is_writing {
+        world.execute(0);
+        world.deliver(0);
+    }
+    is_writing
+}
+
+#[test]
+fn one_who_writes_much_delays_others_by_one_write_of_each_author() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let much = [world.connect("a", 1), world.connect("b", 1)];
+    let little = world.connect("c", 1);
+    for peer in much {
+        write_much(&mut world, peer, 40);
+    }
+    let caller = world.publish(vec![create("tasks", "published", 1)]);
+    write_much(&mut world, little, 1);
+    // One is under way already.
+    let mut writes = 0;
+    while acknowledged(&mut world, little).is_empty() {
+        assert!(write_once(&mut world));
+        writes += 1;
+    }
+    assert!(writes <= 5, "{writes}");
+    assert_eq!(world.published.len(), 1);
+    assert_eq!(world.published[0].0, caller);
+    while write_once(&mut world) {}
+    for peer in much {
+        let in_order: Vec<u64> = (1..=40).collect();
+        assert_eq!(acknowledged(&mut world, peer), in_order);
+    }
+}
+
+#[test]
+fn one_who_comes_while_a_group_is_under_way_is_next() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let (much, little) = (world.connect("a", 1), world.connect("b", 1));
+    write_much(&mut world, much, 40);
+    // From now on, all that is left of the first is handed to the backend, which does one of it.
+    assert!(write_once(&mut world));
+    write_much(&mut world, little, 1);
+    assert!(write_once(&mut world));
+    assert!(acknowledged(&mut world, little).is_empty());
+    assert!(write_once(&mut world));
+    assert_eq!(acknowledged(&mut world, little), [1]);
+}
+
+#[test]
+fn what_was_not_done_of_a_group_comes_again_in_its_order() {
+    for done_at_once in [1, 2, 3, 7, 100] {
+        let mut world = World::new();
+        world.done_at_once = done_at_once;
+        let peers = [
+            world.connect("a", 1),
+            world.connect("b", 1),
+            world.connect("c", 1),
+        ];
+        for peer in peers {
+            write_much(&mut world, peer, 10);
+        }
+        let mut callers = Vec::new();
+        for number in 0..10 {
+            callers.push(world.publish(vec![create("tasks", &format!("p{number}"), 1)]));
+        }
+        assert_eq!(world.stats().waiting_writes, 40);
+        while write_once(&mut world) {}
+        for peer in peers {
+            assert_eq!(
+                acknowledged(&mut world, peer),
+                (1..=10).collect::<Vec<u64>>()
+            );
+        }
+        let told: Vec<_> = world.published.iter().map(|(caller, _)| *caller).collect();
+        assert_eq!(told, callers);
+        let stats = world.stats();
+        assert_eq!((stats.commits, stats.waiting_writes), (40, 0));
+        assert_eq!(stats.incidents, 0);
+    }
+}
+
+#[test]
+fn a_group_of_which_nothing_is_done_is_a_failure() {
+    let mut world = World::new();
+    world.publish(vec![create("tasks", "a", 1)]);
+    world.asked.clear();
+    world.say(Input::Written {
+        result: Ok(Vec::new()),
+    });
+    assert!(matches!(
+        world.published[..],
+        [(_, Err(PublishError::Backend(BackendError::Storage(_))))]
+    ));
+    assert_eq!(world.stats().incidents, 1);
+}
