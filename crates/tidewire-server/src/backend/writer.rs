@@ -271,6 +271,7 @@ mod tests {
                 id: "one".to_owned(),
                 incarnation: 1,
                 run: 1,
+                may_have_sent: false,
                 app: "tests".to_owned(),
                 version: "1".to_owned(),
             },
