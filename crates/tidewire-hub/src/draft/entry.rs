@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use tidewire_model::{
-    EntityId, EntityKey, EntityType, Offset, Patch, Record, RecordBuilder, Value, ValueRef, Version,
+    EntityId, EntityKey, EntityType, Offset, Patch, RESERVED_FIELD, Record, RecordBuilder, Value,
+    ValueRef, Version,
 };
 use tidewire_protocol::Op;
 
@@ -173,6 +174,13 @@ fn check_bounds(key: &EntityKey, entity: Option<&Record>) -> Result<(), DraftRef
         );
         return Err(DraftRefused::permanent("too_deep", message));
     }
+    if names_reserved(ValueRef::Object(entity.as_object())) {
+        let message = format!(
+            "{} {} would have a field named {RESERVED_FIELD:?}, which readers take for a number",
+            key.entity_type, key.id
+        );
+        return Err(DraftRefused::permanent("reserved_field", message));
+    }
     Ok(())
 }
 
@@ -188,5 +196,16 @@ fn within_depth(value: ValueRef<'_>, depth: usize) -> bool {
                     .all(|(_, value)| within_depth(value, depth - 1))
         }
         _ => true,
+    }
+}
+
+/// Whether a field has the one name that would make its object be read back as a number. The depth is bounded already.
+fn names_reserved(value: ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::List(list) => list.iter().any(names_reserved),
+        ValueRef::Object(object) => object
+            .iter()
+            .any(|(name, value)| name == RESERVED_FIELD || names_reserved(value)),
+        _ => false,
     }
 }

@@ -91,12 +91,15 @@ impl Hub {
             return Ok(());
         };
         let writes = self.decide(&client.principal, &action);
+        // What was done is answered as it was then, whatever the rules say by now.
+        let last = client.lanes.get(&action.lane).copied().unwrap_or(0);
         if let Err(Refused {
             class,
             code,
             message,
         }) = &writes
             && !matches!(class, Class::Permanent | Class::Conflict)
+            && action.seq > last
         {
             let retry_after_ms = (*class == Class::Retry).then_some(RETRY_MS);
             let (code, message) = (code.clone(), message.clone());
@@ -141,8 +144,9 @@ impl Hub {
         };
         let refused =
             if !client.lanes.contains_key(&action.lane) && client.lanes.len() >= limits.lanes {
+                // Its number is not used up, so that a later one of its lane must not follow it.
                 TurnedAway {
-                    class: Class::Permanent,
+                    class: Class::Session,
                     code: "too_many_lanes".to_owned(),
                     message: format!("one client may use {} lanes", limits.lanes),
                     retry_after_ms: None,

@@ -1,6 +1,6 @@
 //! Promises about commits, journal and snapshots.
 
-use tidewire_model::{EntityId, Patch, Record, Value, Version};
+use tidewire_model::{EntityId, Patch, RESERVED_FIELD, Record, Value, Version};
 use tidewire_protocol::Op;
 
 use super::{
@@ -232,12 +232,18 @@ pub async fn ids_keep_their_kind(subject: &dyn Subject) {
     assert_eq!(score_of(&entity), Some(2));
 }
 
-/// What would not fit a frame is refused.
+/// What would not fit a frame, or would not be read back as it is, is refused.
 pub async fn entities_beyond_the_bounds_are_refused(subject: &dyn Subject) {
     let desk = Desk::at(subject).await;
     let large = "x".repeat(MAX_ENTITY_BYTES);
     let deep = (0..MAX_ENTITY_DEPTH).fold(Value::from(1), |inner, _| Value::List(vec![inner]));
-    for (value, code) in [(Value::from(large), "too_large"), (deep, "too_deep")] {
+    let reserved = Value::List(vec![Value::object([(RESERVED_FIELD, Value::from("5"))])]);
+    let refused = [
+        (Value::from(large), "too_large"),
+        (deep, "too_deep"),
+        (reserved, "reserved_field"),
+    ];
+    for (value, code) in refused {
         let entity = fields(&[("value", value)]);
         let write = Write::Create {
             entity_type: kind(TASKS),

@@ -1,6 +1,9 @@
 //! Actions: done once, answered by class, in the order of their commits.
 
-use tidewire_hub::{Fact, Input, Principal, Refused, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tidewire_hub::{Actions, Fact, Input, Principal, Refused, StandardActions, Write};
 use tidewire_model::{Point, Record, Value, Version};
 use tidewire_protocol::{
     AckResult, ActionMessage, Class, ClientMessage, ServerMessage, SyncReason,
@@ -337,13 +340,13 @@ fn an_action_nobody_knows_uses_its_number_up() {
 #[derive(Debug)]
 struct Rockets;
 
-impl tidewire_hub::Actions for Rockets {
+impl Actions for Rockets {
     fn decide(&self, principal: &Principal, action: &ActionMessage) -> Result<Vec<Write>, Refused> {
         let class = match action.name.as_str() {
             "launch" => return Ok(vec![create("rockets", &principal.name, 1)]),
             "wait" => Class::Retry,
             "renew" => Class::Auth,
-            _ => return tidewire_hub::StandardActions.decide(principal, action),
+            _ => return StandardActions.decide(principal, action),
         };
         Err(Refused {
             class,
@@ -355,7 +358,7 @@ impl tidewire_hub::Actions for Rockets {
 
 #[test]
 fn an_application_has_actions_of_its_own() {
-    let mut world = World::with(|settings| settings.actions = std::sync::Arc::new(Rockets));
+    let mut world = World::with(|settings| settings.actions = Arc::new(Rockets));
     let peer = world.connect("client", 1);
     let named = |seq, name| action(seq, seq - 1, name, ("rockets", None), Record::new());
     assert!(matches!(
@@ -418,6 +421,44 @@ fn after_a_failed_write_nothing_is_written_and_everybody_is_told() {
         matches!(world.messages(peer)[..], [ServerMessage::Data(_)]),
         "reads go on"
     );
+}
+
+/// Lets nobody do anything once it is closed.
+#[derive(Debug, Default)]
+struct Door {
+    closed: AtomicBool,
+}
+
+impl Actions for Door {
+    fn decide(&self, principal: &Principal, action: &ActionMessage) -> Result<Vec<Write>, Refused> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Refused {
+                class: Class::Session,
+                code: "closed".to_owned(),
+                message: "nobody may do anything any more".to_owned(),
+            });
+        }
+        StandardActions.decide(principal, action)
+    }
+}
+
+#[test]
+fn law_13_what_was_done_is_answered_as_done_whatever_the_rules_say_by_now() {
+    let door = Arc::new(Door::default());
+    let rules = Arc::clone(&door);
+    let mut world = World::with(|settings| settings.actions = rules);
+    let peer = world.connect("client", 1);
+    answer(&mut world, peer, make(1, "a"));
+    door.closed.store(true, Ordering::Relaxed);
+    let again = world.connect("client", 2);
+    let ServerMessage::Ack(ack) = answer(&mut world, again, make(1, "a")) else {
+        panic!("it was done")
+    };
+    assert_eq!(ack.result, AckResult::Duplicate);
+    let ServerMessage::Reject(reject) = answer(&mut world, again, make(2, "b")) else {
+        panic!("nobody may")
+    };
+    assert_eq!(reject.class, Class::Session);
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn lanes() {
         .count();
     assert_eq!(
         (accepted, error_code(&messages[0])),
-        (64, ("too_many_lanes", Class::Permanent))
+        (64, ("too_many_lanes", Class::Session))
     );
 }
 

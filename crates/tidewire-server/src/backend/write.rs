@@ -96,7 +96,7 @@ impl Transaction<'_, '_> {
             let message =
                 "the client uses too many lanes; it must use one of those it has".to_owned();
             return Ok((
-                ActionOutcome::New(refused(Class::Permanent, "too_many_lanes", message)),
+                ActionOutcome::New(refused(Class::Session, "too_many_lanes", message)),
                 None,
             ));
         }
