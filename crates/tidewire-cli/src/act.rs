@@ -143,9 +143,7 @@ async fn held_up(client: &Client, action: &ActionHandle) -> u64 {
 
 /// What is to be said of a write that nobody answered and nothing keeps.
 fn lost(why: &str, fate: &str) -> String {
-    format!(
-        "{why}; the write {fate}. Start the server or check the URL, and use --store FILE to keep a write until it is accepted"
-    )
+    format!("{why}; the write {fate}: with --store FILE it would be kept until it is accepted")
 }
 
 async fn reach(arguments: &Act, action: &ActionHandle, wait: Wait) -> Result<(), ActionError> {

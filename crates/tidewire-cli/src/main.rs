@@ -11,6 +11,7 @@ mod hosts;
 mod listen;
 mod output;
 mod queue;
+mod reasons;
 mod serve;
 mod serving;
 mod session;

@@ -7,6 +7,7 @@ use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Statu
 use tokio::sync::watch;
 
 use crate::failure::Failure;
+use crate::reasons;
 
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
@@ -38,9 +39,9 @@ pub(crate) fn start(builder: ClientBuilder) -> Result<Client, Failure> {
     })
 }
 
-/// Resolves once waiting for the server has no point, with the reason: it could not be reached at
-/// the first attempts, or no further attempt will be made. A connection that was made and got lost is
-/// waited for.
+/// Resolves once waiting for the server has no point, with the reason and what to do: it could not be
+/// reached at the first attempts, or no further attempt will be made. A connection that was made and
+/// got lost is waited for.
 pub(crate) async fn hopeless(client: &Client) -> String {
     let mut updates = client.status_updates();
     // The attempts that were planned since, each after one that failed.
@@ -49,13 +50,14 @@ pub(crate) async fn hopeless(client: &Client) -> String {
         let status = updates.borrow_and_update().clone();
         match status.connection {
             Connection::Connected => break,
-            Connection::Stopped => return status.reason,
+            Connection::Stopped => return reasons::of_writing(&status.reason),
             Connection::Disconnected => planned.extend(status.next_attempt),
             _ => {}
         }
         planned.dedup();
         if planned.len() == ATTEMPTS {
-            return status.reason;
+            let reason = status.reason;
+            return format!("{reason}; start the server, or check the URL");
         }
         if updates.changed().await.is_err() {
             return ENDED.to_owned();
@@ -68,7 +70,7 @@ pub(crate) async fn hopeless(client: &Client) -> String {
 async fn stopped(mut updates: watch::Receiver<Status>) -> String {
     let stopped = updates.wait_for(|status| status.connection == Connection::Stopped);
     match stopped.await {
-        Ok(status) => status.reason.clone(),
+        Ok(status) => reasons::of_writing(&status.reason),
         Err(_) => ENDED.to_owned(),
     }
 }

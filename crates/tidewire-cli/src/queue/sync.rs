@@ -131,7 +131,7 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
         // Whatever became of the connection: there was nothing more to send.
         _ if after.is_empty() => Ok(()),
         Some(reason) => Err(Failure::failed(format!(
-            "{reason}; what is left is kept, so try again later"
+            "{reason}; what is left is kept, and the next sync sends it"
         ))),
         None => Err(Failure::failed(format!(
             "waiting for a decision: {undecided}; `tidewire queue --store FILE retry N` or `discard N`"

@@ -30,6 +30,11 @@ impl Table {
         }
     }
 
+    /// Whether a table replaces the one before, so that it wipes out what stands there.
+    pub(super) fn is_on_a_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// The text of a page: a line for status and trust, then the rows.
     pub(super) fn text(&self, status: &Status, page: &Page<Record>) -> String {
         let mut text = format!(

@@ -11,6 +11,7 @@ mod basic;
 mod browser;
 mod crash;
 mod demo;
+mod dialect;
 mod endings;
 mod garbage;
 mod live;

@@ -139,18 +139,3 @@ fn no_page_is_printed_twice_in_a_row_and_revisions_rise() {
         );
     }
 }
-
-#[test]
-fn a_server_that_does_not_speak_the_dialect_ends_it_with_the_reason() {
-    let serve = Serve::start();
-    let ended = run(&[
-        "watch",
-        &serve.url(),
-        "customers",
-        "--dialect",
-        "basic",
-        "--json",
-    ]);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.err.last().unwrap().contains("400"), "{ended:?}");
-}
