@@ -1,12 +1,12 @@
 //! A client for the length of one command: its store, its start, when waiting has no point, its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Status};
+use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Status, StoreError};
 use tokio::sync::watch;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
 use crate::reasons;
 
 /// An address nobody can have, for a client that stays offline.
@@ -26,9 +26,68 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
     Client::builder(url).app("tidewire", env!("CARGO_PKG_VERSION"))
 }
 
-/// Opens a store, or makes an empty one where there is none.
+/// Opens a store to write into it, or makes an empty one where there is none. One that is damaged is
+/// moved aside, and only the next start begins with an empty one.
 pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
-    tokio::task::block_in_place(|| SqliteStore::open(path)).map_err(Failure::failed)
+    let opened = tokio::task::block_in_place(|| SqliteStore::open(path));
+    tell_of_lost(path, &opened);
+    opened.map_err(|error| match &error {
+        StoreError::Damaged {
+            set_aside: Some(_), ..
+        } => Failure::failed(format!(
+            "{error}; the writes that waited in it are not sent"
+        )),
+        _ => Failure::failed(error),
+    })
+}
+
+/// Opens a store that is there. Makes none, for a mistyped path, and moves nothing: whoever looks at
+/// what waits must not change it.
+pub(crate) fn open_existing_store(path: &Path) -> Result<SqliteStore, Failure> {
+    let opened = tokio::task::block_in_place(|| SqliteStore::open_existing(path));
+    tell_of_lost(path, &opened);
+    opened.map_err(Failure::failed)
+}
+
+/// Says which damaged stores were set aside from this place, as long as they are there: what waited in
+/// them is missing here.
+fn tell_of_lost(path: &Path, opened: &Result<SqliteStore, StoreError>) {
+    // What is set aside just now, the failure names.
+    if opened.is_err() {
+        return;
+    }
+    for damaged in set_aside(path) {
+        tell(&format!(
+            "a damaged store was set aside as {}, and the writes that waited in it are not in this one; recover them, then remove it",
+            damaged.display()
+        ));
+    }
+}
+
+/// The damaged stores that were moved aside from a path, in order.
+pub(crate) fn set_aside(path: &Path) -> Vec<PathBuf> {
+    // A store stands where a link to it leads.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut start = path.file_name().unwrap_or_default().to_owned();
+    start.push(".damaged-");
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A folder that cannot be read has nothing to tell.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            let number = name
+                .as_encoded_bytes()
+                .strip_prefix(start.as_encoded_bytes());
+            number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Starts a client. Reads the store, which may take a while.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 
 use super::line::{self, Look};
-use super::{all, existing, tell_unreadable};
+use super::{all, open, tell_unreadable};
 use crate::failure::Failure;
 use crate::{address, output, session, signals};
 
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failure> {
     let url = address::url(url).await?;
     let end = signals::end()?;
-    let store = session::open_store(&existing(path)?)?;
+    let store = open(path)?;
     let client = session::start(session::builder(&url).store(store))?;
     let mut report = Report {
         look,
