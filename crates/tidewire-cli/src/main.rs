@@ -16,6 +16,7 @@ mod serve;
 mod serving;
 mod session;
 mod signals;
+mod text;
 mod trouble;
 mod watch;
 

@@ -76,6 +76,13 @@ async fn decide_one(
             "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
         )));
     };
+    if let (Decision::Retry, ActionState::Waiting | ActionState::PossiblySent) =
+        (decision, &action.state)
+    {
+        return Err(Failure::failed(format!(
+            "action {number} waits already: `tidewire queue --store FILE sync URL` sends it, `discard {number}` takes back what was never sent"
+        )));
+    }
     match (decision, &action.state) {
         (Decision::Retry, _) => client.actions().retry(action.id),
         (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),

@@ -6,6 +6,7 @@
 mod json;
 mod table;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +88,16 @@ async fn show(
     }
 }
 
+/// The name under which an entity's field is printed. `_version` is the version of the entity; fields of
+/// the entity that are named so, or so behind more underlines, get one underline more, so that none is
+/// lost and no two meet.
+fn field_name(name: &str) -> Cow<'_, str> {
+    match name.strip_prefix('_') {
+        Some(rest) if rest.trim_start_matches('_') == "version" => format!("_{name}").into(),
+        _ => name.into(),
+    }
+}
+
 async fn over(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
@@ -135,9 +146,10 @@ impl Screen {
         match &self.look {
             Look::Json => {
                 let text = output::json_text(&json::Line::new(status, page))?;
-                if text != self.last {
+                let rest = json::without_revision(&text);
+                if rest != self.last {
+                    self.last = rest.to_owned();
                     output::line(&text).await?;
-                    self.last = text;
                 }
             }
             Look::Table(table) => {

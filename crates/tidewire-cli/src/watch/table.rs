@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 
 use tidewire::{Page, PageRow, Record, Status};
 
-use super::{status_word, trust_word};
-use crate::output::plain;
+use super::{field_name, status_word, trust_word};
+use crate::text::plain;
 
 /// Rows shown at most; the line below says how many more there are.
 const ROWS_MAX: usize = 40;
@@ -99,8 +99,8 @@ fn grid(rows: &[PageRow<Record>]) -> String {
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 1);
     lines.push(
         std::iter::once("id")
-            .chain(names.iter().copied())
             .map(cut)
+            .chain(names.iter().map(|name| cut(&field_name(name))))
             .collect(),
     );
     for row in rows {

@@ -18,4 +18,5 @@ mod live;
 mod outage;
 mod queue;
 mod support;
+mod terminal;
 mod watch;

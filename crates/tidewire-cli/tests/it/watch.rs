@@ -139,3 +139,71 @@ fn no_page_is_printed_twice_in_a_row_and_revisions_rise() {
         );
     }
 }
+
+#[test]
+fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
+    let serve = Serve::start();
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    let watch = serve.watch("customers", &[]);
+    let mut pages = watch.until("the start", |page| is_live_with(page, &["a"]));
+    for page in &mut pages {
+        page["revision"].take();
+    }
+    for pair in pages.windows(2) {
+        assert_ne!(pair[0], pair[1], "{pages:#?}");
+    }
+}
+
+#[test]
+fn an_entitys_own_field_named_like_its_version_is_kept_under_a_name_of_its_own() {
+    let serve = Serve::start();
+    serve.act(&[
+        "create",
+        "customers",
+        r#"{"id":"a","_version":"mine","__version":"deeper","version":"plain"}"#,
+    ]);
+    let json = serve.watch("customers", &[]);
+    let page = json.find("the entity", |page| is_live_with(page, &["a"]));
+    let item = &page["items"][0];
+    assert_eq!(
+        (
+            &item["_version"],
+            &item["__version"],
+            &item["___version"],
+            &item["version"]
+        ),
+        (&1.into(), &"mine".into(), &"deeper".into(), &"plain".into())
+    );
+    let table = Program::start(&["watch", &serve.url(), "customers"]);
+    let mut head = table.line();
+    loop {
+        let line = table.line();
+        if line.contains("mine") {
+            break;
+        }
+        head = line;
+    }
+    let names: Vec<_> = head.split_whitespace().collect();
+    assert!(
+        names.contains(&"__version") && !names.contains(&"_version"),
+        "{head}"
+    );
+}
+
+#[test]
+fn long_texts_and_many_fields_leave_a_table_of_bounded_width() {
+    let serve = Serve::start();
+    let fields: Vec<String> = (0..50)
+        .map(|number| format!(r#""field-{number}":"{}""#, "x".repeat(400)))
+        .collect();
+    let record = format!(r#"{{"id":"a",{}}}"#, fields.join(","));
+    serve.act(&["create", "customers", &record]);
+    let table = Program::start(&["watch", &serve.url(), "customers"]);
+    loop {
+        let line = table.line();
+        assert!(line.chars().count() < 260, "{line}");
+        if line.contains("xxx") {
+            break;
+        }
+    }
+}
