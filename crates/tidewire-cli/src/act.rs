@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde::Serialize;
 use tidewire::{
-    ActionError, ActionHandle, ActionState, Client, Collection, EntityId, Patch, Record,
+    ActionError, ActionHandle, ActionState, Client, Collection, EntityId, Patch, Record, Refusal,
 };
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
-use crate::output::plain;
+use crate::text::plain;
 use crate::{address, output, session, signals};
 
 /// How long the server may take to answer.
@@ -81,11 +81,11 @@ fn moment(arguments: &Act) -> Result<Wait, Failure> {
 
 /// Says what came of it.
 async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Result<(), Failure> {
-    print(arguments, action, outcome.state(arguments)).await?;
+    print(arguments, action, &outcome).await?;
     match (outcome, &arguments.store) {
         (Outcome::Reached(_), _) => Ok(()),
-        (Outcome::Refused(why), Some(store)) => {
-            let store = store.display();
+        (Outcome::Refused(refusal), Some(store)) => {
+            let (why, store) = (ActionError::Refused(refusal), store.display());
             Err(Failure::failed(format!(
                 "{why}; the write is kept: see `tidewire queue --store {store} ls`, then retry or discard it"
             )))
@@ -101,9 +101,9 @@ async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Resul
         ))),
         (Outcome::Lost(why), _) => Err(Failure::failed(lost(&why, "may have been done"))),
         (Outcome::Unsent(why), _) => Err(Failure::failed(lost(&why, "was not sent"))),
+        (Outcome::Refused(refusal), None) => Err(Failure::failed(ActionError::Refused(refusal))),
         (
             Outcome::Kept(why)
-            | Outcome::Refused(why)
             | Outcome::Uncertain(why)
             | Outcome::Unanswered(why)
             | Outcome::Broken(why),
@@ -143,9 +143,7 @@ async fn held_up(client: &Client, action: &ActionHandle) -> u64 {
 
 /// What is to be said of a write that nobody answered and nothing keeps.
 fn lost(why: &str, fate: &str) -> String {
-    format!(
-        "{why}; the write {fate}. Start the server or check the URL, and use --store FILE to keep a write until it is accepted"
-    )
+    format!("{why}; the write {fate}: with --store FILE it would be kept until it is accepted")
 }
 
 async fn reach(arguments: &Act, action: &ActionHandle, wait: Wait) -> Result<(), ActionError> {
@@ -164,7 +162,7 @@ enum Outcome {
     /// It reached the moment waited for, in one word.
     Reached(&'static str),
     /// The server said no.
-    Refused(String),
+    Refused(Refusal),
     /// It was sent, and whether it was done cannot be known.
     Uncertain(String),
     /// There was no answer.
@@ -191,7 +189,7 @@ impl Outcome {
             });
         };
         match error {
-            ActionError::Refused(_) => Self::Refused(error.to_string()),
+            ActionError::Refused(refusal) => Self::Refused(refusal),
             ActionError::Uncertain => Self::Uncertain(error.to_string()),
             other => Self::Broken(other.to_string()),
         }
@@ -216,6 +214,21 @@ impl Outcome {
         }
     }
 
+    /// Why the write came no further: the code of a refusal, and the words.
+    fn reason(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Reached(_) => (None, None),
+            Self::Refused(refusal) => (Some(&refusal.code), Some(&refusal.message)),
+            Self::Uncertain(why)
+            | Self::Unanswered(why)
+            | Self::Kept(why)
+            | Self::Lost(why)
+            | Self::Unsent(why)
+            | Self::Late(why)
+            | Self::Broken(why) => (None, Some(why)),
+        }
+    }
+
     /// Where the write stands, in one word.
     fn state(&self, arguments: &Act) -> &'static str {
         match self {
@@ -232,13 +245,17 @@ impl Outcome {
     }
 }
 
-async fn print(arguments: &Act, action: &ActionHandle, state: &str) -> Result<(), Failure> {
+async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Result<(), Failure> {
     let id = action.current_id();
+    let state = outcome.state(arguments);
     if arguments.json {
+        let (code, reason) = outcome.reason();
         return output::json(&Line {
             id,
             action: action.id().to_string(),
             state,
+            code,
+            reason,
         })
         .await;
     }
@@ -255,6 +272,12 @@ struct Line<'a> {
     id: EntityId,
     action: String,
     state: &'a str,
+    /// Why it was refused, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    /// Why it came no further, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 /// A write as it was typed, checked.
@@ -276,7 +299,7 @@ impl Write {
         | ActWrite::Delete { entity_type, .. }) = typed;
         let kind = match typed {
             ActWrite::Create { fields, .. } => Kind::Create(record(fields)?),
-            ActWrite::Update { id, fields, .. } => Kind::Update(id_text(id)?, record(fields)?),
+            ActWrite::Update { id, fields, .. } => Kind::Update(id_text(id)?, changes(fields)?),
             ActWrite::Delete { id, .. } => Kind::Delete(id_text(id)?),
         };
         Ok(Self {
@@ -302,6 +325,18 @@ fn id_text(id: &str) -> Result<String, Failure> {
             "the id {id:?} cannot be used: {error}"
         ))),
     }
+}
+
+/// The fields of an update. One without any would be taken by some servers and refused by others, and
+/// whoever typed it meant something else.
+fn changes(fields: &str) -> Result<Record, Failure> {
+    let record = record(fields)?;
+    if record.fields().any(|(name, _)| name != ID) {
+        return Ok(record);
+    }
+    Err(Failure::misuse(
+        "the update changes nothing; name at least one field beside the id, such as '{\"name\":\"Ada\"}'",
+    ))
 }
 
 fn record(fields: &str) -> Result<Record, Failure> {

@@ -13,16 +13,18 @@ Exit codes:
   2  the arguments make no sense";
 
 const WATCH_JSON: &str = "\
-With --json, one object per published page and line:
+With --json, one object per line, whenever anything but the revision has changed:
   {\"revision\",\"status\",\"trust\",\"pending\",\"total_count\",\"items\":[...]}
   status  live, connecting, offline or stopped: the connection
   trust   live, fresh, stale or unknown: how far the page can be trusted
-  items   the entities, each with its version as \"_version\" (null until the server has seen it)
+  items   the entities, each with its version as \"_version\" (null until the server has seen it);
+          a field of that name, or with more underlines, gets one underline more
 
 It keeps trying when the server is away, and ends with 1 only when no further attempt can help.";
 
 const ACT_STATES: &str = "\
-With --json, one line: {\"id\",\"action\",\"state\"}. The id follows the name the server gave; state is
+With --json, one line: {\"id\",\"action\",\"state\"}, with \"reason\" where it came no further, and with the
+server's \"code\" where it was refused. The id follows the name the server gave; state is
   durable   kept in --store, not yet accepted (exit code 1 unless that was waited for)
   accepted  the server said yes
   visible   the result came back

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::text::plain;
+
 /// The exit code for arguments that make no sense.
 const MISUSE: u8 = 2;
 
@@ -42,12 +44,9 @@ impl Failure {
     }
 }
 
-/// Writes one line for people. What comes from elsewhere may hold line breaks; they become spaces.
+/// Writes one line for people, whatever the parts of it hold that come from elsewhere.
 pub(crate) fn tell(line: &str) {
-    let line: String = line
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
+    let line = plain(line);
     // A program whose errors nobody can read has nobody to tell that either.
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("tidewire: {line}\n"));
 }

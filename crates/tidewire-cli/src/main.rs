@@ -11,10 +11,12 @@ mod hosts;
 mod listen;
 mod output;
 mod queue;
+mod reasons;
 mod serve;
 mod serving;
 mod session;
 mod signals;
+mod text;
 mod trouble;
 mod watch;
 

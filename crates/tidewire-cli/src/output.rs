@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::text::plain_json;
 
 /// Writes a text and waits until it is out. A reader that is slow holds up whoever waits here and
 /// nothing else; one that is gone ends the command quietly.
@@ -64,21 +65,9 @@ fn write_out(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// One value as JSON, on one line.
+/// One value as JSON, on one line, without letters that steer a terminal.
 pub(crate) fn json_text(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value)
+        .map(plain_json)
         .map_err(|error| Failure::failed(format!("the output cannot be put into JSON: {error}")))
-}
-
-/// Text from elsewhere as it may be shown on a terminal: without characters that steer it.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect()
 }

@@ -6,9 +6,9 @@
 mod line;
 mod sync;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use tidewire::{Action, ActionState, Client};
+use tidewire::{Action, ActionState, Client, SqliteStore};
 
 use crate::arguments::{Queue, QueueCommand};
 use crate::failure::{Failure, tell};
@@ -76,6 +76,13 @@ async fn decide_one(
             "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
         )));
     };
+    if let (Decision::Retry, ActionState::Waiting | ActionState::PossiblySent) =
+        (decision, &action.state)
+    {
+        return Err(Failure::failed(format!(
+            "action {number} waits already: `tidewire queue --store FILE sync URL` sends it, `discard {number}` takes back what was never sent"
+        )));
+    }
     match (decision, &action.state) {
         (Decision::Retry, _) => client.actions().retry(action.id),
         (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),
@@ -90,19 +97,25 @@ async fn decide_one(
 
 /// The client a store belongs to, without a connection.
 fn offline(path: &Path) -> Result<Client, Failure> {
-    let store = session::open_store(&existing(path)?)?;
+    let store = open(path)?;
     session::start(session::builder(session::NOWHERE).store(store).offline())
 }
 
-/// A store that is there: a mistyped path must not make an empty one.
-fn existing(path: &Path) -> Result<PathBuf, Failure> {
+/// A store that is there.
+fn open(path: &Path) -> Result<SqliteStore, Failure> {
     if path.exists() {
-        return Ok(path.to_path_buf());
+        return session::open_existing_store(path);
     }
-    Err(Failure::failed(format!(
-        "there is no store at {}; `tidewire act --store FILE` makes one",
-        path.display()
-    )))
+    let path_shown = path.display();
+    Err(Failure::failed(match session::set_aside(path).last() {
+        Some(damaged) => format!(
+            "there is no store at {path_shown}: it was damaged and set aside as {}; recover what waits in it, or begin anew with `tidewire act --store FILE`",
+            damaged.display()
+        ),
+        None => {
+            format!("there is no store at {path_shown}; `tidewire act --store FILE` makes one")
+        }
+    }))
 }
 
 /// Every action, in order of submission.

@@ -1,12 +1,13 @@
 //! A client for the length of one command: its store, its start, when waiting has no point, its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Status};
+use tidewire::{Client, ClientBuilder, Connection, SqliteStore, StartError, Status, StoreError};
 use tokio::sync::watch;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
+use crate::reasons;
 
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
@@ -25,9 +26,68 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
     Client::builder(url).app("tidewire", env!("CARGO_PKG_VERSION"))
 }
 
-/// Opens a store, or makes an empty one where there is none.
+/// Opens a store to write into it, or makes an empty one where there is none. One that is damaged is
+/// moved aside, and only the next start begins with an empty one.
 pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
-    tokio::task::block_in_place(|| SqliteStore::open(path)).map_err(Failure::failed)
+    let opened = tokio::task::block_in_place(|| SqliteStore::open(path));
+    tell_of_lost(path, &opened);
+    opened.map_err(|error| match &error {
+        StoreError::Damaged {
+            set_aside: Some(_), ..
+        } => Failure::failed(format!(
+            "{error}; the writes that waited in it are not sent"
+        )),
+        _ => Failure::failed(error),
+    })
+}
+
+/// Opens a store that is there. Makes none, for a mistyped path, and moves nothing: whoever looks at
+/// what waits must not change it.
+pub(crate) fn open_existing_store(path: &Path) -> Result<SqliteStore, Failure> {
+    let opened = tokio::task::block_in_place(|| SqliteStore::open_existing(path));
+    tell_of_lost(path, &opened);
+    opened.map_err(Failure::failed)
+}
+
+/// Says which damaged stores were set aside from this place, as long as they are there: what waited in
+/// them is missing here.
+fn tell_of_lost(path: &Path, opened: &Result<SqliteStore, StoreError>) {
+    // What is set aside just now, the failure names.
+    if opened.is_err() {
+        return;
+    }
+    for damaged in set_aside(path) {
+        tell(&format!(
+            "a damaged store was set aside as {}, and the writes that waited in it are not in this one; recover them, then remove it",
+            damaged.display()
+        ));
+    }
+}
+
+/// The damaged stores that were moved aside from a path, in order.
+pub(crate) fn set_aside(path: &Path) -> Vec<PathBuf> {
+    // A store stands where a link to it leads.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut start = path.file_name().unwrap_or_default().to_owned();
+    start.push(".damaged-");
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A folder that cannot be read has nothing to tell.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            let number = name
+                .as_encoded_bytes()
+                .strip_prefix(start.as_encoded_bytes());
+            number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Starts a client. Reads the store, which may take a while.
@@ -38,9 +98,9 @@ pub(crate) fn start(builder: ClientBuilder) -> Result<Client, Failure> {
     })
 }
 
-/// Resolves once waiting for the server has no point, with the reason: it could not be reached at
-/// the first attempts, or no further attempt will be made. A connection that was made and got lost is
-/// waited for.
+/// Resolves once waiting for the server has no point, with the reason and what to do: it could not be
+/// reached at the first attempts, or no further attempt will be made. A connection that was made and
+/// got lost is waited for.
 pub(crate) async fn hopeless(client: &Client) -> String {
     let mut updates = client.status_updates();
     // The attempts that were planned since, each after one that failed.
@@ -49,13 +109,14 @@ pub(crate) async fn hopeless(client: &Client) -> String {
         let status = updates.borrow_and_update().clone();
         match status.connection {
             Connection::Connected => break,
-            Connection::Stopped => return status.reason,
+            Connection::Stopped => return reasons::of_writing(&status.reason),
             Connection::Disconnected => planned.extend(status.next_attempt),
             _ => {}
         }
         planned.dedup();
         if planned.len() == ATTEMPTS {
-            return status.reason;
+            let reason = status.reason;
+            return format!("{reason}; start the server, or check the URL");
         }
         if updates.changed().await.is_err() {
             return ENDED.to_owned();
@@ -68,7 +129,7 @@ pub(crate) async fn hopeless(client: &Client) -> String {
 async fn stopped(mut updates: watch::Receiver<Status>) -> String {
     let stopped = updates.wait_for(|status| status.connection == Connection::Stopped);
     match stopped.await {
-        Ok(status) => status.reason.clone(),
+        Ok(status) => reasons::of_writing(&status.reason),
         Err(_) => ENDED.to_owned(),
     }
 }

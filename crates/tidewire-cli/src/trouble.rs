@@ -17,6 +17,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::failure::tell;
 
+/// Different texts from one place in the code that are told apart; what else it says is one kind.
+const TEXTS_MAX: usize = 32;
 /// How often a warning of the same kind is shown; of those between only the number is.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -45,24 +47,39 @@ type Counts = Arc<AtomicUsize>;
 /// A peer that does wrong as fast as it can must not fill the user's disk or screen: the first of a
 /// kind is shown, of the others the number, once a second.
 struct Warnings {
-    /// By the place in the code that warns, of which there are few.
-    shown: Mutex<HashMap<Identifier, Counts>>,
+    /// By the place in the code that warns, of which there are few, then by what it says.
+    shown: Mutex<HashMap<Identifier, HashMap<String, Counts>>>,
     count: Sender<(Counts, String)>,
 }
 
 impl Warnings {
-    fn on_event(&self, kind: Identifier, line: Line) {
-        // Nothing that can panic runs under the lock.
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(counts) = shown.get(&kind) else {
-            shown.insert(kind, Counts::default());
-            drop(shown);
-            return tell(&line.text());
+    fn on_event(&self, place: Identifier, line: Line) {
+        let text = line.text();
+        let Some(counts) = self.counts_of(place, &text) else {
+            return tell(&text);
         };
         if counts.fetch_add(1, Ordering::Relaxed) == 0 {
             // Where the thread that counts is gone, the program is ending.
-            let _ = self.count.send((Arc::clone(counts), line.text()));
+            let _ = self.count.send((counts, text));
         }
+    }
+
+    /// Where a warning is counted; none where it is the first of its kind.
+    fn counts_of(&self, place: Identifier, text: &str) -> Option<Counts> {
+        // Nothing that can panic runs under the lock.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = shown.entry(place).or_default();
+        // A peer may word its nonsense anew each time.
+        let kind = if texts.contains_key(text) || texts.len() < TEXTS_MAX {
+            text
+        } else {
+            ""
+        };
+        if let Some(counts) = texts.get(kind) {
+            return Some(Arc::clone(counts));
+        }
+        texts.insert(kind.to_owned(), Counts::default());
+        None
     }
 }
 

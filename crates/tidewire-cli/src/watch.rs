@@ -6,6 +6,8 @@
 mod json;
 mod table;
 
+use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, St
 
 use crate::arguments::{Dialect, Watch};
 use crate::failure::{Failure, tell};
-use crate::{address, output, session, signals, trouble};
+use crate::{address, output, reasons, session, signals, trouble};
 
 /// A type is held whole up to this many entities; beyond it, only what the list shows.
 const WHOLE_MAX: u64 = 100_000;
@@ -42,7 +44,7 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
         Screen::table(&entity_type.to_string())
     };
     tokio::select! {
-        shown = show(&client, &collection, query, screen) => shown,
+        shown = show(&client, &collection, query, screen, arguments.dialect) => shown,
         () = end => Ok(()),
         () = over(arguments.time) => Ok(()),
         () = output::unread() => Ok(()),
@@ -65,12 +67,14 @@ async fn show(
     collection: &Collection<Record>,
     query: Query,
     mut screen: Screen,
+    dialect: Dialect,
 ) -> Result<(), Failure> {
     let list = collection.list(query).map_err(Failure::failed)?;
     let mut pages = list.updates();
     let mut updates = client.status_updates();
     loop {
-        let status = updates.borrow_and_update().clone();
+        let mut status = updates.borrow_and_update().clone();
+        status.reason = reasons::of_watching(&status.reason, dialect);
         // Pages that come while this one is written out are never seen: the next is the latest.
         screen.show(client, &status, &list.current()).await?;
         if status.connection == Connection::Stopped {
@@ -81,6 +85,16 @@ async fn show(
             page = pages.next() => if page.is_none() { return Ok(()) },
             changed = updates.changed() => if changed.is_err() { return Ok(()) },
         }
+    }
+}
+
+/// The name under which an entity's field is printed. `_version` is the version of the entity; fields of
+/// the entity that are named so, or so behind more underlines, get one underline more, so that none is
+/// lost and no two meet.
+fn field_name(name: &str) -> Cow<'_, str> {
+    match name.strip_prefix('_') {
+        Some(rest) if rest.trim_start_matches('_') == "version" => format!("_{name}").into(),
+        _ => name.into(),
     }
 }
 
@@ -128,13 +142,14 @@ impl Screen {
         status: &Status,
         page: &Arc<Page<Record>>,
     ) -> Result<(), Failure> {
+        self.tell(status);
         match &self.look {
             Look::Json => {
-                self.tell(status);
                 let text = output::json_text(&json::Line::new(status, page))?;
-                if text != self.last {
+                let rest = json::without_revision(&text);
+                if rest != self.last {
+                    self.last = rest.to_owned();
                     output::line(&text).await?;
-                    self.last = text;
                 }
             }
             Look::Table(table) => {
@@ -149,9 +164,15 @@ impl Screen {
         Ok(())
     }
 
-    /// Says why there is no connection, each reason once: it stands nowhere in the JSON.
+    /// Says why there is no connection, each reason once.
     fn tell(&mut self, status: &Status) {
-        let is_news = !status.reason.is_empty()
+        let is_seen = match &self.look {
+            Look::Json => false,
+            // The first line of the table names it, and the next table would wipe it out.
+            Look::Table(table) => table.is_on_a_terminal() && std::io::stderr().is_terminal(),
+        };
+        let is_news = !is_seen
+            && !status.reason.is_empty()
             // The last of them is the line the program ends with.
             && status.connection != Connection::Stopped
             && self.told.len() < REASONS_MAX

@@ -10,6 +10,7 @@ mod ids;
 mod journal;
 mod number;
 mod options;
+mod owner;
 mod page;
 mod prepared;
 mod reader;

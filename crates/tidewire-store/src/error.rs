@@ -29,7 +29,7 @@ pub enum StoreError {
     },
     /// The file carries no mark of a store: it is some other program's, or too little is left of it to tell. It was not
     /// touched; the user gives another path, or moves the file away.
-    #[error("{} is no store but a file of another program, and was left as it is; give the store a path of its own", path.display())]
+    #[error("{} is not known as a store, and was left as it is: it is a file of another program, or its beginning is damaged; give the store a path of its own, or put a copy back", path.display())]
     Foreign {
         /// The file that was found.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum StoreError {
 fn damaged_advice(set_aside: Option<&PathBuf>) -> String {
     match set_aside {
         Some(path) => format!(
-            "it was moved to {}; open again to start with an empty store",
+            "it was moved to {} with all that it kept; open again to start with an empty store",
             path.display()
         ),
         None => "move it away, or put a copy back, then open it again".to_owned(),

@@ -1,5 +1,6 @@
 //! What the demo's client still has to say: its queue, as the page shows it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,9 @@ struct ActionView {
     number: u64,
     name: String,
     entity: Option<EntityId>,
-    /// The customer's name, where the write says it.
+    /// Whether the customer's id is one that says nothing, as the server has not given it one yet.
+    is_unnamed: bool,
+    /// The customer's name, where this write or another one says it.
     title: Option<String>,
     state: &'static str,
     reason: Option<String>,
@@ -86,6 +89,12 @@ async fn look(client: Client, views: watch::Sender<QueueView>, submitted: Arc<No
 fn view(client: &Client) -> QueueView {
     let actions = client.actions();
     let (pending, parked) = (actions.pending(), actions.parked());
+    // What one write says of its customer helps to know the others'.
+    let titles: HashMap<&EntityId, String> = parked
+        .iter()
+        .chain(&pending)
+        .filter_map(|action| Some((action.entity_id.as_ref()?, title(&action.payload)?)))
+        .collect();
     let shown = parked
         .iter()
         .take(SHOWN_MAX)
@@ -93,11 +102,12 @@ fn view(client: &Client) -> QueueView {
     QueueView {
         pending: pending.len(),
         parked: parked.len(),
-        actions: shown.map(one).collect(),
+        actions: shown.map(|action| one(action, &titles)).collect(),
     }
 }
 
-fn one(action: &Action) -> ActionView {
+fn one(action: &Action, titles: &HashMap<&EntityId, String>) -> ActionView {
+    let entity = action.entity_id.as_ref();
     let (state, reason) = match &action.state {
         ActionState::Waiting => ("waiting", None),
         ActionState::PossiblySent => ("sent", None),
@@ -109,7 +119,8 @@ fn one(action: &Action) -> ActionView {
         number: action.number,
         name: action.name.clone(),
         entity: action.entity_id.clone(),
-        title: title(&action.payload),
+        is_unnamed: entity.is_some_and(EntityId::is_temporary),
+        title: title(&action.payload).or_else(|| titles.get(entity?).cloned()),
         state,
         reason,
     }

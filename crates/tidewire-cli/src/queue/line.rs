@@ -4,7 +4,8 @@ use serde::Serialize;
 use tidewire::{Action, ActionState, EntityId};
 
 use crate::failure::Failure;
-use crate::output::{self, plain};
+use crate::output;
+use crate::text::plain;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

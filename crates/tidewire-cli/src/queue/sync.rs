@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 
 use super::line::{self, Look};
-use super::{all, existing, tell_unreadable};
+use super::{all, open, tell_unreadable};
 use crate::failure::Failure;
 use crate::{address, output, session, signals};
 
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failure> {
     let url = address::url(url).await?;
     let end = signals::end()?;
-    let store = session::open_store(&existing(path)?)?;
+    let store = open(path)?;
     let client = session::start(session::builder(&url).store(store))?;
     let mut report = Report {
         look,
@@ -131,7 +131,7 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
         // Whatever became of the connection: there was nothing more to send.
         _ if after.is_empty() => Ok(()),
         Some(reason) => Err(Failure::failed(format!(
-            "{reason}; what is left is kept, so try again later"
+            "{reason}; what is left is kept, and the next sync sends it"
         ))),
         None => Err(Failure::failed(format!(
             "waiting for a decision: {undecided}; `tidewire queue --store FILE retry N` or `discard N`"

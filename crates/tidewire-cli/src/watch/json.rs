@@ -4,9 +4,9 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use tidewire::{Page, PageRow, Record, Status};
 
-use super::{status_word, trust_word};
+use super::{field_name, status_word, trust_word};
 
-/// The name under which an entity's version is added to its fields.
+/// The name under which an entity's version is added to its fields, none of which has it.
 const VERSION: &str = "_version";
 /// The name under which an entity's id is found in its fields.
 const ID: &str = "id";
@@ -34,6 +34,12 @@ impl<'a> Line<'a> {
     }
 }
 
+/// A line without its first field. Some revisions of a view change nothing on this page, and say nothing
+/// to whoever reads it.
+pub(super) fn without_revision(line: &str) -> &str {
+    line.split_once(',').map_or(line, |(_, rest)| rest)
+}
+
 struct Items<'a>(&'a [PageRow<Record>]);
 
 impl Serialize for Items<'_> {
@@ -56,8 +62,8 @@ impl Serialize for Item<'_> {
         if record.get(ID).is_none() {
             item.serialize_entry(ID, &self.0.id)?;
         }
-        for (name, value) in record.fields().filter(|(name, _)| *name != VERSION) {
-            item.serialize_entry(name, &value)?;
+        for (name, value) in record.fields() {
+            item.serialize_entry(&field_name(name), &value)?;
         }
         item.serialize_entry(VERSION, &self.0.version)?;
         item.end()

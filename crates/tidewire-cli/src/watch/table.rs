@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 
 use tidewire::{Page, PageRow, Record, Status};
 
-use super::{status_word, trust_word};
-use crate::output::plain;
+use super::{field_name, status_word, trust_word};
+use crate::text::plain;
 
 /// Rows shown at most; the line below says how many more there are.
 const ROWS_MAX: usize = 40;
@@ -28,6 +28,11 @@ impl Table {
             title: plain(title),
             terminal: std::io::stdout().is_terminal(),
         }
+    }
+
+    /// Whether a table replaces the one before, so that it wipes out what stands there.
+    pub(super) fn is_on_a_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// The text of a page: a line for status and trust, then the rows.
@@ -94,8 +99,8 @@ fn grid(rows: &[PageRow<Record>]) -> String {
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 1);
     lines.push(
         std::iter::once("id")
-            .chain(names.iter().copied())
             .map(cut)
+            .chain(names.iter().map(|name| cut(&field_name(name))))
             .collect(),
     );
     for row in rows {

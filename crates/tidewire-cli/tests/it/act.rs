@@ -54,7 +54,15 @@ fn a_change_of_an_entity_that_is_not_there_is_refused_and_parked() {
         &["update", "customers", "nobody", r#"{"name":"x"}"#],
     );
     assert!(ended.failure(1).contains("nobody"), "{ended:?}");
-    assert_eq!(ended.json()["state"], "refused");
+    let printed = ended.json();
+    assert_eq!(
+        (&printed["state"], &printed["code"]),
+        (&json!("refused"), &json!("not_found"))
+    );
+    assert!(
+        printed["reason"].as_str().unwrap().contains("nobody"),
+        "{printed}"
+    );
 
     let store = serve.path("store");
     let store = store.to_str().unwrap();
@@ -103,6 +111,11 @@ fn without_a_server_a_write_with_a_store_is_kept_and_one_without_is_not_sent() {
     assert_eq!(
         (&printed["id"], &printed["state"]),
         (&json!("a"), &json!("unsent"))
+    );
+    assert!(
+        printed["reason"].as_str().unwrap().contains("cannot reach")
+            && printed.get("code").is_none(),
+        "{printed}"
     );
     assert_eq!(printed["action"].as_str().unwrap().len(), 36);
 

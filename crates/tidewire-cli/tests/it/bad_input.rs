@@ -83,6 +83,25 @@ fn fields_that_are_no_json_object_are_misuse() {
 }
 
 #[test]
+fn an_update_of_nothing_is_misuse_whatever_a_server_would_say() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    for id in ["a", "nobody"] {
+        for fields in ["{}", r#"{"id":"a"}"#] {
+            let words = ["act", &url, "update", "customers", id, fields];
+            for more in [&[][..], &["--offline", "--store", store]] {
+                let line = misuse(&[&words[..], more].concat());
+                assert!(line.contains("changes nothing"), "{line}");
+            }
+        }
+    }
+    assert!(!serve.path("store").exists());
+}
+
+#[test]
 fn a_query_that_cannot_be_read_is_misuse_and_the_place_is_named() {
     for query in [
         "where",

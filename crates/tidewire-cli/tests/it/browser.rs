@@ -341,3 +341,57 @@ fn last_choice_is_shown(browser: &Browser) {
         ""
     );
 }
+
+#[test]
+fn a_narrow_page_does_not_scroll_sideways() {
+    let Some(browser) = Browser::chromium() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    opened(&browser, &demo);
+    browser.wait("document.querySelectorAll('#processes tr').length > 0");
+    for width in [320, 360, 400, 768] {
+        browser.resize(width, 900);
+        browser.wait(&format!("innerWidth === {width}"));
+        let wide = browser.run("return document.documentElement.scrollWidth");
+        assert!(wide.as_u64().unwrap() <= width, "{wide} at {width}");
+        if width == 360 {
+            keep_picture(&browser, "page-narrow.png");
+        }
+    }
+}
+
+#[test]
+fn writes_on_their_way_are_readable_and_say_how_many_more_there_are() {
+    let Some(browser) = Browser::chromium() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    opened(&browser, &demo);
+    browser.click("#switch");
+    status(&browser, "Offline");
+    let write = |write: serde_json::Value| demo.post("/api/write", &write);
+    let made = write(serde_json::json!({"name": "create", "fields": {"name": "Zoe"}}));
+    write(serde_json::json!({"name": "update", "id": made["id"], "fields": {"score": 9}}));
+    browser.wait("document.querySelectorAll('#queue li').length === 2");
+    let shown = browser.run(
+        "return [...document.querySelectorAll('#queue .what')].map((what) => what.textContent)",
+    );
+    assert_eq!(shown, serde_json::json!(["create Zoe", "update Zoe"]));
+    assert_eq!(
+        browser.run("return document.getElementById('queue-more').hidden"),
+        true
+    );
+    // One that is gone from the list is still known by its name.
+    browser.run("document.querySelector('#customers [data-command=delete]').click()");
+    text(
+        &browser,
+        "#queue li:nth-child(3) .what",
+        "delete Ada Lindqvist",
+    );
+    for score in 0..59 {
+        write(serde_json::json!({"name": "update", "id": "c-2", "fields": {"score": score}}));
+    }
+    text(&browser, "#queue-more", "and 12 more");
+    browser.wait("!document.getElementById('queue-more').hidden");
+}

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::DEADLINE;
 use crate::support::http::{Events, get, post, request};
-use crate::support::program::Program;
+use crate::support::program::{Program, run};
 use crate::support::serve::watch;
 
 /// A demo on a free port, which can be killed and started again on its database.
@@ -613,4 +613,46 @@ fn a_tab_that_goes_away_makes_room_for_another() {
         assert!(started.elapsed() < DEADLINE, "the room is given back");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_customer_that_makes_no_sense_is_refused_with_the_reason() {
+    let demo = Demo::start();
+    let url = format!("ws://{}/live", demo.address);
+    for (fields, reason) in [
+        (r#"{"status":"happy"}"#, "active, lead, paused"),
+        (r#"{"score":1000}"#, "from 0 to 100"),
+        (r#"{"name":" "}"#, "name that is not empty"),
+    ] {
+        let ended = run(&["act", &url, "update", "customers", "c-1", fields, "--json"]);
+        assert!(ended.failure(1).contains(reason), "{ended:?}");
+        assert_eq!(ended.json()["state"], "refused");
+    }
+}
+
+#[test]
+fn writes_are_named_after_their_customer_and_what_is_not_shown_is_counted() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    demo.post("/api/switch", &json!({"online": false}));
+    tab.status("offline");
+    let fields = json!({"name": "Aaron", "status": "lead", "score": 1});
+    let made = demo.post("/api/write", &json!({"name": "create", "fields": fields}));
+    let id = &made["id"];
+    demo.post("/api/write", &json!({"name": "delete", "id": id}));
+    tab.queue("both named", |queue| {
+        let actions = queue["actions"].as_array().unwrap();
+        actions.len() == 2
+            && actions
+                .iter()
+                .all(|action| action["title"] == "Aaron" && action["is_unnamed"] == true)
+    });
+    for score in 0..58 {
+        let write = json!({"name": "update", "id": "c-1", "fields": {"score": score}});
+        demo.post("/api/write", &write);
+    }
+    tab.queue("all counted", |queue| {
+        queue["pending"] == 60 && queue["actions"].as_array().unwrap().len() == 50
+    });
 }

@@ -155,9 +155,21 @@ fn a_number_that_is_not_there_is_a_failure_that_says_where_to_look() {
         let ended = run(&["queue", "--store", store, decision, "99"]);
         assert!(ended.failure(1).contains("ls"), "{ended:?}");
     }
-    // One that is on its way needs no further asking.
+    assert_eq!(list(store).len(), 1);
+}
+
+#[test]
+fn a_write_that_waits_needs_no_retry_and_the_line_says_what_sends_it() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    act_offline(&serve, store, &["delete", "customers", "a"]);
     let ended = run(&["queue", "--store", store, "retry", "1"]);
-    assert!(ended.failure(1).contains("on its way"), "{ended:?}");
+    let line = ended.failure(1);
+    for word in ["waits", "sync", "discard 1"] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert!(!line.contains("on its way"), "nothing sends it: {line}");
     assert_eq!(list(store).len(), 1);
 }
 

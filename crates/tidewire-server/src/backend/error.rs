@@ -18,7 +18,13 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not a database, or no longer what was written. The operator moves it away or puts a copy back.
+    /// The file does not begin as a database. It was not touched; the operator names another path, or puts a copy back.
+    #[error("{} is no database: it is a file of another program, or its beginning is damaged; name another path, or put a copy back", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no longer what was written. The operator moves it away or puts a copy back.
     #[error("the database {} is damaged ({detail}); move it away or put a copy back", path.display())]
     Damaged {
         /// The file.
@@ -58,8 +64,13 @@ impl OpenError {
         let path = path.to_owned();
         let detail = error.to_string();
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path, detail }
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::Io {
+                    path,
+                    detail: format!("{detail}; allow reading and writing it and its folder"),
+                }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => Self::Io { path, detail },

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
-use super::schema;
+use super::{owner, schema};
 
 /// How long a connection waits for another program that looks into the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,13 +36,20 @@ impl HeldFile {
         let path = resolved(path)?;
         let mut lock_path = OsString::from(&path);
         lock_path.push(".lock");
+        if !Path::new(&lock_path).exists() {
+            // No lock is left beside a file that is refused.
+            owner::check(&path)?;
+        }
         let lock = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&lock_path)
-            .map_err(|error| OpenError::from_io(&path, &error))?;
+            .map_err(|error| OpenError::Io {
+                path: path.clone(),
+                detail: format!("no lock beside it ({error}); allow writing to its folder"),
+            })?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path,
@@ -154,19 +161,33 @@ fn set_durable(connection: &Connection) -> rusqlite::Result<()> {
 
 /// The path without links, so that two names of one file share one lock.
 fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
-    let fault = |error: std::io::Error| OpenError::from_io(path, &error);
-    if path.exists() {
-        return fs::canonicalize(path).map_err(fault);
+    let refused = |detail: String| OpenError::Io {
+        path: path.to_owned(),
+        detail,
+    };
+    if let Ok(found) = fs::metadata(path) {
+        if !found.is_file() {
+            let kind = if found.is_dir() {
+                "a folder"
+            } else {
+                "no ordinary file"
+            };
+            return Err(refused(format!("it is {kind}; name a file")));
+        }
+        return fs::canonicalize(path).map_err(|error| OpenError::from_io(path, &error));
     }
     let Some(name) = path.file_name() else {
-        return Err(OpenError::Io {
-            path: path.to_owned(),
-            detail: "the path names no file".into(),
-        });
+        return Err(refused("the path names no file; name one".into()));
     };
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    Ok(fs::canonicalize(parent).map_err(fault)?.join(name))
+    let parent = fs::canonicalize(parent).map_err(|error| {
+        let parent = parent.display();
+        refused(format!(
+            "the folder {parent} cannot be used ({error}); create it first"
+        ))
+    })?;
+    Ok(parent.join(name))
 }

@@ -45,7 +45,7 @@ fn two_names_of_one_file_are_one_file() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_damaged_and_left_alone() {
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.db");
     for garbage in [
@@ -55,9 +55,10 @@ fn a_file_that_is_no_database_is_damaged_and_left_alone() {
     ] {
         fs::write(&path, &garbage).unwrap();
         let error = refused(&path);
-        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
         is_one_line(&error, &path);
         assert_eq!(fs::read(&path).unwrap(), garbage);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }
 
@@ -107,6 +108,7 @@ fn a_database_of_another_program_is_foreign_and_left_alone() {
     assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
     is_one_line(&error, &path);
     assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -23,7 +23,8 @@ use self::{
 };
 use crate::{Durability, Row, Store, StoreError, Txn};
 
-/// A store in one SQLite file, with its `-wal` file beside it, and a `.lock` file that stays there.
+/// A store in one SQLite file, with its `-wal` file beside it, and a `.lock` file that stays there, unless the
+/// file is refused.
 ///
 /// Commits go to a thread that owns the file. It takes all that waits as one SQLite transaction, so that many
 /// callers share one write to the disk without anybody waiting for a timer. A transaction with a
@@ -40,8 +41,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`, or makes an empty one if nothing is there. The folder must exist. Blocks while
-    /// the file is read and checked, which takes longer the larger it is.
+    /// Opens the store at `path`, or makes an empty one if nothing is there, or an empty file that never was a store. The
+    /// folder must exist. Blocks while the file is read and checked, which takes longer the larger it is.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if anybody else has it open; [`StoreError::Damaged`] if the file is not whole, after moving it
@@ -49,7 +50,16 @@ impl SqliteStore {
     /// [`StoreError::Foreign`] if it is not a store, and then nothing was touched or made; [`StoreError::Newer`] if it was written by a
     /// newer tidewire; [`StoreError::Full`]; [`StoreError::Io`] for whatever the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::start(open::open(path.as_ref())?)
+        Self::start(open::open(path.as_ref(), open::Remedy::Replace)?)
+    }
+
+    /// Opens a store that is there, for whoever only wants to look into it: makes none, and leaves a damaged one where
+    /// it stands. Otherwise as [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`StoreError::Io`] if there is none.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::start(open::open(path.as_ref(), open::Remedy::Refuse)?)
     }
 
     fn start(opened: open::Opened) -> Result<Self, StoreError> {

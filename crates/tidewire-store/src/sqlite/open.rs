@@ -41,26 +41,71 @@ pub(super) struct Opened {
     pub(super) lock: Lock,
 }
 
+/// What may be done about a store that is not there, or not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// An empty one is made, a damaged one is moved aside.
+    Replace,
+    /// None: what stands there stays as it is.
+    Refuse,
+}
+
 /// Nothing beside the file is made, and the file is neither made nor moved, before it is known to be a store's and
 /// nobody else works on it.
-pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
+pub(super) fn open(path: &Path, remedy: Remedy) -> Result<Opened, StoreError> {
     let path = resolve(path)?;
+    if remedy == Remedy::Refuse {
+        check_there(&path)?;
+    }
     let lock = take_lock(&path)?;
     // Whoever held it before may have made, moved or replaced the file.
-    owner::check(&path)?;
-    match hold_and_check(&path) {
+    let checked = owner::check(&path).and_then(|()| hold_and_check(&path, lock.is_new(), remedy));
+    match checked {
         Ok(connection) => Ok(Opened {
             connection,
             path,
             lock,
         }),
-        Err(StoreError::Damaged { detail, .. }) => Err(StoreError::Damaged {
-            set_aside: aside::set_aside(&path),
-            path,
-            detail,
-        }),
-        Err(error) => Err(error),
+        Err(error) => {
+            let error = with_remedy(error, &path, remedy);
+            lock.give_up(&path);
+            Err(error)
+        }
     }
+}
+
+/// Moves what is damaged aside, where it may be.
+fn with_remedy(error: StoreError, path: &Path, remedy: Remedy) -> StoreError {
+    match (error, remedy) {
+        (StoreError::Damaged { detail, .. }, Remedy::Replace) => StoreError::Damaged {
+            set_aside: aside::set_aside(path),
+            path: path.to_path_buf(),
+            detail,
+        },
+        (error, _) => error,
+    }
+}
+
+/// Refuses to look for a store where none can be. A log without its file is one that is damaged.
+fn check_there(path: &Path) -> Result<(), StoreError> {
+    let is_unused = match length(path) {
+        None => !has_log(path),
+        Some(bytes) => bytes == 0 && !lock::lock_path(path).exists() && !has_log(path),
+    };
+    if is_unused {
+        return Err(StoreError::Io(format!(
+            "there is no store at {} yet; check the path",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Whether something of SQLite's that is not empty stands beside the file.
+fn has_log(path: &Path) -> bool {
+    COMPANIONS
+        .iter()
+        .any(|name| length(&with_suffix(path, name)).is_some_and(|bytes| bytes > 0))
 }
 
 /// Takes the lock of a store that is there, or of one that may be made, and makes none beside a file of another kind.
@@ -108,15 +153,16 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn hold_and_check(path: &Path) -> Result<Connection, StoreError> {
-    if length(path).is_none() {
-        if COMPANIONS
-            .iter()
-            .any(|name| length(&with_suffix(path, name)).is_some_and(|bytes| bytes > 0))
-        {
-            // SQLite would start anew and throw the log away.
-            return Err(damaged(path, "the file is gone, its log is still there"));
-        }
+/// `is_first` says that no store has been opened here before.
+fn hold_and_check(path: &Path, is_first: bool, remedy: Remedy) -> Result<Connection, StoreError> {
+    let found = length(path);
+    if found.is_none() && has_log(path) {
+        // SQLite would start anew and throw the log away.
+        return Err(damaged(path, "the file is gone, its log is still there"));
+    }
+    // An empty file is a place kept for a store, as long as none was there: a store is never empty.
+    let is_new = found.is_none() || (found == Some(0) && is_first && !has_log(path));
+    if is_new && remedy == Remedy::Replace {
         create(path)?;
     }
     let failed = |error: rusqlite::Error| store_error(path, &error);
@@ -132,7 +178,7 @@ fn hold_and_check(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Makes an empty store under another name and gives it its own once it is whole. So a store that is there is
-/// always one that was whole, and an empty file is always damage.
+/// always one that was whole, and one that is empty is damaged. An empty file that was there before lends it its rights.
 fn create(path: &Path) -> Result<(), StoreError> {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -146,9 +192,23 @@ fn create(path: &Path) -> Result<(), StoreError> {
     clear();
     let made = write_draft(&draft)
         .map_err(|error| store_error(path, &error))
+        .and_then(|()| take_place(&draft, path))
         .and_then(|()| publish(&draft, path));
     clear();
     made
+}
+
+/// Clears an empty file away, whose place and rights the draft takes.
+fn take_place(draft: &Path, path: &Path) -> Result<(), StoreError> {
+    let Ok(found) = fs::metadata(path) else {
+        return Ok(());
+    };
+    if found.len() > 0 {
+        return Ok(());
+    }
+    fs::set_permissions(draft, found.permissions())
+        .and_then(|()| fs::remove_file(path))
+        .map_err(|error| StoreError::Io(format!("{} cannot be made: {error}", path.display())))
 }
 
 fn publish(draft: &Path, path: &Path) -> Result<(), StoreError> {

@@ -29,7 +29,7 @@ fn commit(store: &SqliteStore, key: &str, bytes: usize) -> Result<(), StoreError
 fn a_full_disk_stops_the_store_with_nothing_torn_until_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.db");
-    let opened = open::open(&path).unwrap();
+    let opened = open::open(&path, open::Remedy::Replace).unwrap();
     opened
         .connection
         .query_row("PRAGMA max_page_count = 30", [], |_| Ok(()))

@@ -274,7 +274,6 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     for text in [
-        Vec::new(),
         b"dear diary".to_vec(),
         vec![0xA5; 10_000],
         b"SQLite format 3\0".to_vec(),
@@ -282,10 +281,101 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
         fs::write(&path, &text).unwrap();
         let error = SqliteStore::open(&path).unwrap_err();
         assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
-        assert!(error.to_string().contains("was left as it is"), "{error}");
+        let line = error.to_string();
+        for words in ["was left as it is", "another program", "damaged"] {
+            assert!(line.contains(words), "it can be either: {line}");
+        }
         assert_eq!(fs::read(&path).unwrap(), text);
         assert_eq!(names(folder.path()), ["notes.txt"], "nothing is made");
     }
+}
+
+#[test]
+fn an_empty_file_that_never_was_a_store_becomes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.db");
+    fs::write(&path, "").unwrap();
+    let refused = SqliteStore::open_existing(&path).unwrap_err();
+    assert!(matches!(refused, StoreError::Io(_)), "{refused:?}");
+    assert_eq!(names(folder.path()), ["new.db"], "looking makes nothing");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let store = SqliteStore::open(&path).unwrap();
+    put(&store, "kept");
+    drop(store);
+    assert_eq!(names(folder.path()), ["new.db", "new.db.lock"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let rights = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(rights & 0o777, 0o600, "whom it was kept for");
+    }
+    assert_eq!(SqliteStore::open(&path).unwrap().load().unwrap().len(), 1);
+}
+
+#[test]
+fn who_only_looks_moves_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let whole = SqliteStore::open_existing(&path).unwrap();
+    assert_eq!(whole.load().unwrap().len(), 500);
+    drop(whole);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[16..100].fill(0x5A);
+    for damage in [bytes, vec![0xA5; 10_000], Vec::new()] {
+        fs::write(&path, &damage).unwrap();
+        for _ in 0..2 {
+            let error = SqliteStore::open_existing(&path).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    StoreError::Damaged {
+                        set_aside: None,
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), damage);
+        assert_eq!(names(folder.path()), ["store.db", "store.db.lock"]);
+    }
+    let nowhere = folder.path().join("mistyped.db");
+    let error = SqliteStore::open_existing(&nowhere).unwrap_err();
+    assert!(matches!(error, StoreError::Io(_)), "{error:?}");
+    assert_eq!(names(folder.path()), ["store.db", "store.db.lock"]);
+}
+
+/// A lock is removed only where no store had one: it is what a damaged store is known by.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_refused_keeps_no_lock_it_did_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let lock = folder.path().join("store.db.lock");
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 7).unwrap();
+    drop(newer);
+    assert!(SqliteStore::open(&path).is_err());
+    assert!(lock.exists());
+    fs::remove_file(&lock).unwrap();
+    assert!(SqliteStore::open(&path).is_err());
+    assert!(!lock.exists());
+
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 64].fill(0xFF);
+    // The number of the format is right again.
+    bytes[63] = 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(SqliteStore::open_existing(&path).is_err());
+    assert!(path.exists() && !lock.exists());
+    assert!(SqliteStore::open(&path).is_err());
+    assert!(!path.exists() && !lock.exists());
+    assert!(folder.path().join("store.db.damaged-1").exists());
 }
 
 #[test]

@@ -18,6 +18,7 @@ const statusFilter = document.getElementById("customer-status");
 const headers = [...document.querySelectorAll(".customers th[data-sort]")];
 
 const list = new Rows();
+const names = new Map();
 const choice = { status: "", search: "", sort: "name", descending: false, offset: 0, limit: PAGE_ROWS };
 let tab = null;
 let latest = null;
@@ -31,7 +32,7 @@ export function openTab(hello) {
 }
 
 export function showCustomers(view) {
-  list.apply(view);
+  for (const { row } of list.apply(view)) names.set(String(row.id), row.fields.name);
   total = view.total;
   keepFocus(() => draw(body, list.rows, make, fill));
   const first = choice.offset + 1;
@@ -58,8 +59,8 @@ function keepFocus(change) {
   (command ?? document.getElementById("customer-new")).focus({ preventScroll: true });
 }
 
-/** The name of a customer on this page, for the list of writes. */
-export const nameOf = (id) => list.rows.find((row) => String(row.id) === String(id))?.fields.name;
+/** The name of a customer this page has shown, for the list of writes: one that is deleted has it too. */
+export const nameOf = (id) => names.get(String(id));
 
 export function startCustomers() {
   document.getElementById("customer-new").addEventListener("click", () => editCustomer(null, create));

@@ -8,6 +8,8 @@ const items = document.getElementById("queue");
 const counts = document.getElementById("queue-counts");
 const empty = document.getElementById("queue-empty");
 
+const more = document.getElementById("queue-more");
+
 const WORDS = { waiting: "waiting", sent: "sent", uncertain: "outcome unknown", parked: "refused" };
 
 export function showQueue(view) {
@@ -16,6 +18,9 @@ export function showQueue(view) {
   if (view.parked > 0) parts.push(`${view.parked} parked`);
   counts.textContent = parts.join(" \u00b7 ") || "none";
   empty.hidden = view.actions.length > 0;
+  const left = view.pending + view.parked - view.actions.length;
+  more.hidden = left <= 0;
+  more.textContent = `and ${left} more`;
   draw(items, view.actions.map((action) => ({ ...action, id: action.action })), make, fill);
 }
 
@@ -36,7 +41,7 @@ function make(action) {
 
 function fill(item, action) {
   item.dataset.state = action.state;
-  const whom = action.title || nameOf(action.entity) || String(action.entity ?? "");
+  const whom = action.title || nameOf(action.entity) || (action.is_unnamed ? "a new customer" : String(action.entity ?? ""));
   item.querySelector(".what").textContent = `${action.name} ${whom}`;
   item.querySelector(".state").textContent = WORDS[action.state] ?? action.state;
   item.querySelector(".why").textContent = action.reason ?? "";

@@ -91,6 +91,16 @@ impl Browser {
         self.command("/url", &json!({"url": url}));
     }
 
+    /// Gives the page a size, also one that no window can have. Only Chromium can.
+    pub(crate) fn resize(&self, width: u64, height: u64) {
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.command(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size}),
+        );
+    }
+
     pub(crate) fn reload(&self) {
         self.command("/refresh", &json!({}));
     }

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{APPLICATION_ID, COMPANIONS, length, lock::lock_path, with_suffix};
+use super::{APPLICATION_ID, has_log, lock::lock_path};
 use crate::StoreError;
 
 /// How every SQLite file begins.
@@ -40,12 +40,9 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     let is_whole = header.len() == HEADER_BYTES
         && header.starts_with(MAGIC)
         && header.get(FIXED_AT..FIXED_AT + FIXED.len()) == Some(&FIXED[..]);
-    let has_log = || {
-        COMPANIONS
-            .iter()
-            .any(|name| length(&with_suffix(path, name)).is_some_and(|bytes| bytes > 0))
-    };
-    if is_marked || (!is_whole && (has_log() || lock_path(path).exists())) {
+    // An empty file is nobody's: a place kept for a store, or what is left of one.
+    if is_marked || header.is_empty() || (!is_whole && (has_log(path) || lock_path(path).exists()))
+    {
         Ok(())
     } else {
         Err(StoreError::Foreign {
