@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire_model::{Effect, EffectBody, EntityId, Patch, RecordBuilder, Value, Version};
-use tidewire_queue::{Accepted, Draft};
+use tidewire_queue::{Accepted, ActionState, Draft, Renewal};
 
 use crate::kit::{
     Disk, NOW, after, connected, create, customers, entity, id, key, lane, permanent, put, record,
@@ -157,6 +157,26 @@ fn a_transaction_that_makes_an_entity_keeps_its_temporary_id_until_it_was_sent()
     assert_eq!(queue.get(id(1)), Some(&before));
     put(&mut queue, 2, update("tmp_x"));
     assert_eq!(queue.get(id(2)).unwrap().after, [id(1)]);
+}
+
+#[test]
+fn what_is_uncertain_and_never_went_out_under_its_number_is_renamed() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("tmp_x"));
+    put(&mut queue, 2, child_of("tmp_x"));
+    let _ = queue.new_incarnation(Renewal::Copied);
+    let _ = queue.on_connected(Some(&BTreeMap::new()));
+    let _ = queue.retry(NOW, id(1)).unwrap();
+    let (_, seq, _) = send(&mut queue).unwrap();
+    let accepted = Accepted {
+        replaced: replaced("tmp_x", "c1"),
+        ..Accepted::default()
+    };
+    let _ = queue.on_accepted(id(1), seq, &accepted);
+    let action = queue.get(id(2)).unwrap();
+    assert_eq!(action.state, ActionState::Uncertain);
+    assert_eq!(action.entity_id, Some(entity("c1")));
+    assert_eq!(action.payload, child_of("c1").payload);
 }
 
 #[test]
