@@ -269,7 +269,7 @@ impl World {
                     draft.name = "create".to_owned();
                 }
                 draft.entity_id = Some(EntityId::text("c1").unwrap());
-                parents.extend(client.book.maker(&client.queue));
+                parents.extend(client.book.maker(&client.queue, u64::MAX));
             }
             Kind::Create => {
                 draft.name = "create".to_owned();
@@ -598,11 +598,17 @@ impl World {
     /// Somebody copies the store of this client, and a second program opens the copy.
     fn copy_store(&mut self) {
         let random = self.random();
-        let client = self.client();
+        let client = &self.clients[self.current];
         let (disk, book) = (client.disk.clone(), client.disk_book.clone());
         let (queue, problems) = Queue::restore(Settings::default(), random, disk.rows());
         assert_eq!(problems, vec![]);
         self.shared.extend(&book.live);
+        // A decision that the store did not know of yet is a decision in one copy.
+        let number = |queue: &Queue, id| queue.get(id).map(|action| action.number);
+        let decided = book.live.iter().copied();
+        let decided = decided.filter(|id| number(&client.queue, *id) != number(&queue, *id));
+        let decided: Vec<ActionId> = decided.collect();
+        self.risked.extend(decided);
         self.server.has_met_copies = true;
         let copy = Client::new(self.names, queue, disk, book);
         self.names += 1;

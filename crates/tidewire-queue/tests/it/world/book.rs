@@ -45,10 +45,28 @@ impl Book {
         }
     }
 
-    /// The creation that a write on the entity of the chosen id must wait for.
-    pub(super) fn maker(&self, queue: &Queue) -> Option<ActionId> {
-        let open = |maker: &&ActionId| queue.get(**maker).is_some_and(|maker| !maker.is_parked());
-        self.makers.iter().rev().find(open).copied()
+    /// The creation that a write on the entity of the chosen id must wait for, where the write has this submission
+    /// number.
+    pub(super) fn maker(&self, queue: &Queue, number: u64) -> Option<ActionId> {
+        let is_open = |maker: &Action| !maker.is_parked() && maker.number < number;
+        let mut makers = self.makers.iter().rev();
+        makers
+            .find(|maker| queue.get(**maker).is_some_and(is_open))
+            .copied()
+    }
+
+    /// At its new place a write depends on the creation before that place, and on no other.
+    fn move_behind(&mut self, action: &Action, queue: &Queue) {
+        if action.entity_id.as_ref().is_none_or(EntityId::is_temporary) {
+            return;
+        }
+        let maker = self.maker(queue, action.number);
+        let makers = std::mem::take(&mut self.makers);
+        let parents = self.parents.entry(action.id).or_default();
+        let named = |parent: &ActionId| action.after.contains(parent);
+        parents.retain(|parent| !makers.contains(parent) || named(parent));
+        parents.extend(maker);
+        self.makers = makers;
     }
 
     fn leave_line(&mut self, id: ActionId) {
@@ -75,12 +93,9 @@ impl Book {
                     if let Some(place) = self.makers.iter().position(|maker| *maker == id) {
                         self.makers[place..].rotate_left(1);
                     }
-                    let name = queue
-                        .get(id)
-                        .expect("a revived action is there")
-                        .lane
-                        .clone();
-                    self.order.entry(name).or_default().push(id);
+                    let action = queue.get(id).expect("a revived action is there");
+                    self.order.entry(action.lane.clone()).or_default().push(id);
+                    self.move_behind(action, queue);
                 }
                 Fate::Parked | Fate::Uncertain | Fate::Resumed => {}
             }
