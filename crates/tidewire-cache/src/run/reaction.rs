@@ -139,6 +139,16 @@ impl Run {
                 _ => reaction.mark = Some(mark),
             }
         }
+        if let Cause::Learnt {
+            at: Some(at), home, ..
+        } = cause
+            && self.scope == Scope::Window
+            && home != Some(self.key())
+            && self.place(id, &after.base).is_some()
+        {
+            // A page on its way may be older than the row. The total moves when its change is told.
+            reaction.logged = Some((at, Some(0)));
+        }
         if old == new {
             reaction.replaced = if visible { old } else { None };
         } else {

@@ -160,6 +160,28 @@ fn law_6_changes_since_the_request_count_on_top_of_the_page() {
 }
 
 #[test]
+fn law_6_what_is_learnt_since_the_request_and_is_newer_than_the_page_is_in_the_list() {
+    let mut rig = Rig::attached(5);
+    rig.cache.watch(Target::List(by_n(3)));
+    rig.flush();
+    let ticket = rig.begin(&rig.want());
+    // The stream breaks off; the answer to an own write comes all the same.
+    rig.detach(DetachReason::Gap);
+    let _ = rig.add(1, vec![create("tmp_1", 1)]);
+    let _ = rig.rename("tmp_1", "new");
+    rig.answer(1, Some(7), vec![row("new", 1, 7)]);
+    rig.flush();
+    rig.page(ticket, Some(point(5)), rows(&[("a", 2)]), Some(1), true);
+    rig.flush();
+    assert_eq!(rig.ids(&by_n(3)), "new a");
+    rig.subscribe(Attached::Resumed, 5, 7);
+    rig.commit(6, vec![put("b", 3, 6)]);
+    rig.commit(7, vec![put("new", 1, 7)]);
+    rig.flush();
+    shows(&rig, "new a b", 3);
+}
+
+#[test]
 fn an_unclear_change_during_the_request_makes_it_asked_exactly_once_more() {
     let mut rig = Rig::attached(5);
     rig.cache.watch(Target::List(by_n(3)));
