@@ -546,18 +546,31 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let (era, stream_live) = (self.standing.era, self.is_live());
+        let ahead = self.learnt_ahead(cause);
         let mut reactions: Vec<(RunKey, Reaction)> = Vec::new();
         for (key, run) in self.runs.iter() {
             let live = stream_live
                 && self.standing.covers(run.as_of)
                 && self.standing.objection(&run.evidence()).is_none();
-            let reaction = run.react(id, sides, cause, (era, live, visible));
+            let mut reaction = run.react(id, sides, cause, (era, live, visible));
+            if let Some(at) = ahead {
+                run.note_ahead(at, id, &sides.1.base, &mut reaction);
+            }
             note(key, id, reaction, touches, &mut reactions);
             if visible && run.shows_own_rows_only() {
                 touches.runs.push((key.clone(), RunTouch::All));
             }
         }
         self.carry_out(reactions, touches);
+    }
+
+    /// The point of what was learnt, where the stream has not come to it.
+    fn learnt_ahead(&self, cause: Cause<'_>) -> Option<At> {
+        let Cause::Learnt { at: Some(at), .. } = cause else {
+            return None;
+        };
+        let offset = at.within(self.standing.era);
+        (offset > self.standing.applied).then_some(at)
     }
 
     /// Tells the runs of a change that only their totals may not have yet.

@@ -139,16 +139,6 @@ impl Run {
                 _ => reaction.mark = Some(mark),
             }
         }
-        if let Cause::Learnt {
-            at: Some(at), home, ..
-        } = cause
-            && self.scope == Scope::Window
-            && home != Some(self.key())
-            && self.place(id, &after.base).is_some()
-        {
-            // A page on its way may be older than the row. The total moves when its change is told.
-            reaction.logged = Some((at, Some(0)));
-        }
         if old == new {
             reaction.replaced = if visible { old } else { None };
         } else {
@@ -165,6 +155,14 @@ impl Run {
             }
         }
         reaction
+    }
+
+    /// Notes, for a page on its way, a row that was learnt at a point the stream has not come to: the page may be older.
+    /// The total moves when the change is told.
+    pub(crate) fn note_ahead(&self, at: At, id: &EntityId, base: &Image, reaction: &mut Reaction) {
+        if self.scope == Scope::Window && self.place(id, base).is_some() {
+            reaction.logged = Some((at, Some(0)));
+        }
     }
 
     /// Whether the server has an entity in the run that was not believed here.

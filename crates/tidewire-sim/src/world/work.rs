@@ -8,6 +8,7 @@ use tidewire_hub::{CallerId, Input, Write as ServerWrite};
 use tidewire_model::{
     ActionId, Effect, EffectBody, EntityId, EntityKey, EntityType, Lane, Patch, Record, Value,
 };
+use tidewire_queue::Action;
 
 use super::World;
 use crate::broken::Broken;
@@ -378,14 +379,19 @@ impl World {
         }
         self.hit(Hit::Retry);
         self.command_write(index, Command::Retry(id))?;
-        let still = self.parked(index);
-        for id in parked.into_iter().filter(|id| !still.contains(id)) {
-            let client = &mut self.clients[index];
-            let action = client.queue().and_then(|queue| queue.get(id)).cloned();
-            if let (Some(action), Some(promise)) = (action, client.promises.get_mut(&id)) {
+        let client = &mut self.clients[index];
+        let queue = client.queue();
+        let pending = queue.into_iter().flat_map(|queue| queue.pending());
+        // In the order in which they stand now.
+        let revived: Vec<Action> = pending
+            .filter(|action| parked.contains(&action.id))
+            .cloned()
+            .collect();
+        for action in revived {
+            if let Some(promise) = client.promises.get_mut(&action.id) {
                 (promise.parked, promise.retried) = (false, true);
-                let refusals = self.history.fate(id).map_or(0, |fate| fate.refused);
-                client.twin.submitted(id, action.effects, refusals);
+                let refusals = self.history.fate(action.id).map_or(0, |fate| fate.refused);
+                client.twin.submitted(action.id, action.effects, refusals);
             }
         }
         self.look(index)
