@@ -71,7 +71,7 @@ pub(crate) struct Shelf {
     dependants: BTreeMap<ActionId, BTreeSet<u64>>,
     /// Who brings a temporary id into being.
     creators: BTreeMap<EntityId, ActionId>,
-    /// Who brings an entity into being under an id that is no temporary one, and is not parked.
+    /// Who brings an entity into being under an id that is no temporary one.
     makers: BTreeMap<EntityKey, BTreeSet<u64>>,
     /// Who mentions a temporary id.
     mentions: BTreeMap<EntityId, BTreeSet<u64>>,
@@ -212,11 +212,13 @@ impl Shelf {
         })
     }
 
-    /// The latest action in the queue that brings an entity into being under an id that is no temporary one, and is
-    /// not parked.
-    pub(crate) fn maker(&self, key: &EntityKey) -> Option<ActionId> {
-        let number = self.makers.get(key)?.last()?;
-        Some(self.entries.get(number)?.action.id)
+    /// The latest action in the queue, other than `but`, that brings an entity into being under an id that is no
+    /// temporary one.
+    pub(crate) fn maker(&self, key: &EntityKey, but: ActionId) -> Option<&Action> {
+        let numbers = self.makers.get(key)?.iter().rev();
+        let mut makers = numbers.filter_map(|number| self.entries.get(number));
+        let maker = makers.find(|entry| entry.action.id != but)?;
+        Some(&maker.action)
     }
 
     fn count(&mut self, state: &ActionState) -> &mut usize {
@@ -239,10 +241,8 @@ impl Shelf {
         for temporary in mention::created(action) {
             self.creators.entry(temporary.clone()).or_insert(action.id);
         }
-        if !action.is_parked() {
-            for key in mention::created_keys(action) {
-                self.makers.entry(key).or_default().insert(action.number);
-            }
+        for key in mention::created_keys(action) {
+            self.makers.entry(key).or_default().insert(action.number);
         }
         for temporary in &entry.temporaries {
             self.mentions

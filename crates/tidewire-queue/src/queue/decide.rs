@@ -150,7 +150,8 @@ impl Queue {
     fn parked_parent(&self, action: &Action) -> Option<ActionId> {
         let is_parked =
             |parent: &ActionId| self.shelf.action(*parent).is_some_and(Action::is_parked);
-        action.parents().find(is_parked)
+        let parent = action.parents().find(is_parked);
+        parent.or_else(|| self.parked_maker(action))
     }
 
     /// Whether an action waits for another, directly or not.
@@ -192,6 +193,7 @@ impl Queue {
                 .action
                 .parents()
                 .find(|parent| self.shelf.action(*parent).is_none_or(Action::is_parked));
+            let missing = missing.or_else(|| self.parked_maker(&entry.action));
             if let Some(parent) = missing {
                 // Still not to be sent, for another reason than before.
                 self.shelf

@@ -95,21 +95,31 @@ impl Queue {
                 None => {}
             }
         }
+        if let Some(id) = self.parked_maker(&action) {
+            return Err(SubmitError::DependsOnParked { id });
+        }
         action.behind = self.makers(&action);
         Ok((action, temporaries))
     }
 
     /// The creations, other than itself, that must be accepted before an action writes what it writes: before that,
-    /// the entity of that id is not the one that was meant. One that is parked is past: who writes after its refusal
-    /// means what the server has.
+    /// the entity of that id is not the one that was meant.
     pub(super) fn makers(&self, action: &Action) -> Vec<ActionId> {
         let keys = mention::written_keys(action);
-        let makers = keys.iter().filter_map(|key| self.shelf.maker(key));
-        let others: BTreeSet<ActionId> = makers.filter(|maker| *maker != action.id).collect();
-        others
+        let makers = keys
+            .iter()
+            .filter_map(|key| self.shelf.maker(key, action.id));
+        let makers: BTreeSet<ActionId> = makers.map(|maker| maker.id).collect();
+        makers
             .into_iter()
             .filter(|maker| !action.after.contains(maker) && !self.waits_itself(*maker, action.id))
             .collect()
+    }
+
+    /// A creation of what an action writes that was refused, and of which nobody decided yet.
+    pub(super) fn parked_maker(&self, action: &Action) -> Option<ActionId> {
+        let is_parked = |maker: &ActionId| self.shelf.action(*maker).is_some_and(Action::is_parked);
+        self.makers(action).into_iter().find(is_parked)
     }
 
     /// Whether a creation waits for the action that is to wait for it: that can only be one that is uncertain.

@@ -2,7 +2,7 @@
 //! nobody else's entity of that id is written in its stead (law 14).
 
 use tidewire_model::{Effect, EffectBody, EntityKey, EntityType};
-use tidewire_queue::{ActionState, Draft, Fate, Queue, RefusalClass, Settings};
+use tidewire_queue::{ActionState, Draft, Fate, Queue, RefusalClass, Settings, SubmitError};
 use tidewire_store::Table;
 
 use crate::kit::{
@@ -90,17 +90,23 @@ fn a_transaction_waits_for_what_it_writes_and_is_waited_for_where_it_creates() {
 }
 
 #[test]
-fn a_write_made_after_the_refusal_of_a_creation_means_the_entity_that_is_there() {
+fn law_14_nothing_is_written_to_an_entity_whose_creation_was_refused_before_somebody_decided() {
     let mut queue = connected();
     put(&mut queue, 1, create("c1"));
-    assert_eq!(send_all(&mut queue), [id(1)]);
+    put(&mut queue, 2, update("c9"));
+    assert_eq!(send_all(&mut queue), [id(1), id(2)]);
     let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
-    put(&mut queue, 2, update("c1"));
-    assert_eq!(send_all(&mut queue), [id(2)]);
+    for draft in [update("c1"), delete("c1"), create("c1")] {
+        let refused = queue.submit(NOW, id(3), draft).unwrap_err();
+        assert_eq!(refused, SubmitError::DependsOnParked { id: id(1) });
+    }
+    let _ = queue.discard(NOW, id(1)).unwrap();
+    put(&mut queue, 3, update("c1"));
+    assert_eq!(send_all(&mut queue), [id(3)], "now it means what is there");
 }
 
 #[test]
-fn the_latest_creation_that_is_not_parked_is_the_one_waited_for() {
+fn the_latest_creation_is_the_one_waited_for() {
     let mut queue = connected();
     put(&mut queue, 1, create("c1"));
     put(&mut queue, 2, delete("c1"));
@@ -110,6 +116,7 @@ fn the_latest_creation_that_is_not_parked_is_the_one_waited_for() {
     assert_eq!(queue.get(id(4)).unwrap().behind, [id(3)]);
     let _ = queue.park(NOW, id(3), permanent());
     assert_eq!(class(&queue, 4), Some(RefusalClass::Dependency(id(3))));
+    let _ = queue.cancel(NOW, id(3)).unwrap();
     put(&mut queue, 5, update("c1"));
     assert_eq!(queue.get(id(5)).unwrap().behind, [id(1)]);
 }
