@@ -132,6 +132,9 @@ impl Refetch {
         if data.part != request.parts {
             return Err("a part of an answer is missing");
         }
+        if data.more && data.rows.is_empty() && data.missing.is_empty() {
+            return Err("a part of an answer that goes on brings nothing");
+        }
         request.parts += 1;
         request.rows.extend(data.rows);
         request.missing.extend(data.missing);

@@ -348,10 +348,8 @@ impl Hub {
     /// Drops everything that is held for a connection.
     fn forget(&mut self, id: ConnectionId, code: Option<u16>) -> Option<Connection> {
         let mut connection = self.connections.remove(&id)?;
-        if self.drain != Drain::No {
-            // Its client has no answer and sends it again. The end does not wait for it.
-            self.writes.forget(id);
-        }
+        // Its client has no answer and sends them again; nobody waits for the writes of one that is gone.
+        self.writes.forget(id);
         if let Some(at) = connection.clocks.wake_at.take() {
             self.timers.clear(at, id);
         }

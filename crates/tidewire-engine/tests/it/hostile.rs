@@ -183,6 +183,27 @@ fn law_19_an_answer_with_more_than_was_asked_for_ends_the_connection() {
 }
 
 #[test]
+fn law_17_an_answer_of_empty_parts_without_end_ends_the_connection() {
+    let mut bench = Bench::windowed();
+    bench.watch(Target::Entity(key("c1")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    let id = bench.fetch_sent().id;
+    bench.tell(ServerMessage::Data(Data {
+        id,
+        as_of: Point::new(epoch(), offset(1)),
+        part: 0,
+        more: true,
+        rows: Vec::new(),
+        missing: Vec::new(),
+        total_count: None,
+        start_key: None,
+        end: false,
+    }));
+    assert!(broken(&bench, "brings nothing"));
+}
+
+#[test]
 fn law_17_what_waits_behind_half_a_commit_is_bounded() {
     let mut bench = live();
     bench.tell(events_of_half_a_commit());

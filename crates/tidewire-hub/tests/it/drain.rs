@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use tidewire_hub::{ConnectionId, PublishError};
+use tidewire_hub::{ConnectionId, Input, PublishError};
 use tidewire_model::Value;
 use tidewire_protocol::{ClientMessage, CloseClass, ServerMessage, close_class};
 
 use crate::world::{World, action, create, entity};
 
 fn drain(world: &mut World) {
-    world.say(tidewire_hub::Input::Drain { in_ms: 2000 });
+    world.say(Input::Drain { in_ms: 2000 });
 }
 
 /// The milliseconds behind the announced time at which connections were closed.
@@ -94,6 +94,22 @@ fn what_waits_of_a_closed_client_is_left_to_be_sent_again() {
         );
         assert!(matches!(world.published[..], [(known, Ok(Some(_)))] if known == caller));
     }
+}
+
+#[test]
+fn the_end_waits_for_no_write_of_a_client_that_went_before() {
+    let mut world = World::with(|settings| settings.group_items = 1);
+    let peer = world.connect("client", 1);
+    for seq in 1..=40 {
+        let (payload, name) = (entity(&[("n", Value::from(1))]), format!("e{seq}"));
+        let create = action(seq, seq - 1, "create", ("tasks", Some(&name)), payload);
+        world.tell(peer, &ClientMessage::Action(create));
+    }
+    world.say(Input::Closed { connection: peer });
+    drain(&mut world);
+    world.settle();
+    assert!(world.drained);
+    assert_eq!(world.stats().commits, 1, "the one that was under way");
 }
 
 #[test]
