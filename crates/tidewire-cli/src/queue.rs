@@ -44,7 +44,7 @@ enum Decision {
 async fn list(path: &Path, look: Look) -> Result<(), Failure> {
     let client = offline(path)?;
     let actions = all(&client);
-    if actions.is_empty() && look == Look::Text {
+    if actions.is_empty() && client.actions().counts().unreadable == 0 && look == Look::Text {
         crate::output::line("nothing waits").await?;
     }
     for action in &actions {
@@ -130,7 +130,7 @@ fn tell_unreadable(client: &Client) {
     let unreadable = client.actions().counts().unreadable;
     if unreadable > 0 {
         tell(&format!(
-            "{unreadable} stored actions cannot be read by this version; they are kept as they are"
+            "{unreadable} stored writes cannot be read: a newer version wrote them, or they are damaged; they are kept as they are and not sent"
         ));
     }
 }

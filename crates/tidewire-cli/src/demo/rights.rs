@@ -39,7 +39,7 @@ impl Rights for CustomersOnly {
         if entity_type.as_str() != CUSTOMERS {
             return Err(refused(
                 "read_only",
-                format!("{entity_type} are published by the server; clients only read them"),
+                format!("clients of the demo write {CUSTOMERS} only, not {entity_type}"),
             ));
         }
         match write {

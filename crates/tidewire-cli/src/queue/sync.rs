@@ -129,7 +129,10 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
     let undecided = after.iter().filter(|left| !is_under_way(left)).count();
     match trouble {
         // Whatever became of the connection: there was nothing more to send.
-        _ if after.is_empty() => Ok(()),
+        _ if after.is_empty() && client.actions().counts().unreadable == 0 => Ok(()),
+        _ if after.is_empty() => Err(Failure::failed(
+            "what could be read was sent; open the store with the version that wrote the rest, or keep a copy of the file",
+        )),
         Some(reason) => Err(Failure::failed(format!(
             "{reason}; what is left is kept, and the next sync sends it"
         ))),

@@ -31,6 +31,38 @@ fn create_offline(serve: &Serve, store: &str, ids: &[&str]) {
 }
 
 #[test]
+fn what_cannot_be_read_is_told_and_is_no_success() {
+    let serve = Serve::start();
+    let path = serve.path("store");
+    let store = path.to_str().unwrap();
+    create_offline(&serve, store, &["a"]);
+    // A version to come wrote it.
+    let (known, newer) = (br#"{"v":1,"id":""#, br#"{"v":9,"id":""#);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let places = bytes.windows(known.len());
+    let places: Vec<usize> = places
+        .enumerate()
+        .filter(|(_, bytes)| bytes == known)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..place + newer.len()].copy_from_slice(newer);
+    }
+    std::fs::write(&path, &bytes).unwrap();
+
+    let listed = run(&["queue", "ls", "--store", store]);
+    assert_eq!((listed.code, listed.out), (Some(0), Vec::new()));
+    let synced = run(&["queue", "sync", &serve.url(), "--store", store]);
+    assert_eq!(
+        (synced.code, &*synced.out),
+        (Some(1), &["0 accepted, 0 left".to_owned()][..])
+    );
+    assert!(synced.err[0].contains("1 stored writes cannot be read"));
+    assert!(synced.err[1].contains("the version that wrote the rest"));
+}
+
+#[test]
 fn offline_writes_are_listed_sent_in_order_and_then_gone() {
     let serve = Serve::start();
     let store = serve.path("store");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::error::OpenError;
 use super::{owner, schema};
@@ -73,6 +73,7 @@ impl HeldFile {
         let fault = |error: rusqlite::Error| OpenError::from_sqlite(&self.path, &error);
         let connection = Connection::open_with_flags(&self.path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        check_writable(&connection).map_err(fault)?;
         let is_new = self.check_kind(&connection)?;
         if !is_new {
             self.check_sound(&connection)?;
@@ -190,4 +191,30 @@ fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
         ))
     })?;
     Ok(parent.join(name))
+}
+
+/// SQLite opens what may not be written for reading, and would fail at the first write only.
+fn check_writable(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_readonly(MAIN_DB)? {
+        let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(refused, None));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_written_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("truth.db");
+        drop(Connection::open(&path).unwrap());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(&path, flags).unwrap();
+        let refused = check_writable(&connection).unwrap_err();
+        let told = OpenError::from_sqlite(&path, &refused).to_string();
+        assert!(told.contains("allow reading and writing it"), "{told}");
+    }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig};
 
 pub(super) use self::lock::Lock;
 use crate::StoreError;
@@ -237,7 +237,12 @@ fn write_draft(draft: &Path) -> rusqlite::Result<()> {
 }
 
 /// Takes the file for this process alone and leaves a transaction open.
-fn hold(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn hold(connection: &Connection) -> rusqlite::Result<()> {
+    // SQLite opens what may not be written for reading, and would call the first write an I/O error.
+    if connection.is_readonly(MAIN_DB)? {
+        let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(refused, None));
+    }
     connection.busy_timeout(Duration::ZERO)?;
     // Until the file is known to be ours and whole, giving it up again must not change it.
     set_log_on_close(connection, LogOnClose::Kept)?;

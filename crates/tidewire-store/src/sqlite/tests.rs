@@ -112,3 +112,15 @@ fn the_line_has_a_bound() {
     });
     assert_eq!(entered.count(), 64);
 }
+
+#[test]
+fn a_file_that_may_not_be_written_is_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    drop(open::open(&path, open::Remedy::Replace).unwrap());
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = rusqlite::Connection::open_with_flags(&path, flags).unwrap();
+    let refused = open::hold(&connection).unwrap_err();
+    let told = open::store_error(&path, &refused).to_string();
+    assert!(told.contains("allow writing to the file"), "{told}");
+}
