@@ -91,7 +91,7 @@ async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Resul
             )))
         }
         (Outcome::Kept(why), Some(store)) => {
-            let (store, url) = (store.display(), &arguments.url);
+            let (store, url) = (store.display(), address::without_secrets(&arguments.url));
             Err(Failure::failed(format!(
                 "{why}; the write is kept: `tidewire queue --store {store} sync {url}` sends it"
             )))

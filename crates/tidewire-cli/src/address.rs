@@ -15,10 +15,24 @@ pub(crate) async fn url(text: &str) -> Result<String, Failure> {
     let request = ConnectRequest::new(text).header("Host", "");
     match WebSocketTransport::new().connect(request).await {
         Err(error @ ConnectError::BadUrl { .. }) => Err(Failure::misuse(format!(
-            "{text:?}: {error}; a server's is like ws://host:port/path or wss://host/path"
+            "{:?}: {error}; a server's is like ws://host:port/path or wss://host/path",
+            without_secrets(text)
         ))),
         Ok(_) | Err(_) => Ok(text.to_owned()),
     }
+}
+
+/// An address as it may be shown: without a user, a password and what stands behind the path, any of which may be secret.
+pub(crate) fn without_secrets(text: &str) -> String {
+    let path_end = text.find(['?', '#']).unwrap_or(text.len());
+    let (shown, behind) = text.split_at(path_end);
+    let host_at = shown.find("://").map_or(0, |scheme| scheme + 3);
+    let (scheme, rest) = shown.split_at(host_at);
+    let authority = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    let user = if host > 0 { "…@" } else { "" };
+    let more = if behind.is_empty() { "" } else { "?…" };
+    format!("{scheme}{user}{}{more}", &rest[host..])
 }
 
 /// Checks the name of an entity type.
@@ -34,6 +48,21 @@ pub(crate) fn entity_type(text: &str) -> Result<EntityType, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (text, shown) in [
+            ("ws://a:1/live", "ws://a:1/live"),
+            ("ws://ada:p4ss@a/live?token=SECRET", "ws://…@a/live?…"),
+            ("ws://a@b:c@d", "ws://…@d"),
+            ("ws://a/x@y#z", "ws://a/x@y?…"),
+            ("ada:p4ss@a", "…@a"),
+            ("ß?é", "ß?…"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+        }
+    }
 
     #[tokio::test]
     async fn a_websocket_address_is_taken_as_it_was_typed() {
