@@ -4,6 +4,7 @@
 //! being shortened, so their number is bounded, and one that is not read on is given up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,12 +32,15 @@ const PART_BYTES: usize = 256 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) idle: Duration,
+    /// The same while others wait for a place.
+    pub(super) wanted: Duration,
     pub(super) whole: Duration,
 }
 
 impl Patience {
     const DEFAULT: Self = Self {
         idle: Duration::from_secs(30),
+        wanted: Duration::from_secs(2),
         whole: Duration::from_secs(600),
     };
 }
@@ -61,6 +65,8 @@ const WAITING: usize = 3;
 #[derive(Debug)]
 pub(super) struct Snapshots {
     pub(super) room: Arc<Semaphore>,
+    /// How many wait for a place.
+    waiting: Arc<AtomicUsize>,
     pub(super) patience: Patience,
     threads: Mutex<Vec<SnapshotThread>>,
 }
@@ -76,6 +82,7 @@ impl Snapshots {
         let room = Arc::new(Semaphore::new(OPEN_SNAPSHOTS));
         Self {
             room,
+            waiting: Arc::default(),
             patience: Patience::DEFAULT,
             threads: Mutex::new(Vec::new()),
         }
@@ -87,12 +94,11 @@ impl Snapshots {
         file: HeldFile,
         entity_type: EntityType,
     ) -> Result<Box<dyn SnapshotRows>, BackendError> {
-        let permit = self
-            .room
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| BackendError::Closed)?;
+        let permit = {
+            let _waits = Waits::begin(&self.waiting);
+            let room = Arc::clone(&self.room).acquire_owned();
+            room.await.map_err(|_| BackendError::Closed)?
+        };
         let (opened, is_open) = oneshot::channel();
         let (say, said) = sync_channel(WAITING);
         // Made before the thread, so that giving up here ends it too.
@@ -105,6 +111,7 @@ impl Snapshots {
             file,
             permit,
             patience: self.patience,
+            waiting: Arc::clone(&self.waiting),
             entity_type,
             said,
         };
@@ -129,6 +136,22 @@ impl Drop for Snapshots {
             let _ = say.try_send(Say::End);
             let _ = thread.join();
         }
+    }
+}
+
+/// One who waits for a place, until dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -187,6 +210,7 @@ struct Reading {
     /// Given back when the thread ends.
     permit: OwnedSemaphorePermit,
     patience: Patience,
+    waiting: Arc<AtomicUsize>,
     entity_type: EntityType,
     said: Receiver<Say>,
 }
@@ -222,12 +246,27 @@ impl Reading {
         if let Some(opened) = opened.take() {
             let _ = opened.send(Ok(as_of));
         }
+        while let Some(Say::Next { limit, answer }) = self.next(ends_at) {
+            drop(answer.send(part(&mut rows, limit)));
+        }
+        Ok(())
+    }
+
+    /// What is said next; nothing where the reader is gone, or too slow for how many want its place.
+    fn next(&self, ends_at: Instant) -> Option<Say> {
+        let asked_at = Instant::now();
         loop {
             let left = ends_at.saturating_duration_since(Instant::now());
-            match self.said.recv_timeout(self.patience.idle.min(left)) {
-                Ok(Say::Next { limit, answer }) => drop(answer.send(part(&mut rows, limit))),
-                Ok(Say::End) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Ok(());
+            let idle = self.patience.idle.saturating_sub(asked_at.elapsed());
+            let look_again = self.patience.wanted.min(idle).min(left);
+            match self.said.recv_timeout(look_again) {
+                Ok(said) => return Some(said),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    let is_wanted = self.waiting.load(Ordering::Relaxed) > 0;
+                    if is_wanted || look_again < self.patience.wanted {
+                        return None;
+                    }
                 }
             }
         }

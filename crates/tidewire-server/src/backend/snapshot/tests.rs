@@ -42,6 +42,7 @@ async fn a_snapshot_that_is_not_read_on_is_given_up() {
         let mut backend = backend(&directory).await;
         backend.snapshots.patience = Patience {
             idle,
+            wanted: Duration::MAX,
             whole: whole.min(Duration::from_secs(3600)),
         };
         let mut snapshot = open_one(&backend).await;
@@ -68,6 +69,26 @@ async fn only_so_many_snapshots_are_open_and_others_wait_their_turn() {
     assert!((&mut second).now_or_never().is_none());
     drop(first);
     assert_eq!(second.await.next(100).await.unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_read_on_makes_room_for_one_who_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut backend = backend(&directory).await;
+    backend.snapshots.room = Arc::new(Semaphore::new(1));
+    backend.snapshots.patience = Patience {
+        idle: Duration::from_secs(3600),
+        wanted: Duration::from_millis(1),
+        whole: Duration::from_secs(3600),
+    };
+    let mut slow = open_one(&backend).await;
+    assert_eq!(slow.next(1).await.unwrap().len(), 1);
+    let mut second = open_one(&backend).await;
+    assert_eq!(second.next(100).await.unwrap().len(), 10);
+    assert!(matches!(
+        slow.next(1).await,
+        Err(BackendError::Unsupported(_))
+    ));
 }
 
 #[tokio::test]
