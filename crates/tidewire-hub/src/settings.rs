@@ -55,9 +55,9 @@ pub struct Settings {
     /// About the most bytes that are asked to be written in one group. A backend may end a group
     /// earlier, by what it comes to.
     pub group_bytes: usize,
-    /// The most items waiting to be written.
+    /// The most items waiting to be written. A client has at most half of the room that others leave.
     pub waiting_items: usize,
-    /// About the most bytes waiting to be written.
+    /// About the most bytes waiting to be written; shared in the same way.
     pub waiting_bytes: usize,
     /// The name of this node, announced to clients.
     pub node: String,

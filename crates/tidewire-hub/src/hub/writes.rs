@@ -38,13 +38,20 @@ impl Author {
 #[derive(Debug, Default)]
 pub(super) struct WriteLine {
     under_way: Vec<Item>,
-    waiting: BTreeMap<Option<ConnectionId>, VecDeque<Item>>,
+    waiting: BTreeMap<Option<ConnectionId>, Own>,
     /// Those who have something waiting, in the order of their turns.
     turns: VecDeque<Option<ConnectionId>>,
     waiting_items: usize,
     waiting_bytes: usize,
     /// Why nothing is written any more.
     stopped: Option<BackendError>,
+}
+
+/// What waits of one author.
+#[derive(Debug, Default)]
+struct Own {
+    items: VecDeque<Item>,
+    bytes: usize,
 }
 
 /// One thing to be written.
@@ -75,10 +82,7 @@ impl WriteLine {
         settings: &Settings,
     ) -> Result<(), LineFull> {
         let bytes = request_bytes(&request);
-        // A single item may be larger than the bound, or the application could never write it.
-        if self.waiting_items >= settings.waiting_items
-            || (self.waiting_items > 0 && self.waiting_bytes + bytes > settings.waiting_bytes)
-        {
+        if !self.has_room(author.turn(), bytes, settings) {
             return Err(LineFull);
         }
         let item = Item {
@@ -90,11 +94,31 @@ impl WriteLine {
         self.waiting_bytes += bytes;
         let turn = item.author.turn();
         let own = self.waiting.entry(turn).or_default();
-        if own.is_empty() {
+        if own.items.is_empty() {
             self.turns.push_back(turn);
         }
-        own.push_back(item);
+        own.bytes += bytes;
+        own.items.push_back(item);
         Ok(())
+    }
+
+    /// Whether so much more of an author may wait. A client has half of the room that others leave, so that however many
+    /// fill the line, something is left for one who writes little.
+    fn has_room(&self, turn: Option<ConnectionId>, bytes: usize, settings: &Settings) -> bool {
+        // A single item may be larger than the bound, or the application could never write it.
+        if self.waiting_items == 0 {
+            return true;
+        }
+        let own = self.waiting.get(&turn);
+        let (own_items, own_bytes) = own.map_or((0, 0), |own| (own.items.len(), own.bytes));
+        let left_items = settings
+            .waiting_items
+            .saturating_sub(self.waiting_items - own_items);
+        let left_bytes = settings
+            .waiting_bytes
+            .saturating_sub(self.waiting_bytes - own_bytes);
+        let share = if turn.is_some() { 2 } else { 1 };
+        own_items < left_items.div_ceil(share) && own_bytes + bytes <= left_bytes.div_ceil(share)
     }
 
     /// The next group, unless one is under way.
@@ -124,15 +148,16 @@ impl WriteLine {
     /// The bytes of what is next.
     fn next_bytes(&self) -> Option<usize> {
         let own = self.waiting.get(self.turns.front()?)?;
-        own.front().map(|item| item.bytes)
+        own.items.front().map(|item| item.bytes)
     }
 
     /// Takes one item of the author whose turn it is.
     fn take_next(&mut self) -> Option<Item> {
         let turn = self.turns.pop_front()?;
         let own = self.waiting.get_mut(&turn)?;
-        let item = own.pop_front()?;
-        if own.is_empty() {
+        let item = own.items.pop_front()?;
+        own.bytes -= item.bytes;
+        if own.items.is_empty() {
             self.waiting.remove(&turn);
         } else {
             self.turns.push_back(turn);
@@ -152,22 +177,22 @@ impl WriteLine {
             self.waiting_bytes += item.bytes;
             let turn = item.author.turn();
             let own = self.waiting.entry(turn).or_default();
-            if own.is_empty() && had_turn.contains(&turn) {
+            if own.items.is_empty() && had_turn.contains(&turn) {
                 last.push(turn);
-            } else if own.is_empty() {
+            } else if own.items.is_empty() {
                 self.turns.push_front(turn);
             }
-            own.push_front(item);
+            own.bytes += item.bytes;
+            own.items.push_front(item);
         }
         self.turns.extend(last.into_iter().rev());
     }
 
     /// Takes out what waits of one connection.
     pub(super) fn forget(&mut self, id: ConnectionId) {
-        for item in self.waiting.remove(&Some(id)).unwrap_or_default() {
-            self.waiting_items -= 1;
-            self.waiting_bytes -= item.bytes;
-        }
+        let own = self.waiting.remove(&Some(id)).unwrap_or_default();
+        self.waiting_items -= own.items.len();
+        self.waiting_bytes -= own.bytes;
         self.turns.retain(|turn| *turn != Some(id));
     }
 

@@ -352,3 +352,37 @@ fn a_socket_without_the_subprotocol_is_told_which_to_offer() {
         assert!(reason.contains(SUBPROTOCOL), "{reason}");
     }
 }
+
+#[test]
+fn those_who_fill_the_line_of_writes_leave_room_for_one_who_writes_little() {
+    let mut world = World::with(|settings| {
+        settings.group_items = 1;
+        settings.waiting_bytes = 256 * 1024;
+    });
+    let create = |seq: u64, name: &str, bytes: usize| {
+        let payload = entity(&[("text", Value::from("x".repeat(bytes)))]);
+        ClientMessage::Action(action(
+            seq,
+            seq - 1,
+            "create",
+            ("tasks", Some(name)),
+            payload,
+        ))
+    };
+    let little = world.connect("little", 1);
+    let floods = [0, 1, 2, 3, 4].map(|flood| world.connect(&format!("flood-{flood}"), 1));
+    for (flood, peer) in floods.into_iter().enumerate() {
+        for seq in 1..=160 {
+            let bytes = if seq <= 60 { 4 * 1024 } else { 10 };
+            world.tell(peer, &create(seq, &format!("f{flood}-{seq}"), bytes));
+        }
+        let refused = world.messages(peer);
+        assert!(
+            refused
+                .iter()
+                .any(|message| error_code(message) == ("overloaded", Class::Retry))
+        );
+    }
+    world.tell(little, &create(1, "little", 1024));
+    assert_eq!(world.messages(little), [], "it waits for its turn");
+}
