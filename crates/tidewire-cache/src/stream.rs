@@ -89,8 +89,8 @@ struct Look {
 /// What single entities do to the readings of every list of their type.
 #[derive(Debug, PartialEq, Eq)]
 enum Ground {
-    /// Whether totals may be exact.
-    Sound(bool),
+    /// Whether totals may be exact, and what speaks against the places of pending rows.
+    Rests(bool, Option<StaleReason>),
     /// What a doubtful entity does to lists about everything held.
     Doubt(Trust),
 }
@@ -259,10 +259,16 @@ impl Stream {
         self.rests.first().map(|((_, _, id), ())| id)
     }
 
+    fn objection_to_ground(&self) -> Option<StaleReason> {
+        let oldest = self.oldest_ground().filter(|_| !self.is_ground_sound());
+        let evidence = oldest.and_then(|id| self.evidence(id))?;
+        self.standing.objection(&evidence)
+    }
+
     /// What single entities do to the readings of every list.
     fn ground(&self) -> Ground {
         match self.scope() {
-            Scope::Window => Ground::Sound(self.is_ground_sound()),
+            Scope::Window => Ground::Rests(self.is_ground_sound(), self.objection_to_ground()),
             Scope::Whole => Ground::Doubt(self.first_doubt()),
         }
     }
