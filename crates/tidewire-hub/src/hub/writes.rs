@@ -275,10 +275,10 @@ impl Hub {
         }
     }
 
-    /// Whether something that was not begun is still wanted: at the end, not what a connection asked that is closed.
+    /// Whether something that was not begun is still wanted: not what a connection asked that is gone.
     fn is_still_to_be_done(&self, item: &Item) -> bool {
         let author = item.author.turn();
-        self.drain == Drain::No || author.is_none_or(|id| self.connections.contains_key(&id))
+        author.is_none_or(|id| self.connections.contains_key(&id))
     }
 
     /// Adds a commit to the streams and lets everybody know who holds one of them. Connections

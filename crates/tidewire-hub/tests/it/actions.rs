@@ -9,7 +9,7 @@ use tidewire_protocol::{
     AckResult, ActionMessage, Class, ClientMessage, ServerMessage, SyncReason,
 };
 
-use crate::world::{World, action, changes, create, entity, id, kind, offset};
+use crate::world::{World, action, changes, create, id, kind, make, offset};
 
 fn answer(
     world: &mut World,
@@ -21,16 +21,6 @@ fn answer(
     let mut messages = world.messages(peer);
     assert_eq!(messages.len(), 1, "{messages:?}");
     messages.remove(0)
-}
-
-fn make(seq: u64, name: &str) -> ActionMessage {
-    action(
-        seq,
-        seq - 1,
-        "create",
-        ("tasks", Some(name)),
-        entity(&[("score", Value::from(1))]),
-    )
 }
 
 #[test]

@@ -364,6 +364,14 @@ impl World {
         });
     }
 
+    /// Sends this many actions, all of them at once.
+    pub(crate) fn write_much(&mut self, peer: ConnectionId, count: u64) {
+        for seq in 1..=count {
+            let name = format!("{}-{seq}", peer.0);
+            self.tell(peer, &ClientMessage::Action(make(seq, &name)));
+        }
+    }
+
     pub(crate) fn tell_text(&mut self, connection: ConnectionId, text: &str) {
         self.say(Input::Frame {
             connection,
@@ -540,6 +548,17 @@ pub(crate) fn action(
 }
 
 /// The payload of a create.
+/// A creation of a task, as the action of this number.
+pub(crate) fn make(seq: u64, name: &str) -> ActionMessage {
+    action(
+        seq,
+        seq - 1,
+        "create",
+        ("tasks", Some(name)),
+        entity(&[("score", Value::from(1))]),
+    )
+}
+
 pub(crate) fn entity(fields: &[(&str, Value)]) -> Record {
     Record::new().with("entity", record(fields).to_value())
 }

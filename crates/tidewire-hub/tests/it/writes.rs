@@ -1,28 +1,9 @@
 //! Whose write is next, and what becomes of a group of which the backend does only the beginning.
 
 use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError};
-use tidewire_model::Value;
-use tidewire_protocol::{AckResult, ActionMessage, ClientMessage, ServerMessage};
+use tidewire_protocol::{AckResult, ServerMessage};
 
-use crate::world::{World, action, create, entity};
-
-fn make(seq: u64, name: &str) -> ActionMessage {
-    action(
-        seq,
-        seq - 1,
-        "create",
-        ("tasks", Some(name)),
-        entity(&[("score", Value::from(1))]),
-    )
-}
-
-/// Sends this many actions, all of them at once.
-fn write_much(world: &mut World, peer: ConnectionId, count: u64) {
-    for seq in 1..=count {
-        let name = format!("{}-{seq}", peer.0);
-        world.tell(peer, &ClientMessage::Action(make(seq, &name)));
-    }
-}
+use crate::world::{World, create};
 
 /// The numbers of the actions that were acknowledged as done now, in the order in which that came.
 fn acknowledged(world: &mut World, peer: ConnectionId) -> Vec<u64> {
@@ -53,10 +34,10 @@ fn one_who_writes_much_delays_others_by_one_write_of_each_author() {
     let much = [world.connect("a", 1), world.connect("b", 1)];
     let little = world.connect("c", 1);
     for peer in much {
-        write_much(&mut world, peer, 40);
+        world.write_much(peer, 40);
     }
     let caller = world.publish(vec![create("tasks", "published", 1)]);
-    write_much(&mut world, little, 1);
+    world.write_much(little, 1);
     // One is under way already.
     let mut writes = 0;
     while acknowledged(&mut world, little).is_empty() {
@@ -78,10 +59,10 @@ fn one_who_comes_while_a_group_is_under_way_is_next() {
     let mut world = World::new();
     world.done_at_once = 1;
     let (much, little) = (world.connect("a", 1), world.connect("b", 1));
-    write_much(&mut world, much, 40);
+    world.write_much(much, 40);
     // From now on, all that is left of the first is handed to the backend, which does one of it.
     assert!(write_once(&mut world));
-    write_much(&mut world, little, 1);
+    world.write_much(little, 1);
     assert!(write_once(&mut world));
     assert!(acknowledged(&mut world, little).is_empty());
     assert!(write_once(&mut world));
@@ -99,7 +80,7 @@ fn what_was_not_done_of_a_group_comes_again_in_its_order() {
             world.connect("c", 1),
         ];
         for peer in peers {
-            write_much(&mut world, peer, 10);
+            world.write_much(peer, 10);
         }
         let mut callers = Vec::new();
         for number in 0..10 {
