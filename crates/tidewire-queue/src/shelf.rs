@@ -146,15 +146,19 @@ impl Shelf {
 
     /// Moves an action to another state.
     pub(crate) fn set_state(&mut self, number: u64, state: ActionState) {
-        let Some(mut entry) = self.remove(number) else {
+        let Some(entry) = self.entries.get_mut(&number) else {
             return;
         };
-        Arc::make_mut(&mut entry.action).state = state;
-        self.insert(entry);
+        let action = Arc::make_mut(&mut entry.action);
+        let before = std::mem::replace(&mut action.state, state);
+        let after = action.state.clone();
+        *self.count(&before) -= 1;
+        *self.count(&after) += 1;
     }
 
     /// An action need not wait for another any more. Whether the store must hear of it: where it only stands behind a
-    /// creation it need not, so that of many writes on one entity none is written again.
+    /// creation it need not, so that of many writes on one entity none is written again; but what is parked is kept as
+    /// it is, since nothing tells later whether a creation that is gone was accepted.
     pub(crate) fn release(&mut self, number: u64, parent: ActionId) -> bool {
         take_out(&mut self.dependants, &parent, number);
         let Some(entry) = self.entries.get_mut(&number) else {

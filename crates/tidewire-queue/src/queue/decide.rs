@@ -148,10 +148,7 @@ impl Queue {
     }
 
     fn parked_parent(&self, action: &Action) -> Option<ActionId> {
-        let is_parked =
-            |parent: &ActionId| self.shelf.action(*parent).is_some_and(Action::is_parked);
-        let parent = action.parents().find(is_parked);
-        parent.or_else(|| self.parked_maker(action))
+        self.first_parked(action.parents().chain(self.makers(action)))
     }
 
     /// Whether an action waits for another, directly or not.
@@ -193,7 +190,7 @@ impl Queue {
                 .action
                 .parents()
                 .find(|parent| self.shelf.action(*parent).is_none_or(Action::is_parked));
-            let missing = missing.or_else(|| self.parked_maker(&entry.action));
+            let missing = missing.or_else(|| self.first_parked(self.makers(&entry.action)));
             if let Some(parent) = missing {
                 // Still not to be sent, for another reason than before.
                 self.shelf

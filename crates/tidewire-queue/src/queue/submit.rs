@@ -95,10 +95,11 @@ impl Queue {
                 None => {}
             }
         }
-        if let Some(id) = self.parked_maker(&action) {
+        action.behind = self.makers(&action);
+        // A creation that was refused, and of which nobody has decided yet.
+        if let Some(id) = self.first_parked(action.behind.iter().copied()) {
             return Err(SubmitError::DependsOnParked { id });
         }
-        action.behind = self.makers(&action);
         Ok((action, temporaries))
     }
 
@@ -116,10 +117,10 @@ impl Queue {
             .collect()
     }
 
-    /// A creation of what an action writes that was refused, and of which nobody decided yet.
-    pub(super) fn parked_maker(&self, action: &Action) -> Option<ActionId> {
-        let is_parked = |maker: &ActionId| self.shelf.action(*maker).is_some_and(Action::is_parked);
-        self.makers(action).into_iter().find(is_parked)
+    /// The first of these that is parked.
+    pub(super) fn first_parked(&self, ids: impl IntoIterator<Item = ActionId>) -> Option<ActionId> {
+        let is_parked = |id: &ActionId| self.shelf.action(*id).is_some_and(Action::is_parked);
+        ids.into_iter().find(is_parked)
     }
 
     /// Whether a creation waits for the action that is to wait for it: that can only be one that is uncertain.

@@ -63,13 +63,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("tidewire-write".into())
             .spawn(move || {
-                Loop {
-                    prepared: Prepared::new(&connection),
-                    limits,
-                    failed: None,
-                    forget_at_ms: 0,
-                }
-                .run(waiting);
+                Loop::new(&connection, limits).run(waiting);
             })?;
         Ok(Self {
             jobs: Some(jobs),
@@ -136,7 +130,16 @@ struct Loop<'c> {
     forget_at_ms: u64,
 }
 
-impl Loop<'_> {
+impl<'c> Loop<'c> {
+    fn new(connection: &'c Connection, limits: JournalLimits) -> Self {
+        Self {
+            prepared: Prepared::new(connection),
+            limits,
+            failed: None,
+            forget_at_ms: 0,
+        }
+    }
+
     fn run(&mut self, mut waiting: mpsc::Receiver<Job>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut jobs = vec![first];
@@ -280,13 +283,7 @@ mod tests {
         assert!(jobs.try_send((greet, answer)).is_ok());
         drop(jobs);
         let limits = super::super::SqliteOptions::new("").journal;
-        Loop {
-            prepared: Prepared::new(&connection),
-            limits,
-            failed: None,
-            forget_at_ms: 0,
-        }
-        .run(waiting);
+        Loop::new(&connection, limits).run(waiting);
         let greeted = greeted.blocking_recv().unwrap();
         assert!(matches!(greeted, Ok(Reply::Greeting(Greeting::Known(_)))));
         let written = written.blocking_recv().unwrap();
