@@ -3,11 +3,16 @@
 //! Cheap to copy. Holds effects and computes what they make of an entity; knows neither the base
 //! nor when an effect may leave.
 
+mod digest;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidewire_model::{ActionId, Effect, EffectBody, EntityId, EntityKey, EntityType};
+use tidewire_model::{ActionId, Effect, EntityId, EntityKey, EntityType};
 
+use self::digest::Digest;
 use crate::base::{At, Image, Moment};
 use crate::rename;
 use crate::sorted_map::SortedMap;
@@ -15,12 +20,20 @@ use crate::sorted_map::SortedMap;
 /// Where an action stands among the pending ones.
 pub(crate) type Place = u64;
 
+/// How many places in a row share digests: an entity that all of them touch is replayed in one step.
+const BLOCK: Place = 64;
+/// So few effects on an entity within a block are as quick without a digest.
+const FEW: usize = 4;
+
 /// The pending actions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Overlay {
     actions: SortedMap<Place, Arc<Pending>>,
     places: SortedMap<ActionId, Place>,
-    by_entity: SortedMap<(EntityKey, Place), ()>,
+    /// The effects on each entity: the place of their action, and which of its effects it is.
+    by_entity: SortedMap<(EntityKey, Place, usize), ()>,
+    /// What more than a few effects on an entity within one block make of it.
+    digests: SortedMap<(EntityKey, Place), Arc<Digest>>,
     /// Which actions mention a temporary id inside a value.
     mentions: SortedMap<(EntityId, Place), ()>,
     answered: SortedMap<Place, ()>,
@@ -55,24 +68,34 @@ impl Overlay {
 
     /// Whether any pending action touches this entity.
     pub(crate) fn touches(&self, key: &EntityKey) -> bool {
-        self.by_entity
-            .iter_from(&(key.clone(), 0))
-            .next()
-            .is_some_and(|((other, _), ())| other == key)
+        self.first_place(key).is_some()
     }
 
     /// What the pending actions, in order, make of an entity.
     pub(crate) fn replay(&self, key: &EntityKey, base: &Image) -> Image {
-        let mut image = base.clone();
-        for place in self.places_of(key) {
-            let Some(pending) = self.actions.get(&place) else {
-                continue;
-            };
-            for effect in pending.effects.iter().filter(|effect| effect.key == *key) {
-                image = apply(&effect.body, image);
+        let steps = self.steps(key);
+        steps.fold(base.clone(), |image, step| match step {
+            Step::Digest(digest) => digest.apply(image),
+            Step::Effect(effect) => digest::apply(&effect.body, image),
+        })
+    }
+
+    /// The pending effects on an entity in order, those of a block in one where it has a digest.
+    fn steps(&self, key: &EntityKey) -> impl Iterator<Item = Step<'_>> {
+        let mut next = (0, 0);
+        std::iter::from_fn(move || {
+            let (place, index) = self.effect_from(key, next)?;
+            let block = place / BLOCK;
+            if next.0 <= block * BLOCK
+                && let Some(digest) = self.digests.get(&(key.clone(), block))
+            {
+                next = ((block + 1) * BLOCK, 0);
+                return Some(Step::Digest(digest));
             }
-        }
-        image
+            next = (place, index + 1);
+            let effect = self.actions.get(&place)?.effects.get(index)?;
+            Some(Step::Effect(effect))
+        })
     }
 
     /// Adds an action at the end, or replaces the effects of one that is pending, at its place.
@@ -106,6 +129,7 @@ impl Overlay {
                 },
             );
         }
+        self.digest(&touched, place / BLOCK);
         touched
     }
 
@@ -114,8 +138,12 @@ impl Overlay {
         let Some(place) = self.places.get(&action).copied() else {
             return BTreeSet::new();
         };
-        self.take(place)
-            .map_or_else(BTreeSet::new, |pending| keys_of(&pending.effects))
+        let Some(pending) = self.take(place) else {
+            return BTreeSet::new();
+        };
+        let keys = keys_of(&pending.effects);
+        self.digest(&keys, place / BLOCK);
+        keys
     }
 
     /// Takes those effects of an action out that meet a condition.
@@ -145,7 +173,9 @@ impl Overlay {
         if !pending.effects.is_empty() {
             self.store(place, pending);
         }
-        keys_of(&gone)
+        let gone = keys_of(&gone);
+        self.digest(&gone, place / BLOCK);
+        gone
     }
 
     /// Records that an action was accepted.
@@ -153,9 +183,11 @@ impl Overlay {
         let Some(place) = self.places.get(&action).copied() else {
             return;
         };
-        if let Some(mut pending) = self.take(place) {
+        if let Some(pending) = self.actions.get(&place) {
+            let mut pending = Pending::clone(pending);
             pending.answer = Some(answer);
-            self.store(place, pending);
+            self.actions.insert(place, Arc::new(pending));
+            self.answered.insert(place, ());
         }
     }
 
@@ -169,7 +201,7 @@ impl Overlay {
 
     /// Whether an action is the first of the pending ones that touch an entity.
     pub(crate) fn is_first(&self, action: ActionId, key: &EntityKey) -> bool {
-        let first = self.places_of(key).next();
+        let first = self.first_place(key);
         first.is_some() && first == self.places.get(&action).copied()
     }
 
@@ -185,11 +217,12 @@ impl Overlay {
             // Only ids of the usual form are indexed.
             places.extend(self.actions.iter().map(|(place, _)| *place));
         }
-        let mut touched = BTreeSet::new();
+        let mut touched: BTreeMap<Place, BTreeSet<EntityKey>> = BTreeMap::new();
         for place in places {
             let Some(mut pending) = self.take(place) else {
                 continue;
             };
+            let touched = touched.entry(place / BLOCK).or_default();
             touched.extend(keys_of(&pending.effects));
             for effect in &mut pending.effects {
                 *effect = rename::effect(effect, temporary, real);
@@ -197,19 +230,31 @@ impl Overlay {
             touched.extend(keys_of(&pending.effects));
             self.store(place, pending);
         }
-        touched
+        for (block, keys) in &touched {
+            self.digest(keys, *block);
+        }
+        touched.into_values().flatten().collect()
     }
 
-    fn places_of(&self, key: &EntityKey) -> impl Iterator<Item = Place> {
-        self.by_entity
-            .iter_from(&(key.clone(), 0))
-            .take_while(move |((other, _), ())| other == key)
-            .map(|((_, place), ())| *place)
+    fn first_place(&self, key: &EntityKey) -> Option<Place> {
+        self.effect_from(key, (0, 0)).map(|(place, _)| place)
+    }
+
+    /// The first effect on an entity from a place on.
+    fn effect_from(
+        &self,
+        key: &EntityKey,
+        (place, index): (Place, usize),
+    ) -> Option<(Place, usize)> {
+        let from = (key.clone(), place, index);
+        let ((other, place, index), ()) = self.by_entity.iter_from(&from).next()?;
+        (other == key).then_some((*place, *index))
     }
 
     fn store(&mut self, place: Place, pending: Pending) {
-        for effect in &pending.effects {
-            self.by_entity.insert((effect.key.clone(), place), ());
+        for (index, effect) in pending.effects.iter().enumerate() {
+            self.by_entity
+                .insert((effect.key.clone(), place, index), ());
             rename::temporary_ids(effect, &mut |id| {
                 self.mentions.insert((id, place), ());
             });
@@ -223,8 +268,8 @@ impl Overlay {
 
     fn take(&mut self, place: Place) -> Option<Pending> {
         let pending = Arc::unwrap_or_clone(self.actions.remove(&place)?);
-        for effect in &pending.effects {
-            self.by_entity.remove(&(effect.key.clone(), place));
+        for (index, effect) in pending.effects.iter().enumerate() {
+            self.by_entity.remove(&(effect.key.clone(), place, index));
             rename::temporary_ids(effect, &mut |id| {
                 self.mentions.remove(&(id, place));
             });
@@ -233,18 +278,36 @@ impl Overlay {
         self.places.remove(&pending.action);
         Some(pending)
     }
+
+    /// Brings the digests of one block in step with its effects on some entities.
+    fn digest(&mut self, keys: &BTreeSet<EntityKey>, block: Place) {
+        for key in keys {
+            let effects = self.effects_in(key, block);
+            if effects.len() > FEW {
+                let mut digest = Digest::default();
+                effects.iter().for_each(|effect| digest.push(&effect.body));
+                self.digests.insert((key.clone(), block), Arc::new(digest));
+            } else {
+                self.digests.remove(&(key.clone(), block));
+            }
+        }
+    }
+
+    fn effects_in(&self, key: &EntityKey, block: Place) -> Vec<&Effect> {
+        self.by_entity
+            .iter_from(&(key.clone(), block * BLOCK, 0))
+            .take_while(|((other, place, _), ())| other == key && place / BLOCK == block)
+            .filter_map(|((_, place, index), ())| self.actions.get(place)?.effects.get(*index))
+            .collect()
+    }
+}
+
+/// What a replay does at once.
+enum Step<'a> {
+    Effect(&'a Effect),
+    Digest(&'a Digest),
 }
 
 fn keys_of(effects: &[Effect]) -> BTreeSet<EntityKey> {
     effects.iter().map(|effect| effect.key.clone()).collect()
-}
-
-/// What an effect makes of an image. What is unknown stays so, unless the effect says it all.
-fn apply(effect: &EffectBody, image: Image) -> Image {
-    match (effect, image) {
-        (EffectBody::Put(_) | EffectBody::Remove, _) => effect.apply(None).into(),
-        (_, Image::Unknown) => Image::Unknown,
-        (_, Image::Absent) => effect.apply(None).into(),
-        (_, Image::Present(record)) => effect.apply(Some(&record)).into(),
-    }
 }
