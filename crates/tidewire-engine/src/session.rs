@@ -146,8 +146,12 @@ pub(crate) struct Session {
     generation: Generation,
     backoff: Backoff,
     jitter: Duration,
+    /// Messages flowed once, so the address is right.
+    proven: bool,
 }
 
+/// A peer may ask to be left alone for so long at most: one that lies must not keep a client away for ever.
+const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 const NORMAL: u16 = 1000;
 
 impl Session {
@@ -158,6 +162,7 @@ impl Session {
             generation: Generation::default(),
             backoff: Backoff::new(settings.backoff),
             jitter: Duration::ZERO,
+            proven: false,
         }
     }
 
@@ -168,6 +173,11 @@ impl Session {
 
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
+    }
+
+    /// Whether there ever was a connection on which messages flowed.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// Whether there is a connection whose frames count.
@@ -291,6 +301,7 @@ impl Session {
                     idle: self.settings.idle_ping,
                     answer: self.settings.pong_timeout,
                 };
+                self.proven = true;
                 self.state = State::Ready {
                     since: now,
                     liveness: Liveness::asking(now, patience),
@@ -312,6 +323,7 @@ impl Session {
     fn on_welcomed(&mut self, now: Tick, manners: Manners) -> Vec<Step> {
         match self.state {
             State::Greeting { .. } => {
+                self.proven = true;
                 self.jitter = manners.jitter;
                 self.state = State::Ready {
                     since: now,
@@ -436,7 +448,8 @@ impl Session {
                 self.backoff.next_wait(random).max(self.spread(random))
             }
         };
-        let wait = wait.max(loss.retry_after.unwrap_or(Duration::ZERO));
+        let asked = loss.retry_after.unwrap_or(Duration::ZERO).min(WAIT_MAX);
+        let wait = wait.max(asked);
         self.state = State::Waiting {
             until: now + wait,
             reason: loss.reason.clone(),

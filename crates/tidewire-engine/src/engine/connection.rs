@@ -105,14 +105,18 @@ impl Engine {
         if generation != self.session.generation() {
             return;
         }
-        self.session_event(match trouble {
-            Trouble::Passing => Event::Lost(Loss {
-                code: None,
-                reason,
-                retry_after: None,
-            }),
-            Trouble::Lasting => Event::Fatal(reason),
-        });
+        let retry_after = match trouble {
+            Trouble::Lasting if !self.session.is_proven() => {
+                return self.session_event(Event::Fatal(reason));
+            }
+            Trouble::Busy(wait) => Some(wait),
+            Trouble::Passing | Trouble::Lasting => None,
+        };
+        self.session_event(Event::Lost(Loss {
+            code: None,
+            reason,
+            retry_after,
+        }));
     }
 
     pub(super) fn on_disconnected(
