@@ -90,7 +90,7 @@ async fn a_network_that_shows_a_login_page_first_is_tried_until_the_server_is_th
     let url = format!("ws://{}/live", listener.local_addr().expect("bound"));
     let client = Client::builder(&url).start().expect("it starts");
     let mut status = client.status_updates();
-    login_page(&listener, 2).await;
+    within(login_page(&listener, 2)).await;
     let told = status.wait_for(|status| status.reason.contains("sign in to the network"));
     within(told).await.expect("the client lives");
     let router = server.router();
