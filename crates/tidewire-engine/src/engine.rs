@@ -73,6 +73,8 @@ pub struct Engine {
     timers: Timers,
     ids: RequestIds,
     unwritten_bytes: usize,
+    /// What of it is up to the latest answer to a ping, this included.
+    unwritten_pong: usize,
     /// The number of the latest ping that was not answered yet.
     unanswered_ping: Option<u64>,
     pace: Pace,
@@ -133,6 +135,7 @@ impl Engine {
             timers: Timers::default(),
             ids: RequestIds::default(),
             unwritten_bytes: 0,
+            unwritten_pong: 0,
             unanswered_ping: None,
             pace: Pace::default(),
             server_max_frame_bytes: usize::MAX,
@@ -286,7 +289,7 @@ impl Engine {
             }
             Input::Written { generation, bytes } => {
                 if generation == self.session.generation() {
-                    self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+                    self.on_written(bytes);
                 }
             }
             Input::Stored { ticket, result } => self.on_stored(ticket, result),

@@ -13,6 +13,8 @@ use tidewire_cache::{FetchTicket, Wanted};
 use tidewire_model::{EntityId, EntityType, Point, Tick};
 use tidewire_protocol::{Data, RequestId, WireRow};
 
+use crate::backoff::as_asked;
+
 pub(crate) use refused::Refusal;
 use refused::Refused;
 
@@ -206,7 +208,7 @@ impl Refetch {
         let wait = self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter;
         let wait = Wait {
             failures: failures.saturating_add(1),
-            not_before: now + wait.max(retry_after.unwrap_or(Duration::ZERO)),
+            not_before: now + wait.max(as_asked(retry_after)),
         };
         self.waits.insert(entity_type.clone(), wait);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidewire_model::Tick;
 use tidewire_protocol::{CloseClass, close_class};
 
-use crate::backoff::{Backoff, BackoffSettings};
+use crate::backoff::{Backoff, BackoffSettings, as_asked};
 use crate::liveness::{Liveness, Patience, Verdict};
 use crate::random::Random;
 use crate::status::{Connection, Status};
@@ -150,8 +150,9 @@ pub(crate) struct Session {
     proven: bool,
 }
 
-/// A peer may ask to be left alone for so long at most: one that lies must not keep a client away for ever.
-const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// Silence counts as death after an hour at most, whatever a server says of its heartbeats, and after this at least.
+const SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+const SILENCE_MIN: Duration = Duration::from_millis(100);
 const NORMAL: u16 = 1000;
 
 impl Session {
@@ -324,10 +325,13 @@ impl Session {
         match self.state {
             State::Greeting { .. } => {
                 self.proven = true;
-                self.jitter = manners.jitter;
+                self.jitter = as_asked(Some(manners.jitter));
                 self.state = State::Ready {
                     since: now,
-                    liveness: Liveness::heartbeats(now, manners.silence),
+                    liveness: Liveness::heartbeats(
+                        now,
+                        manners.silence.clamp(SILENCE_MIN, SILENCE_MAX),
+                    ),
                 };
                 vec![Step::Up]
             }
@@ -448,8 +452,7 @@ impl Session {
                 self.backoff.next_wait(random).max(self.spread(random))
             }
         };
-        let asked = loss.retry_after.unwrap_or(Duration::ZERO).min(WAIT_MAX);
-        let wait = wait.max(asked);
+        let wait = wait.max(as_asked(loss.retry_after));
         self.state = State::Waiting {
             until: now + wait,
             reason: loss.reason.clone(),

@@ -131,7 +131,7 @@ impl Queue {
 
     /// Whether a lane is there or may be made.
     pub(super) fn check_lane(&self, lane: &Lane) -> Result<(), SubmitError> {
-        let limit = self.settings.max_lanes;
+        let limit = self.settings.max_lanes.min(self.server_lanes);
         let known = self.lanes.contains_key(lane);
         if known || self.lanes.len() < limit {
             Ok(())

@@ -83,7 +83,7 @@ async fn login_page(listener: &tokio::net::TcpListener, times: usize) {
 #[tokio::test]
 async fn a_network_that_shows_a_login_page_first_is_tried_until_the_server_is_there() {
     let folder = tempfile::tempdir().expect("a folder");
-    let backend = SqliteBackend::open(&folder.path().join("server.db")).expect("a new file");
+    let backend = SqliteBackend::open(folder.path().join("server.db")).expect("a new file");
     let server = Server::builder(backend).start().await.expect("it starts");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("a free port");
