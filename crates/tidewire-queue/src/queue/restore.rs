@@ -135,6 +135,7 @@ impl Restoring {
                 return;
             }
         };
+        self.forget_accepted_makers(&mut action);
         self.find_state(&mut action, &key);
         self.find_parents(&mut action, &key);
         let number = action.number;
@@ -207,13 +208,18 @@ impl Restoring {
         self.changes.lanes.insert(action.lane.clone());
     }
 
-    /// What waits for an action that is not there, or that is parked, must not run. A creation that is not there was
-    /// accepted, unless it is among what could not be read.
-    fn find_parents(&mut self, action: &mut Action, key: &[u8]) {
+    /// A creation that is not there was accepted, unless it is among what could not be read. What is not waiting was
+    /// written again when that happened.
+    fn forget_accepted_makers(&self, action: &mut Action) {
         let shelf = &self.queue.shelf;
-        if !action.is_parked() && self.queue.unreadable.is_empty() {
+        if action.state == ActionState::Waiting && self.queue.unreadable.is_empty() {
             action.behind.retain(|maker| shelf.number(*maker).is_some());
         }
+    }
+
+    /// What waits for an action that is not there, or that is parked, must not run.
+    fn find_parents(&mut self, action: &mut Action, key: &[u8]) {
+        let shelf = &self.queue.shelf;
         if action.state != ActionState::Waiting {
             return;
         }

@@ -113,7 +113,7 @@ impl Queue {
         let makers: BTreeSet<ActionId> = makers.map(|maker| maker.id).collect();
         makers
             .into_iter()
-            .filter(|maker| !action.after.contains(maker) && !self.waits_itself(*maker, action.id))
+            .filter(|maker| !self.waits_itself(*maker, action.id))
             .collect()
     }
 
