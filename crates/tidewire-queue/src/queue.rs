@@ -276,8 +276,14 @@ impl Queue {
         }
     }
 
-    /// A submission number for what goes to the end.
+    /// A submission number for what goes to the end. What cannot be read keeps its place.
     fn take_number(&mut self) -> u64 {
+        while self
+            .unreadable
+            .contains_key(&stored::action_key(self.next_number)[..])
+        {
+            self.next_number += 1;
+        }
         let number = self.next_number;
         self.next_number += 1;
         number
