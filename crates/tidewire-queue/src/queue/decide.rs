@@ -163,10 +163,14 @@ impl Queue {
             ids.find(|id| self.shelf.number(**id).is_none()).copied()
         };
         let is_made_anew = || {
-            let keys = mention::written_keys(action);
-            let makers = keys.iter().map(|key| self.shelf.maker(key, action.id));
+            let mut keys = mention::written_keys(action);
+            // What it makes itself, it needs from nobody.
+            for key in mention::created_keys(action) {
+                keys.remove(&key);
+            }
+            let is_made = |key| self.shelf.maker(key, action.id).is_some();
             // One that is uncertain keeps its place, which may be before the newer creation.
-            action.is_parked() && makers.into_iter().all(|maker| maker.is_some())
+            keys.is_empty() || (action.is_parked() && keys.iter().all(is_made))
         };
         let creation = gone(&action.behind).filter(|_| !is_made_anew());
         creation

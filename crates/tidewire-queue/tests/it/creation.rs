@@ -253,6 +253,17 @@ fn law_14_a_write_whose_creation_was_given_up_may_follow_a_newer_creation() {
 }
 
 #[test]
+fn a_creation_behind_one_that_was_given_up_is_sent_again() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, delete("c1"));
+    put(&mut queue, 3, create("c1"));
+    let _ = queue.cancel(NOW, id(1)).unwrap();
+    let _ = queue.retry(NOW, id(3)).unwrap();
+    assert_eq!(send_all(&mut queue), [id(3)]);
+}
+
+#[test]
 fn law_14_a_creation_that_was_named_too_is_a_creation() {
     let mut queue = connected();
     put(&mut queue, 1, create("c1"));
