@@ -26,6 +26,8 @@ pub(crate) struct Inflow {
 struct Snapshot {
     as_of: Option<Offset>,
     rows: BTreeMap<EntityId, Row>,
+    /// Roughly what the rows take.
+    bytes: usize,
     begun: Moment,
 }
 
@@ -112,6 +114,7 @@ impl Inflow {
             self.snapshot = Some(Snapshot {
                 as_of: None,
                 rows: BTreeMap::new(),
+                bytes: 0,
                 begun: moment,
             });
         }
@@ -186,8 +189,14 @@ impl Inflow {
         Some(received.offset)
     }
 
-    /// Takes rows of the expected snapshot. The rows come back when they are not wanted.
-    pub(crate) fn take_rows(&mut self, as_of: Offset, rows: Vec<Row>) -> Result<Taken, Vec<Row>> {
+    /// Takes rows of the expected snapshot, which may take so many bytes with them. The rows come back
+    /// when they are not wanted.
+    pub(crate) fn take_rows(
+        &mut self,
+        as_of: Offset,
+        rows: Vec<Row>,
+        max_bytes: usize,
+    ) -> Result<Taken, Vec<Row>> {
         let Some(snapshot) = self.snapshot.as_mut().filter(|_| self.attached) else {
             return Err(rows);
         };
@@ -196,11 +205,15 @@ impl Inflow {
             return Err(rows);
         }
         snapshot.as_of = Some(as_of);
-        snapshot
-            .rows
-            .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        for row in rows {
+            snapshot.bytes += bytes_of(&row);
+            if let Some(repeated) = snapshot.rows.insert(row.id.clone(), row) {
+                snapshot.bytes -= bytes_of(&repeated);
+            }
+        }
         let count = u64::try_from(snapshot.rows.len()).unwrap_or(u64::MAX);
-        let fits = matches!(self.interest, Interest::Complete { max_rows } if count <= max_rows);
+        let fits = matches!(self.interest, Interest::Complete { max_rows } if count <= max_rows)
+            && snapshot.bytes <= max_bytes;
         Ok(if fits { Taken::Staged } else { Taken::TooLarge })
     }
 
@@ -221,6 +234,11 @@ impl Inflow {
             begun: snapshot.begun,
         })
     }
+}
+
+/// Roughly what a row takes while it waits.
+fn bytes_of(row: &Row) -> usize {
+    size_of::<(EntityId, Row)>() + row.id.as_str().len() + row.record.approximate_bytes()
 }
 
 /// Something is missing behind what was received.

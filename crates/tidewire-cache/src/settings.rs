@@ -26,6 +26,9 @@ pub struct Settings {
     /// How many changes are remembered for each page on its way. Beyond it the page is asked for
     /// once more when it has come.
     pub max_logged_changes: usize,
+    /// How many bytes, roughly, the rows of a snapshot may take whose end is still to come. Beyond it
+    /// the collection becomes windowed as a whole, as it does beyond its number of rows.
+    pub max_snapshot_bytes: usize,
     /// Above this many entities of one type in one publication, listeners of the type get one
     /// bulk notice instead of one notice each.
     pub max_notices: usize,
@@ -41,6 +44,7 @@ impl Default for Settings {
             refill_rows: 16,
             max_fetch_ids: 256,
             max_logged_changes: 4_096,
+            max_snapshot_bytes: 128 * 1024 * 1024,
             max_notices: 1_024,
         }
     }

@@ -185,7 +185,7 @@ impl Cache {
                 let Some(inflow) = self.inflow.get_mut(&entity_type) else {
                     return Taken::NotHeld;
                 };
-                match inflow.take_rows(as_of, rows) {
+                match inflow.take_rows(as_of, rows, self.settings.max_snapshot_bytes) {
                     Ok(Taken::TooLarge) => {
                         let dropped = inflow.detach();
                         self.retired.push(dropped);

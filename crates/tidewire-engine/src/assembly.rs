@@ -64,6 +64,8 @@ pub(crate) struct Start {
 struct Building {
     parts: u64,
     rows: u64,
+    /// The point its parts speak for.
+    as_of: Option<Offset>,
     /// Its end has come in too, and waits its turn.
     whole: bool,
 }
@@ -168,7 +170,7 @@ impl Assembly {
     /// frame of so many bytes.
     ///
     /// # Errors
-    /// A part of a snapshot is missing, or what waits exceeds its bound.
+    /// A part of a snapshot is missing or was not asked for, or what waits exceeds its bound.
     pub(crate) fn push_message(
         &mut self,
         message: ServerMessage,
@@ -177,12 +179,12 @@ impl Assembly {
         match &message {
             ServerMessage::Snapshot(part) => {
                 let rows = part.rows.len();
-                self.building(&part.entity_type)
-                    .is_none_or(|building| building.has_part(part.part, rows))
+                self.building(&part.entity_type)?
+                    .has_part(part.part, part.as_of, rows)
             }
             ServerMessage::SnapshotEnd(end) => self
-                .building(&end.entity_type)
-                .is_none_or(|building| building.has_end(end.count)),
+                .building(&end.entity_type)?
+                .has_end(end.count, end.as_of),
             _ => true,
         }
         .then_some(())
@@ -197,8 +199,13 @@ impl Assembly {
         Ok(())
     }
 
-    fn building(&mut self, entity_type: &EntityType) -> Option<&mut Building> {
-        self.streams.get_mut(entity_type)?.building.as_mut()
+    /// The snapshot that is on its way. Of one that nobody asked for nothing is kept, and so nothing
+    /// would bound it.
+    fn building(&mut self, entity_type: &EntityType) -> Result<&mut Building, &'static str> {
+        let stream = self.streams.get_mut(entity_type);
+        stream
+            .and_then(|stream| stream.building.as_mut())
+            .ok_or("a snapshot came that was not asked for")
     }
 
     /// Something alone may be as large as its frames; what it keeps waiting is bounded.
@@ -358,7 +365,7 @@ fn rows_of(message: &ServerMessage) -> usize {
 }
 
 impl Weight {
-    fn exceeds(self, max: Self) -> bool {
+    pub(crate) fn exceeds(self, max: Self) -> bool {
         self.rows > max.rows || self.bytes > max.bytes
     }
 }
@@ -378,16 +385,16 @@ impl SubAssign for Weight {
 }
 
 impl Building {
-    fn has_part(&mut self, part: u64, rows: usize) -> bool {
+    fn has_part(&mut self, part: u64, as_of: Offset, rows: usize) -> bool {
         let next = self.parts;
         self.parts += 1;
         self.rows += rows as u64;
-        part == next && !self.whole
+        part == next && !self.whole && *self.as_of.get_or_insert(as_of) == as_of
     }
 
-    fn has_end(&mut self, count: u64) -> bool {
+    fn has_end(&mut self, count: u64, as_of: Offset) -> bool {
         let first = !std::mem::replace(&mut self.whole, true);
-        first && count == self.rows
+        first && count == self.rows && *self.as_of.get_or_insert(as_of) == as_of
     }
 }
 

@@ -31,6 +31,14 @@ impl Default for BackoffSettings {
     }
 }
 
+/// A peer may ask to be left alone for so long at most: one that lies must not keep a client away for ever.
+const ASKED_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// The wait that a peer asked for, as far as it is kept to.
+pub(crate) fn as_asked(wait: Option<Duration>) -> Duration {
+    wait.unwrap_or(Duration::ZERO).min(ASKED_MAX)
+}
+
 /// The failures in a row.
 #[derive(Debug)]
 pub(crate) struct Backoff {

@@ -73,6 +73,8 @@ pub struct Engine {
     timers: Timers,
     ids: RequestIds,
     unwritten_bytes: usize,
+    /// What of it is up to the latest answer to a ping, this included.
+    unwritten_pong: usize,
     /// The number of the latest ping that was not answered yet.
     unanswered_ping: Option<u64>,
     pace: Pace,
@@ -117,12 +119,23 @@ impl Engine {
                 rows: settings.unfinished_max_rows,
                 bytes: settings.unfinished_max_bytes,
             }),
-            refetch: Refetch::new(settings.max_fetches, settings.refetch_wait),
+            refetch: Refetch::new(
+                settings.max_fetches,
+                settings.answer_max_bytes,
+                settings.refetch_wait,
+            ),
             persistence: Persistence::default(),
-            batch: Batch::new(settings.batch_window, settings.batch_max_rows),
+            batch: Batch::new(
+                settings.batch_window,
+                Weight {
+                    rows: settings.batch_max_rows,
+                    bytes: settings.staged_max_bytes,
+                },
+            ),
             timers: Timers::default(),
             ids: RequestIds::default(),
             unwritten_bytes: 0,
+            unwritten_pong: 0,
             unanswered_ping: None,
             pace: Pace::default(),
             server_max_frame_bytes: usize::MAX,
@@ -130,7 +143,13 @@ impl Engine {
             token: None,
             answers: Answers::default(),
             executing: BTreeMap::new(),
-            hold: Hold::new(settings.create_hold, settings.create_hold_max_changes),
+            hold: Hold::new(
+                settings.create_hold,
+                Weight {
+                    rows: settings.create_hold_max_changes,
+                    bytes: settings.create_hold_max_bytes,
+                },
+            ),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
             wants_changed: false,
@@ -186,7 +205,8 @@ impl Engine {
     /// which makes the server wait.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
-        self.cache.workable_rows() < self.settings.staged_max_rows
+        let is_full = self.batch.is_full() && self.cache.has_staged();
+        self.cache.workable_rows() < self.settings.staged_max_rows && !is_full
     }
 
     /// Whether everything given to the store was stored.
@@ -269,7 +289,7 @@ impl Engine {
             }
             Input::Written { generation, bytes } => {
                 if generation == self.session.generation() {
-                    self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+                    self.on_written(bytes);
                 }
             }
             Input::Stored { ticket, result } => self.on_stored(ticket, result),

@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use tidewire_model::{ActionId, Change, EntityType, Tick};
 
+use crate::assembly::Weight;
+
 /// What one push said.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Held {
     pub(crate) changes: Vec<Change>,
     pub(crate) stale_all: bool,
+    /// The length of the frame that brought it.
+    pub(crate) bytes: usize,
 }
 
 /// What is to be shown now, in order.
@@ -24,14 +28,14 @@ pub(crate) type Released = Vec<(EntityType, Held)>;
 struct Entry {
     creating: BTreeSet<ActionId>,
     waiting: Vec<Held>,
-    changes: usize,
+    weight: Weight,
     /// When the first of those that wait came.
     since: Option<Tick>,
 }
 
 impl Entry {
     fn take(&mut self, entity_type: &EntityType) -> Released {
-        self.changes = 0;
+        self.weight = Weight::default();
         self.since = None;
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         waiting.map(|held| (entity_type.clone(), held)).collect()
@@ -43,15 +47,16 @@ impl Entry {
 pub(crate) struct Hold {
     entries: BTreeMap<EntityType, Entry>,
     max_wait: Duration,
-    max_changes: usize,
+    max: Weight,
 }
 
 impl Hold {
-    pub(crate) fn new(max_wait: Duration, max_changes: usize) -> Self {
+    /// `max` bounds what waits of one type.
+    pub(crate) fn new(max_wait: Duration, max: Weight) -> Self {
         Self {
             entries: BTreeMap::new(),
             max_wait,
-            max_changes,
+            max,
         }
     }
 
@@ -83,10 +88,13 @@ impl Hold {
             return vec![(entity_type, held)];
         };
         // A push without changes is a mark, and counts as one.
-        entry.changes += held.changes.len().max(1);
+        entry.weight += Weight {
+            rows: held.changes.len().max(1),
+            bytes: held.bytes,
+        };
         entry.waiting.push(held);
         entry.since.get_or_insert(now);
-        if entry.changes > self.max_changes {
+        if entry.weight.exceeds(self.max) {
             return entry.take(&entity_type);
         }
         Vec::new()
@@ -143,6 +151,7 @@ mod tests {
         Held {
             changes: Vec::new(),
             stale_all: true,
+            bytes: 10,
         }
     }
 
@@ -151,7 +160,13 @@ mod tests {
     }
 
     fn holding() -> Hold {
-        let mut hold = Hold::new(WAIT, 3);
+        let mut hold = Hold::new(
+            WAIT,
+            Weight {
+                rows: 3,
+                bytes: 1_000,
+            },
+        );
         hold.begin(action(1), BTreeSet::from([named("a")]));
         hold
     }
@@ -193,6 +208,18 @@ mod tests {
             assert_eq!(hold.push(at(0), named("a"), mark()).len(), 0);
         }
         assert_eq!(hold.push(at(0), named("a"), mark()).len(), 4);
+        assert!(!hold.holds_back(&named("a")));
+    }
+
+    #[test]
+    fn law_17_no_more_bytes_wait_than_may() {
+        let mut hold = holding();
+        let large = Held {
+            bytes: 991,
+            ..mark()
+        };
+        assert_eq!(hold.push(at(0), named("a"), mark()).len(), 0);
+        assert_eq!(hold.push(at(0), named("a"), large).len(), 2);
         assert!(!hold.holds_back(&named("a")));
     }
 }

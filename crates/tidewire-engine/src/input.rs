@@ -1,5 +1,7 @@
 //! Everything that can happen to an engine.
 
+use std::time::Duration;
+
 use tidewire_cache::{CollectionSettings, Target, WatchId};
 use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Patch, Record};
 use tidewire_protocol::{Naming, WireRow};
@@ -90,7 +92,10 @@ pub enum Input {
 pub enum Trouble {
     /// Another attempt may succeed.
     Passing,
-    /// No attempt will succeed until the application changes something.
+    /// Another attempt may succeed, and whoever answered asks to wait this long before it.
+    Busy(Duration),
+    /// No attempt will succeed until somebody changes something. Of an address at which there was a connection before it
+    /// is not believed: what answers there may change back.
     Lasting,
 }
 

@@ -142,6 +142,19 @@ pub enum Problem {
         "the server leaves out changes of {0}, however often it is asked; it is asked less and less often"
     )]
     StreamBroken(EntityType),
+    /// A snapshot has more rows, or more bytes, than may wait for its end.
+    #[error(
+        "the snapshot of {0} is larger than this client takes; the collection is kept by its windows from now on"
+    )]
+    SnapshotTooLarge(EntityType),
+    /// An answer to a request has more bytes than may wait for its end; it counts as refused.
+    #[error("an answer about {entity_type} has more than {limit} bytes; ask for less at once")]
+    AnswerTooLarge {
+        /// The entity type.
+        entity_type: EntityType,
+        /// [`Settings::answer_max_bytes`](crate::Settings::answer_max_bytes).
+        limit: usize,
+    },
     /// A request was refused, for good or for now.
     #[error("a request for {entity_type} was refused: {code}")]
     FetchRefused {

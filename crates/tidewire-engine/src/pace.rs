@@ -6,14 +6,22 @@
 use std::time::Duration;
 
 use tidewire_model::Tick;
+use tidewire_protocol::limits;
 
 /// The share of what is allowed that is used, in percent.
 const SHARE: u64 = 90;
+/// What is kept to where a server tells no bound: the protocol's own.
+const UNTOLD: (u64, u64) = (
+    limits::COMMANDS_PER_SECOND as u64,
+    limits::COMMAND_BURST as u64,
+);
+/// However much a server allows, it is not asked more than ten times what the protocol has.
+const MOST: (u64, u64) = (UNTOLD.0 * 10, UNTOLD.1 * 10);
 
 /// How fast commands may follow each other.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// From one command to the next, in the long run; zero where the server sets no bound.
+    /// From one command to the next, in the long run; zero before a server has told.
     interval: Duration,
     /// How far the planned times may run ahead of the clock.
     ahead: Duration,
@@ -22,14 +30,18 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// The server told its bounds. A zero means none.
+    /// The server told its bounds. A zero is no bound, and what is too much none either: a server that
+    /// lies, or does not know better, must not make a client flood it.
     pub(crate) fn new(now: Tick, per_second: u64, burst: u64) -> Self {
-        if per_second == 0 {
-            return Self::default();
-        }
+        let (per_second, burst) = match (per_second, burst) {
+            (0, _) => UNTOLD,
+            (per_second, 0) => (per_second, UNTOLD.1),
+            told => told,
+        };
+        let (per_second, burst) = (per_second.min(MOST.0), burst.min(MOST.1));
         let micros = (100_000_000 / SHARE).div_ceil(per_second);
         let interval = Duration::from_micros(micros.max(1));
-        let burst = (burst * SHARE / 100).clamp(1, u64::from(u32::MAX));
+        let burst = (burst * SHARE / 100).max(1);
         Self {
             interval,
             ahead: interval * u32::try_from(burst - 1).unwrap_or(u32::MAX),
@@ -81,9 +93,36 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_a_bound_is_not_waited_for() {
-        let mut pace = Pace::new(at(0), 0, 0);
-        (0..10_000).for_each(|_| pace.on_sent(at(0)));
-        assert_eq!(pace.next(at(0)), None);
+    fn law_19_whatever_a_server_announces_the_pace_is_one_that_can_be_kept() {
+        // Announced; how many go at once, and within a minute.
+        let cases = [
+            ((0, 0), 180, 5_400),
+            ((0, u64::MAX), 180, 5_400),
+            ((100, 0), 180, 5_400),
+            ((1, 1), 1, 54),
+            ((1, u64::MAX), 1_800, 54),
+            ((u64::MAX, 1), 1, 54_000),
+            ((u64::MAX, u64::MAX), 1_800, 54_000),
+        ];
+        for ((per_second, burst), at_once, in_a_minute) in cases {
+            let mut pace = Pace::new(at(0), per_second, burst);
+            let mut sent = 0;
+            let mut now = at(0);
+            while now < at(60_000) {
+                while pace.next(now).is_none() {
+                    pace.on_sent(now);
+                    sent += 1;
+                    assert!(sent <= at_once + in_a_minute, "{per_second}, {burst}");
+                }
+                if now == at(0) {
+                    assert_eq!(sent, at_once, "{per_second}, {burst}");
+                }
+                now = pace.next(now).expect("it was asked just now");
+            }
+            assert!(
+                sent >= in_a_minute * 9 / 10,
+                "{per_second}, {burst}: {sent}"
+            );
+        }
     }
 }

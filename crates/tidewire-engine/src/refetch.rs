@@ -13,6 +13,8 @@ use tidewire_cache::{FetchTicket, Wanted};
 use tidewire_model::{EntityId, EntityType, Point, Tick};
 use tidewire_protocol::{Data, RequestId, WireRow};
 
+use crate::backoff::as_asked;
+
 pub(crate) use refused::Refusal;
 use refused::Refused;
 
@@ -31,6 +33,17 @@ pub(crate) struct Request {
     rows: Vec<WireRow>,
     missing: Vec<EntityId>,
     parts: u64,
+    /// Roughly what the parts take.
+    bytes: usize,
+}
+
+/// Why a part of an answer is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It breaks the rules.
+    Broken(&'static str),
+    /// The answer takes more than may wait for its end; the request is still under way.
+    TooLarge(RequestId),
 }
 
 /// A request that was answered whole.
@@ -70,17 +83,20 @@ pub(crate) struct Refetch {
     waits: BTreeMap<EntityType, Wait>,
     late: BTreeMap<Wanted, Late>,
     max: usize,
+    max_bytes: usize,
     wait: Duration,
 }
 
 impl Refetch {
-    pub(crate) fn new(max: usize, wait: Duration) -> Self {
+    /// So many requests may be under way, and the parts of one answer take so many bytes.
+    pub(crate) fn new(max: usize, max_bytes: usize, wait: Duration) -> Self {
         Self {
             under_way: BTreeMap::new(),
             refused: Refused::default(),
             waits: BTreeMap::new(),
             late: BTreeMap::new(),
             max: max.max(1),
+            max_bytes,
             wait,
         }
     }
@@ -117,6 +133,7 @@ impl Refetch {
             rows: Vec::new(),
             missing: Vec::new(),
             parts: 0,
+            bytes: 0,
         };
         self.under_way.insert(id, request);
     }
@@ -124,22 +141,28 @@ impl Refetch {
     /// Takes a part of an answer; gives the whole once it is there.
     ///
     /// # Errors
-    /// The part does not follow the one before it; the request is still under way.
-    pub(crate) fn on_data(&mut self, data: Data) -> Result<Option<Answered>, &'static str> {
+    /// The part does not follow the one before it, or is too much; the request is still under way.
+    pub(crate) fn on_data(&mut self, data: Data) -> Result<Option<Answered>, Unfit> {
         let Some(request) = self.under_way.get_mut(&data.id) else {
             return Ok(None);
         };
         if data.part != request.parts {
-            return Err("a part of an answer is missing");
+            return Err(Unfit::Broken("a part of an answer is missing"));
         }
         if data.more && data.rows.is_empty() && data.missing.is_empty() {
-            return Err("a part of an answer that goes on brings nothing");
+            return Err(Unfit::Broken(
+                "a part of an answer that goes on brings nothing",
+            ));
         }
         request.parts += 1;
+        request.bytes += bytes_of(&data);
         request.rows.extend(data.rows);
         request.missing.extend(data.missing);
         if (request.rows.len() + request.missing.len()) as u64 > request.wanted.max_rows() {
-            return Err("an answer has more rows than were asked for");
+            return Err(Unfit::Broken("an answer has more rows than were asked for"));
+        }
+        if request.bytes > self.max_bytes {
+            return Err(Unfit::TooLarge(data.id));
         }
         if data.more {
             return Ok(None);
@@ -157,6 +180,13 @@ impl Refetch {
             self.waits.remove(answered.wanted.entity_type());
         }
         Ok(answered)
+    }
+
+    /// What a request under way is about.
+    pub(crate) fn entity_type(&self, id: RequestId) -> Option<&EntityType> {
+        self.under_way
+            .get(&id)
+            .map(|request| request.wanted.entity_type())
     }
 
     /// Takes a request back, answered or not.
@@ -178,7 +208,7 @@ impl Refetch {
         let wait = self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter;
         let wait = Wait {
             failures: failures.saturating_add(1),
-            not_before: now + wait.max(retry_after.unwrap_or(Duration::ZERO)),
+            not_before: now + wait.max(as_asked(retry_after)),
         };
         self.waits.insert(entity_type.clone(), wait);
     }
@@ -233,4 +263,11 @@ impl Refetch {
             .map(|request| request.ticket)
             .collect()
     }
+}
+
+/// Roughly what a part of an answer takes.
+fn bytes_of(data: &Data) -> usize {
+    let rows = data.rows.iter().map(|row| row.entity.approximate_bytes());
+    let missing = data.missing.iter().map(|id| id.as_str().len());
+    rows.chain(missing).sum()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidewire_model::Tick;
 use tidewire_protocol::{CloseClass, close_class};
 
-use crate::backoff::{Backoff, BackoffSettings};
+use crate::backoff::{Backoff, BackoffSettings, as_asked};
 use crate::liveness::{Liveness, Patience, Verdict};
 use crate::random::Random;
 use crate::status::{Connection, Status};
@@ -146,8 +146,13 @@ pub(crate) struct Session {
     generation: Generation,
     backoff: Backoff,
     jitter: Duration,
+    /// Messages flowed once, so the address is right.
+    proven: bool,
 }
 
+/// Silence counts as death after an hour at most, whatever a server says of its heartbeats, and after this at least.
+const SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+const SILENCE_MIN: Duration = Duration::from_millis(100);
 const NORMAL: u16 = 1000;
 
 impl Session {
@@ -158,6 +163,7 @@ impl Session {
             generation: Generation::default(),
             backoff: Backoff::new(settings.backoff),
             jitter: Duration::ZERO,
+            proven: false,
         }
     }
 
@@ -168,6 +174,11 @@ impl Session {
 
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
+    }
+
+    /// Whether there ever was a connection on which messages flowed.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// Whether there is a connection whose frames count.
@@ -291,6 +302,7 @@ impl Session {
                     idle: self.settings.idle_ping,
                     answer: self.settings.pong_timeout,
                 };
+                self.proven = true;
                 self.state = State::Ready {
                     since: now,
                     liveness: Liveness::asking(now, patience),
@@ -312,10 +324,14 @@ impl Session {
     fn on_welcomed(&mut self, now: Tick, manners: Manners) -> Vec<Step> {
         match self.state {
             State::Greeting { .. } => {
-                self.jitter = manners.jitter;
+                self.proven = true;
+                self.jitter = as_asked(Some(manners.jitter));
                 self.state = State::Ready {
                     since: now,
-                    liveness: Liveness::heartbeats(now, manners.silence),
+                    liveness: Liveness::heartbeats(
+                        now,
+                        manners.silence.clamp(SILENCE_MIN, SILENCE_MAX),
+                    ),
                 };
                 vec![Step::Up]
             }
@@ -436,7 +452,7 @@ impl Session {
                 self.backoff.next_wait(random).max(self.spread(random))
             }
         };
-        let wait = wait.max(loss.retry_after.unwrap_or(Duration::ZERO));
+        let wait = wait.max(as_asked(loss.retry_after));
         self.state = State::Waiting {
             until: now + wait,
             reason: loss.reason.clone(),

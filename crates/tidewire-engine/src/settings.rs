@@ -26,6 +26,8 @@ pub struct Settings {
     pub slice_rows: usize,
     /// Above this many rows waiting to be worked on, no frames are wanted.
     pub staged_max_rows: usize,
+    /// The same in bytes of frames, as they came.
+    pub staged_max_bytes: usize,
     /// Changes and rows that wait for the rest of a commit, the commit itself included. With more, the
     /// connection is made anew.
     pub unfinished_max_rows: usize,
@@ -35,6 +37,9 @@ pub struct Settings {
     pub linger: Duration,
     /// Requests under way at once.
     pub max_fetches: usize,
+    /// Bytes, roughly, that the parts of one answer to a request may take until it is whole. With more, the
+    /// request counts as refused for good, with the code `too_large`.
+    pub answer_max_bytes: usize,
     /// What could not be fetched is asked for again after this, doubled at every failure up to a
     /// minute.
     pub refetch_wait: Duration,
@@ -48,6 +53,8 @@ pub struct Settings {
     /// Changes held back for one type. With more, all of them are shown at once, in order: a created
     /// entity may then show twice until its answer comes.
     pub create_hold_max_changes: usize,
+    /// The same in bytes of frames, as they came.
+    pub create_hold_max_bytes: usize,
     /// Bytes given to the transport and not yet written, above which nothing more is sent.
     pub transmit_window_bytes: usize,
     /// The largest frame this client takes, told to the server.
@@ -98,14 +105,17 @@ impl Default for Settings {
             batch_max_rows: 10_000,
             slice_rows: 32,
             staged_max_rows: 20_000,
+            staged_max_bytes: 32 * 1024 * 1024,
             unfinished_max_rows: 250_000,
             unfinished_max_bytes: 32 * 1024 * 1024,
             linger: Duration::from_secs(5),
             max_fetches: 4,
+            answer_max_bytes: 32 * 1024 * 1024,
             refetch_wait: Duration::from_millis(500),
             settle: Duration::from_secs(2),
             create_hold: Duration::from_secs(1),
             create_hold_max_changes: 1_000,
+            create_hold_max_bytes: 8 * 1024 * 1024,
             transmit_window_bytes: 256 * 1024,
             max_frame_bytes: 1024 * 1024,
             session: SessionSettings::default(),

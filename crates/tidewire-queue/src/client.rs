@@ -39,6 +39,14 @@ impl ClientRecord {
         }
     }
 
+    /// The same owner's client under a new name, which no server knows.
+    pub(crate) fn named_anew(&self, random: [u8; 16]) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            ..Self::fresh(random)
+        }
+    }
+
     pub(crate) fn renew(&mut self, why: Renewal, random: [u8; 16]) {
         self.incarnation = self.incarnation.saturating_add(1);
         if why == Renewal::Copied {

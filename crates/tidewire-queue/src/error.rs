@@ -100,6 +100,12 @@ pub enum DecideError {
     /// The action it depends on is parked. Decide on that one first.
     #[error("depends on action {0}, which is parked; retry or discard that one first")]
     DependsOnParked(ActionId),
+    /// The entity it writes was to be created by this action, which was given up or cannot be read any more. The entity
+    /// of that id, if there is one, is somebody else's. Discard it; if that entity is meant, write anew.
+    #[error(
+        "its entity was to be created by action {0}, which was given up; discard this too, and write anew if the entity that has the id by now is meant"
+    )]
+    NeverCreated(ActionId),
     /// The new content was refused.
     #[error(transparent)]
     Refused(#[from] SubmitError),

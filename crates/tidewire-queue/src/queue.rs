@@ -53,6 +53,8 @@ pub struct Queue {
     pipeline: Pipeline,
     /// What was confirmed when the latest connection was counted.
     confirmed: BTreeMap<Lane, u64>,
+    /// How many lanes the server takes of one client, as it said last.
+    server_lanes: usize,
     /// What restoring set right; stored with the next transaction, and before anything is sent.
     repairs: Changes,
 }
@@ -92,6 +94,7 @@ impl Queue {
             connection: Connection::Away,
             pipeline: Pipeline::Window,
             confirmed: BTreeMap::new(),
+            server_lanes: usize::MAX,
             repairs: Changes::default(),
         }
     }
@@ -116,6 +119,20 @@ impl Queue {
             .map(|(name, lane)| (name.clone(), lane.confirmed()));
         self.confirmed = confirmed.filter(|(_, confirmed)| *confirmed > 0).collect();
         self.store_client()
+    }
+
+    /// The server takes so many lanes of one client; one it has to take, or nothing could be said. New lanes are refused
+    /// above it from here on. Those that are there stay; see [`exceeds_lanes`](Self::exceeds_lanes).
+    pub fn limit_lanes(&mut self, max: usize) {
+        self.server_lanes = max.max(1);
+    }
+
+    /// Whether an action would be the first of a lane that is one too many for the server: how many it takes.
+    pub fn exceeds_lanes(&self, action: &Action) -> Option<usize> {
+        let is_begun = |lane: &LaneState| lane.sent > 0;
+        let begun = self.lanes.values().filter(|lane| is_begun(lane)).count();
+        let is_new = !self.lanes.get(&action.lane).is_some_and(is_begun);
+        (is_new && begun >= self.server_lanes).then_some(self.server_lanes)
     }
 
     /// Notes whom the queue belongs to. `None`: that was known.
@@ -259,8 +276,14 @@ impl Queue {
         }
     }
 
-    /// A submission number for what goes to the end.
+    /// A submission number for what goes to the end. What cannot be read keeps its place.
     fn take_number(&mut self) -> u64 {
+        while self
+            .unreadable
+            .contains_key(&stored::action_key(self.next_number)[..])
+        {
+            self.next_number += 1;
+        }
         let number = self.next_number;
         self.next_number += 1;
         number

@@ -157,8 +157,8 @@ impl Shelf {
     }
 
     /// An action need not wait for another any more. Whether the store must hear of it: where it only stands behind a
-    /// creation it need not, so that of many writes on one entity none is written again; but what is parked is kept as
-    /// it is, since nothing tells later whether a creation that is gone was accepted.
+    /// creation it need not, so that of many writes on one entity none is written again; but of what is parked or
+    /// uncertain it must, since nothing tells later whether a creation that is gone was accepted or given up.
     pub(crate) fn release(&mut self, number: u64, parent: ActionId) -> bool {
         take_out(&mut self.dependants, &parent, number);
         let Some(entry) = self.entries.get_mut(&number) else {
@@ -168,7 +168,7 @@ impl Shelf {
         action.behind.retain(|other| *other != parent);
         let is_named = action.after.contains(&parent);
         action.after.retain(|other| *other != parent);
-        is_named || action.is_parked()
+        is_named || action.state != ActionState::Waiting
     }
 
     /// Changes an action without its state, its id or its number; what it mentions and waits for may change.
@@ -213,6 +213,15 @@ impl Shelf {
         self.creators.get(temporary).copied().or_else(|| {
             let maker = named_by(temporary)?;
             self.numbers.contains_key(&maker).then_some(maker)
+        })
+    }
+
+    /// Whether an action mentions a temporary id that nothing in the queue brings into being.
+    pub(crate) fn mentions_unmade(&self, number: u64) -> bool {
+        let entry = self.entries.get(&number);
+        entry.is_some_and(|entry| {
+            let mut temporaries = entry.temporaries.iter();
+            temporaries.any(|temporary| self.creator(temporary).is_none())
         })
     }
 

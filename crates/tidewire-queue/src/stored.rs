@@ -37,8 +37,12 @@ pub(crate) const CLIENT_KEY: &[u8] = b"self";
 /// [`read`]'s callers.
 const FORMAT: u32 = 1;
 
-/// Numbers above this are damage: they cannot be reached by counting, and leave room to count on.
+/// Numbers above this are damage, and are not read. Whatever a queue writes must stay below.
 const MAX_NUMBER: u64 = 1 << 52;
+
+/// Numbers above this are used up: they begin anew when they are read. No program counts from here to
+/// [`MAX_NUMBER`], so that nothing is ever written that is not read.
+pub(crate) const WORN_NUMBER: u64 = 1 << 51;
 
 /// The key of an action.
 pub(crate) fn action_key(number: u64) -> [u8; 8] {

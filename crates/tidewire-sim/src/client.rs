@@ -186,7 +186,10 @@ impl Client {
             }
             Event::Action { id, stage } => self.on_stage(id, &stage, history, hits),
             Event::Problem(problem) => match problem {
-                Problem::StreamRefused { .. } | Problem::FetchRefused { .. } => Ok(()),
+                Problem::StreamRefused { .. }
+                | Problem::FetchRefused { .. }
+                // A collection may turn out larger than it may be.
+                | Problem::SnapshotTooLarge(_) => Ok(()),
                 other => Err(Broken::law(
                     19,
                     format!("a sound server was blamed, or a sound store: {other}"),

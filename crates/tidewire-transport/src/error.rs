@@ -1,6 +1,8 @@
 //! What can go wrong before there is a connection, and while sending on one.
 //! Holds text that says who must do what. Never holds a header's value or a query string, which may be secret.
 
+use std::time::Duration;
+
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -67,13 +69,39 @@ pub enum ConnectError {
     },
 }
 
-/// What an answer by HTTP means for whoever asked for a WebSocket.
+/// What an answer by HTTP means for whoever asked for a WebSocket: who must do what, with the status.
 fn answered(status: u16, detail: &str) -> String {
-    let elsewhere = "there is no WebSocket at this path; a tidewire server is at /live";
     match status {
         // What is there, such as a page, says nothing of why.
-        200..=299 => format!("{elsewhere} (status {status})"),
-        404 | 405 => format!("{elsewhere} (status {status}: {detail})"),
+        200..=299 => format!(
+            "something else than a WebSocket answered (status {status}), such as the login page of a network; \
+             sign in to the network, or check host and path of the URL; a tidewire server is at /live"
+        ),
+        300..=399 => format!(
+            "the answer leads elsewhere (status {status}): {detail}; sign in to the network if that is its login \
+             page, else give the new address"
+        ),
+        401 => format!(
+            "whoever answers wants to know who asks (status {status}: {detail}); give what it wants, or ask who \
+             runs the server to let this path through"
+        ),
+        403 => format!(
+            "whoever answers does not let this client in (status {status}: {detail}); ask who runs the server, or \
+             the network"
+        ),
+        404 | 405 | 410 => format!(
+            "there is no WebSocket at this path; a tidewire server is at /live (status {status}: {detail})"
+        ),
+        407 | 511 => format!(
+            "the network lets nobody through who is not signed in (status {status}: {detail}); sign in to it"
+        ),
+        426 => format!(
+            "the wish for a WebSocket did not come through (status {status}: {detail}); whoever runs the server \
+             must let its proxy pass on the header Upgrade"
+        ),
+        408 | 425 | 429 | 500..=599 => {
+            format!("the server takes no connection at present (status {status}: {detail})")
+        }
         _ => format!("the server refused the connection with status {status}: {detail}"),
     }
 }
@@ -83,18 +111,28 @@ impl ConnectError {
     /// request (another URL, other headers, other subprotocols) or a changed server can help.
     ///
     /// Trouble of the network, certificates (they get renewed) and statuses that ask to try later are not permanent.
+    /// Nor is what a network answers in the server's stead until somebody signs in to it: a page (2xx), the way to one
+    /// (3xx), or 407.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::BadUrl { .. } | Self::BadRequest { .. } | Self::Subprotocol { .. } => true,
             Self::Rejected { status, .. } => {
-                // A success too: what is there is something else, such as a page.
-                matches!(status, 200..=499) && !matches!(status, 408 | 425 | 429)
+                matches!(status, 400..=499) && !matches!(status, 407 | 408 | 425 | 429)
             }
             Self::Unreachable { .. }
             | Self::Tls { .. }
             | Self::NotWebSocket { .. }
             | Self::Timeout { .. } => false,
+        }
+    }
+
+    /// How long whoever answered asks to wait before the next try, if it said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected { retry_after_ms, .. } => retry_after_ms.map(Duration::from_millis),
+            _ => None,
         }
     }
 }

@@ -47,7 +47,8 @@ impl Actions {
     /// Sends a parked or uncertain action again.
     ///
     /// # Errors
-    /// It is not there, or not in a state that allows this, or the client is closed.
+    /// It is not there, or not in a state that allows this, or the client is closed; or it depends on an action that is
+    /// parked, or on a creation that was given up.
     pub fn retry(&self, id: ActionId) -> Result<(), CallError> {
         // Before the engine is asked: what it comes to next may be told before this returns.
         let cell = self.shared.action(id);

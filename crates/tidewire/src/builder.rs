@@ -119,6 +119,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The rows of one snapshot may take this much memory, roughly, before its end is there; by default 128 MiB. A
+    /// complete collection whose snapshot takes more is kept by its windows, as one that has more rows than it may.
+    pub fn snapshot_max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.cache.max_snapshot_bytes = bytes;
+        self
+    }
+
     /// Starts without connecting, until [`Client::set_online`] says so.
     pub fn offline(mut self) -> Self {
         self.switch = Switch::Off;

@@ -15,6 +15,7 @@ use tidewire_store::{Commit, Txn};
 
 use super::Engine;
 use super::inbound::NORMAL;
+use crate::backoff::as_asked;
 use crate::frame::Speaking;
 use crate::output::Stage;
 use crate::persistence::Then;
@@ -56,7 +57,7 @@ impl Engine {
             return;
         }
         while self.may_speak() && !self.next_waits_for_pushes() {
-            if self.park_too_large() {
+            if self.park_over_limit() {
                 continue;
             }
             let Some(sending) = self.queue.poll_send() else {
@@ -74,10 +75,10 @@ impl Engine {
         }
     }
 
-    /// Takes the next action out of the line if the server would not take its frame: sent, it would end the
-    /// connection, again and again. One that was never sent is parked; any other may have been done, by a server that
+    /// Takes the next action out of the line if the server would not take it: sent, it would end the connection, again
+    /// and again, or keep its lane from ever going on. One that was never sent is parked; any other may have been done, by a server that
     /// took more, and is left to a person.
-    fn park_too_large(&mut self) -> bool {
+    fn park_over_limit(&mut self) -> bool {
         let Some(action) = self
             .queue
             .peek_send()
@@ -99,8 +100,14 @@ impl Engine {
         true
     }
 
-    /// Which of the server's limits the frame of an action exceeds: a code, and what to do about it.
+    /// Which of the server's limits an action exceeds: a code, and what to do about it.
     fn over_limit(&self, action: &Action) -> Option<(&'static str, String)> {
+        if let Some(limit) = self.queue.exceeds_lanes(action) {
+            let text = format!(
+                "the server takes {limit} lanes of one client, and as many are in use; write in one of those"
+            );
+            return Some(("too_many_lanes", text));
+        }
         let depth = MESSAGE_DEPTH + action.payload.depth();
         let limit = self.server_max_depth;
         if depth > limit {
@@ -289,7 +296,7 @@ impl Engine {
         let ceiling = RETRY_FIRST.saturating_mul(factor).min(RETRY_MAX);
         let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
         let jittered = Duration::from_micros(self.random.up_to(micros));
-        let until = self.now.tick + jittered.max(wait.retry_after.unwrap_or(Duration::ZERO));
+        let until = self.now.tick + jittered.max(as_asked(wait.retry_after));
         self.retries.insert(wait.lane, until);
         self.plan_retry();
     }

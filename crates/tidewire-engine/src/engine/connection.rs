@@ -60,6 +60,7 @@ impl Engine {
             Dialects::Basic => Vec::new(),
         };
         self.unwritten_bytes = 0;
+        self.unwritten_pong = 0;
         self.pace = Pace::default();
         let generation = self.session.generation();
         self.outputs.push_back(Output::Connect {
@@ -105,14 +106,18 @@ impl Engine {
         if generation != self.session.generation() {
             return;
         }
-        self.session_event(match trouble {
-            Trouble::Passing => Event::Lost(Loss {
-                code: None,
-                reason,
-                retry_after: None,
-            }),
-            Trouble::Lasting => Event::Fatal(reason),
-        });
+        let retry_after = match trouble {
+            Trouble::Lasting if !self.session.is_proven() => {
+                return self.session_event(Event::Fatal(reason));
+            }
+            Trouble::Busy(wait) => Some(wait),
+            Trouble::Passing | Trouble::Lasting => None,
+        };
+        self.session_event(Event::Lost(Loss {
+            code: None,
+            reason,
+            retry_after,
+        }));
     }
 
     pub(super) fn on_disconnected(
@@ -182,6 +187,8 @@ impl Engine {
         self.server_max_frame_bytes =
             usize::try_from(welcome.limits.max_frame_bytes).unwrap_or(usize::MAX);
         self.server_max_depth = usize::try_from(welcome.limits.max_depth).unwrap_or(usize::MAX);
+        let lanes = usize::try_from(welcome.limits.max_lanes).unwrap_or(usize::MAX);
+        self.queue.limit_lanes(lanes);
         self.pace = Pace::new(
             self.now.tick,
             welcome.limits.commands_per_second,
@@ -247,14 +254,23 @@ impl Engine {
         }
     }
 
-    /// Answers the latest sign of life, once the transport takes it: a peer that sends many and
-    /// reads none gets one.
+    /// Answers the latest sign of life, once the answer before it is written and the transport takes
+    /// it: a peer that sends many and reads none gets one.
     pub(super) fn answer_ping(&mut self) {
         if self.may_transmit()
+            && self.unwritten_pong == 0
             && let Some(n) = self.unanswered_ping.take()
         {
             self.transmit(&ClientMessage::Pong(n));
+            // What is written is written in order.
+            self.unwritten_pong = self.unwritten_bytes;
         }
+    }
+
+    /// So many bytes of frames are written.
+    pub(super) fn on_written(&mut self, bytes: usize) {
+        self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+        self.unwritten_pong = self.unwritten_pong.saturating_sub(bytes);
     }
 
     /// Whether a command may go out now: the transport takes it, and the server too.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
 use tidewire_model::{EntityType, Point};
-use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError};
+use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError, RequestId};
 
 use super::Engine;
 use crate::frame::Speaking;
 use crate::input::{Failure, Fetched};
 use crate::output::{Output, Problem};
-use crate::refetch::{Answered, FetchNumber, Refusal};
+use crate::refetch::{Answered, FetchNumber, Refusal, Unfit};
 use crate::timers::TimerReason;
 
 /// What failed for many at once is asked for again within this many microseconds.
@@ -118,8 +118,18 @@ impl Engine {
         match self.refetch.on_data(data) {
             Ok(Some(answered)) => self.on_answered(answered),
             Ok(None) => {}
-            Err(fault) => self.broken_peer(fault),
+            Err(Unfit::Broken(fault)) => self.broken_peer(fault),
+            Err(Unfit::TooLarge(id)) => self.on_answer_too_large(id),
         }
+    }
+
+    /// Asked for again, it would be as large again.
+    fn on_answer_too_large(&mut self, id: RequestId) {
+        if let Some(entity_type) = self.refetch.entity_type(id).cloned() {
+            let limit = self.settings.answer_max_bytes;
+            self.report(Problem::AnswerTooLarge { entity_type, limit });
+        }
+        self.on_fetch_failed(id, Class::Permanent, "too_large", None);
     }
 
     fn on_answered(&mut self, answered: Answered) {
@@ -170,7 +180,7 @@ impl Engine {
 
     fn on_fetch_failed(
         &mut self,
-        id: tidewire_protocol::RequestId,
+        id: RequestId,
         class: Class,
         code: &str,
         retry_after: Option<Duration>,
@@ -210,7 +220,7 @@ impl Engine {
     }
 
     pub(super) fn on_fetched(&mut self, number: FetchNumber, result: Result<Fetched, Failure>) {
-        let id = tidewire_protocol::RequestId(number.0);
+        let id = RequestId(number.0);
         match result {
             Ok(fetched) => {
                 let Some(request) = self.refetch.take(id) else {

@@ -28,6 +28,7 @@ impl Engine {
             return;
         }
         self.session_event(Event::Heard);
+        self.batch.on_frame(incoming.bytes);
         match (incoming.message, self.speaking) {
             (Ok(message), _) => self.on_message(message, incoming.bytes),
             // Something of a stream may be in it, so going on would leave a hole.
@@ -72,7 +73,7 @@ impl Engine {
             ServerMessage::Events(events) => self.on_events(events, bytes),
             ServerMessage::Ping(ping) => self.on_ping(&ping),
             ServerMessage::Bye(bye) => self.on_bye(&bye),
-            ServerMessage::Push(push) => self.on_push(push),
+            ServerMessage::Push(push) => self.on_push(push, bytes),
             ServerMessage::Snapshot(part) if !self.subscriptions.is_held(&part.entity_type) => {}
             ServerMessage::SnapshotEnd(end) if !self.subscriptions.is_held(&end.entity_type) => {}
             message @ (ServerMessage::Snapshot(_)
@@ -154,7 +155,7 @@ impl Engine {
     }
 
     /// A push without a place in a stream: its point is made here.
-    fn on_push(&mut self, push: Push) {
+    fn on_push(&mut self, push: Push, bytes: usize) {
         let Push { entity_type, ops } = push;
         if !self.subscriptions.is_held(&entity_type) {
             return;
@@ -168,6 +169,7 @@ impl Engine {
         let push = Held {
             changes: ops.changes,
             stale_all,
+            bytes,
         };
         let pushes = self.hold.push(self.now.tick, entity_type, push);
         self.take_pushes(pushes);
@@ -230,8 +232,9 @@ impl Engine {
                 }
             }
             Taken::TooLarge => {
-                for entity_type in &entity_types {
-                    self.on_gap(entity_type);
+                for entity_type in entity_types {
+                    self.on_gap(&entity_type);
+                    self.report(Problem::SnapshotTooLarge(entity_type));
                 }
             }
         }

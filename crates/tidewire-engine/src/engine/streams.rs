@@ -9,6 +9,7 @@ use tidewire_protocol::{
 };
 
 use super::Engine;
+use crate::backoff::as_asked;
 use crate::frame::Speaking;
 use crate::output::Problem;
 use crate::subscriptions::{From, Gap, Step};
@@ -235,8 +236,8 @@ impl Engine {
         match error.class {
             Class::Permanent | Class::Conflict | Class::Session | Class::Auth => None,
             Class::Retry => {
-                let wait = error.retry_after_ms.unwrap_or(1_000);
-                Some(self.now.tick + Duration::from_millis(wait) + self.jitter())
+                let asked = Duration::from_millis(error.retry_after_ms.unwrap_or(1_000));
+                Some(self.now.tick + as_asked(Some(asked)) + self.jitter())
             }
         }
     }

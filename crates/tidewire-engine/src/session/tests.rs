@@ -224,3 +224,15 @@ fn a_server_that_sends_every_connection_away_at_once_is_not_hammered() {
     }
     assert!(bench.now - start > Duration::from_secs(60));
 }
+
+#[test]
+fn law_19_a_peer_that_asks_to_be_left_alone_for_ever_is_asked_again() {
+    let mut bench = Bench::ready();
+    bench.on(Event::Lost(Loss {
+        code: Some(4101),
+        reason: "busy".into(),
+        retry_after: Some(Duration::MAX),
+    }));
+    let next = bench.session.status().next_attempt.expect("there is one");
+    assert_eq!(next - bench.now, Duration::from_secs(15 * 60));
+}

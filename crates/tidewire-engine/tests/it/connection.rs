@@ -103,6 +103,39 @@ fn a_lasting_failure_to_connect_stops_and_a_passing_one_is_tried_again() {
     assert_eq!(bench.engine.status().connection, Connection::Stopped);
 }
 
+fn fail(bench: &mut Bench, trouble: Trouble) {
+    let generation = bench.generation;
+    let reason = "status 404".to_owned();
+    bench.handle(Input::ConnectFailed {
+        generation,
+        reason,
+        trouble,
+    });
+}
+
+#[test]
+fn an_address_that_was_right_once_is_tried_again_whatever_answers_there() {
+    let mut bench = Bench::complete();
+    bench.go_up();
+    bench.cut();
+    bench.wait_for_attempt(Duration::from_secs(31));
+    fail(&mut bench, Trouble::Lasting);
+    let status = bench.engine.status();
+    assert_eq!(status.connection, Connection::Disconnected);
+    assert_eq!(status.reason, "status 404");
+    assert!(status.next_attempt.is_some());
+}
+
+#[test]
+fn whoever_asks_to_wait_is_waited_for() {
+    let mut bench = Bench::complete();
+    bench.switch_on();
+    let wait = Duration::from_secs(120);
+    fail(&mut bench, Trouble::Busy(wait));
+    let next = bench.engine.status().next_attempt.expect("there is one");
+    assert_eq!(next - bench.now.tick, wait);
+}
+
 #[test]
 fn what_an_old_connection_says_is_dropped() {
     let mut bench = Bench::complete();

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use tidewire_cache::{Target, Trust};
-use tidewire_engine::{Command, CommandError, Input, Problem, Reply, Settings, Switch};
-use tidewire_model::{EntityId, Point};
+use tidewire_cache::{Interest, Target, Trust};
+use tidewire_engine::{
+    Command, CommandError, Input, Problem, Reply, Settings, Submission, Switch, Write,
+};
+use tidewire_model::{EntityId, Lane, Patch, Point};
 use tidewire_protocol::{
     ClientMessage, CommitInfo, Data, Events, Op, Ping, RequestError, ServerMessage, Snapshot,
-    SnapshotEnd, SubscribeResult, Subscribed, Unsubscribed, Welcome,
+    SnapshotEnd, SubscribeResult, Subscribed, Unsubscribed, Want, Welcome, WireRow,
 };
+use tidewire_queue::SubmitError;
 
 use crate::bench::{Bench, created, customers, epoch, events, key, offset, row, settings, welcome};
 
@@ -43,26 +46,15 @@ fn pongs(bench: &Bench) -> Vec<u64> {
 
 #[test]
 fn law_17_a_peer_that_pings_and_does_not_read_is_owed_one_answer() {
-    let mut bench = Bench::with(
-        Settings {
-            transmit_window_bytes: 1_000,
-            ..settings()
-        },
-        tidewire_cache::Interest::Windowed,
-    );
+    let mut bench = Bench::windowed();
     bench.go_up();
     (0..10_000).for_each(|n| ping(&mut bench, n));
-    let unread = pongs(&bench).len();
-    assert!(
-        unread < 40,
-        "{unread} answers wait for a peer that does not read"
-    );
+    assert_eq!(pongs(&bench), [0], "the others wait for it to be written");
     bench.handle(Input::Written {
         generation: bench.generation,
         bytes: 1_000_000,
     });
-    assert_eq!(pongs(&bench).len(), unread + 1);
-    assert_eq!(pongs(&bench).last(), Some(&9_999));
+    assert_eq!(pongs(&bench), [0, 9_999]);
 }
 
 #[test]
@@ -81,6 +73,64 @@ fn rule_16_nothing_is_believed_before_the_greeting_and_there_is_one_greeting() {
     let mut bench = live();
     bench.tell(ServerMessage::Welcome(welcome(None)));
     assert!(broken(&bench, "a second greeting"));
+}
+
+fn write_in(bench: &mut Bench, lane: &str) -> Reply {
+    let patch = Patch::new().set("score", 1);
+    bench.command(Command::Submit(Submission {
+        lane: Lane::new(lane).expect("a good name"),
+        writes: vec![Write::Update {
+            key: key(&format!("in-{lane}")),
+            patch,
+        }],
+        after: Vec::new(),
+    }))
+}
+
+fn go_up_with_lanes(bench: &mut Bench, max_lanes: u64) {
+    bench.switch_on();
+    bench.connected();
+    let mut greeting = welcome(Some(Default::default()));
+    greeting.limits.max_lanes = max_lanes;
+    bench.tell(ServerMessage::Welcome(greeting));
+}
+
+fn lanes_sent(bench: &Bench) -> Vec<String> {
+    let sent = bench.actions_sent().into_iter();
+    sent.map(|action| action.lane.to_string()).collect()
+}
+
+#[test]
+fn law_14_no_more_lanes_are_used_than_the_server_takes_and_what_is_in_others_is_parked() {
+    let mut bench = Bench::windowed();
+    for lane in ["a", "b", "c", "a"] {
+        assert!(matches!(write_in(&mut bench, lane), Reply::Submitted(_)));
+    }
+    go_up_with_lanes(&mut bench, 2);
+    assert_eq!(lanes_sent(&bench), ["a", "b", "a"]);
+    let parked: Vec<_> = bench.engine.queue().parked().collect();
+    let [parked] = parked[..] else {
+        panic!("{parked:?}")
+    };
+    let tidewire_queue::ActionState::Parked(refusal) = &parked.state else {
+        panic!("{parked:?}")
+    };
+    assert_eq!(refusal.code, "too_many_lanes");
+    assert!(refusal.message.contains("takes 2 lanes"), "{refusal:?}");
+    let refused = SubmitError::TooManyLanes { limit: 2 };
+    assert_eq!(
+        write_in(&mut bench, "d"),
+        Reply::Refused(CommandError::Queue(refused))
+    );
+    assert!(matches!(write_in(&mut bench, "b"), Reply::Submitted(_)));
+}
+
+#[test]
+fn law_19_a_server_that_takes_no_lane_at_all_is_given_one() {
+    let mut bench = Bench::windowed();
+    write_in(&mut bench, "main");
+    go_up_with_lanes(&mut bench, 0);
+    assert_eq!(lanes_sent(&bench), ["main"]);
 }
 
 fn other_principal(bench: &mut Bench, principal: &str) {
@@ -102,7 +152,7 @@ fn law_21_a_store_that_belongs_to_another_is_not_made_ones_own() {
         ..settings()
     };
     let mut bob = Bench::new(bob, ada.stored_rows());
-    bob.define(tidewire_cache::Interest::Windowed);
+    bob.define(Interest::Windowed);
     other_principal(&mut bob, "bob");
     assert_eq!(
         bob.engine.status().connection,
@@ -231,7 +281,7 @@ fn law_17_what_waits_behind_half_a_commit_is_bounded_in_bytes_too() {
         unfinished_max_bytes: 1_000_000,
         ..settings()
     };
-    let mut bench = Bench::with(bounded, tidewire_cache::Interest::Windowed);
+    let mut bench = Bench::with(bounded, Interest::Windowed);
     bench.watch(Target::Stream(customers()));
     bench.go_up();
     bench.subscribed(SubscribeResult::Now, 1, 1);
@@ -261,7 +311,7 @@ fn law_17_plain_commits_behind_half_a_commit_are_bounded_too() {
         id: "x".into(),
         offsets: [(customers(), offset(2)), (orders(), offset(2))].into(),
     };
-    bench.define_as(&orders(), tidewire_cache::Interest::Windowed);
+    bench.define_as(&orders(), Interest::Windowed);
     bench.watch(Target::Stream(orders()));
     let id = bench.subscribe_sent().id;
     bench.tell(ServerMessage::Subscribed(Subscribed {
@@ -283,6 +333,154 @@ fn law_17_plain_commits_behind_half_a_commit_are_bounded_too() {
         bench.tell(ServerMessage::Events(events(n, n + 1, many)));
     }
     assert!(broken(&bench, "a commit is not whole"));
+}
+
+/// A row of about so many bytes.
+fn heavy(id: &str, bytes: usize) -> WireRow {
+    let WireRow { entity, version } = row(id, 1, 1);
+    let entity = entity.with("name", "x".repeat(bytes).as_str());
+    WireRow { entity, version }
+}
+
+#[test]
+fn law_17_a_snapshot_without_end_is_bounded_in_bytes() {
+    let mut bounded = settings();
+    bounded.cache.max_snapshot_bytes = 1_000_000;
+    let mut bench = Bench::with(bounded, Interest::Complete { max_rows: 20_000 });
+    let list = bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+    for part in 0..95 {
+        bench.snapshot_part(1, part, vec![heavy(&format!("c{part}"), 10_000)]);
+    }
+    assert_eq!(bench.problems, []);
+    // The same row again takes no more room.
+    for part in 95..105 {
+        bench.snapshot_part(1, part, vec![heavy("c0", 10_000)]);
+    }
+    assert_eq!(bench.problems, []);
+    for part in 105..115 {
+        bench.snapshot_part(1, part, vec![heavy(&format!("c{part}"), 10_000)]);
+    }
+    bench.settle();
+    assert_eq!(bench.problems, [Problem::SnapshotTooLarge(customers())]);
+    let is_said = |trust| matches!(trust, Trust::Stale(_) | Trust::Unknown);
+    assert!(is_said(bench.trust(&list)), "{:?}", bench.trust(&list));
+    assert!(bench.disconnects.is_empty(), "other streams go on");
+    let again = bench.subscribe_sent();
+    assert_eq!(
+        again.want,
+        Want::Changes,
+        "its windows are asked for instead"
+    );
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    bench.page(1, vec![row("c1", 1, 1)], Some(1), true);
+    bench.settle();
+    assert_eq!(bench.trust(&list), Trust::Live);
+}
+
+#[test]
+fn law_17_a_server_that_sends_a_snapshot_too_large_each_time_is_not_asked_in_a_circle() {
+    let mut bounded = settings();
+    bounded.cache.max_snapshot_bytes = 10_000;
+    let mut bench = Bench::with(bounded, Interest::Complete { max_rows: 20_000 });
+    bench.watch_list("");
+    bench.go_up();
+    let end = bench.now.tick + Duration::from_secs(120);
+    let mut answered = 0;
+    while bench.now.tick < end && answered < 1_000 {
+        if subscribes(&bench) > answered {
+            answered = subscribes(&bench);
+            bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+            bench.snapshot_part(1, 0, vec![heavy("c1", 10_000)]);
+        } else {
+            bench.run_for(Duration::from_millis(10));
+        }
+    }
+    assert!((3..60).contains(&answered), "{answered} SUBSCRIBEs");
+}
+
+#[test]
+fn law_17_parts_of_a_snapshot_that_nobody_asked_for_end_the_connection() {
+    let mut bench = live();
+    bench.snapshot_part(1, 0, vec![row("c2", 1, 1)]);
+    assert!(broken(&bench, "a snapshot came that was not asked for"));
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+    bench.snapshot_part(1, 0, vec![row("c1", 1, 1)]);
+    bench.snapshot_part(2, 1, vec![row("c2", 1, 1)]);
+    assert!(broken(&bench, "a part of a snapshot is missing"));
+}
+
+#[test]
+fn law_17_frames_are_not_wanted_above_so_many_bytes_until_a_batch_was_shown() {
+    let bounded = Settings {
+        staged_max_bytes: 100_000,
+        batch_window: Duration::from_millis(100),
+        slice_rows: 1,
+        ..settings()
+    };
+    let mut bench = Bench::with(bounded, Interest::Windowed);
+    bench.watch(Target::Stream(customers()));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 0, 0);
+    bench.settle();
+    let commit = |n| {
+        let WireRow { entity, version } = heavy(&format!("c{n}"), 10_000);
+        ServerMessage::Events(events(n, n + 1, vec![Op::Created { entity, version }]))
+    };
+    let mut taken = 0;
+    while bench.engine.wants_frames() && taken < 1_000 {
+        bench.tell(commit(taken));
+        taken += 1;
+    }
+    assert!((5..12).contains(&taken), "{taken} frames of 10 kB");
+    bench.settle();
+    assert!(
+        bench.engine.wants_frames(),
+        "it is shown without a further frame"
+    );
+    assert!(bench.disconnects.is_empty());
+}
+
+#[test]
+fn law_17_the_parts_of_an_answer_are_bounded_in_bytes_and_whoever_waits_is_told() {
+    let bounded = Settings {
+        answer_max_bytes: 100_000,
+        ..settings()
+    };
+    let mut bench = Bench::with(bounded, Interest::Windowed);
+    let list = bench.watch_list("limit 500");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 1, 1);
+    let id = bench.fetch_sent().id;
+    for part in 0..20 {
+        bench.tell(ServerMessage::Data(Data {
+            id,
+            as_of: Point::new(epoch(), offset(1)),
+            part,
+            more: true,
+            rows: vec![heavy(&format!("c{part}"), 10_000)],
+            missing: Vec::new(),
+            total_count: None,
+            start_key: None,
+            end: false,
+        }));
+    }
+    bench.settle();
+    let limit = 100_000;
+    let too_large = Problem::AnswerTooLarge {
+        entity_type: customers(),
+        limit,
+    };
+    assert_eq!(bench.problems[0], too_large, "once: {:?}", bench.problems);
+    assert_eq!(bench.problems.len(), 2, "{:?}", bench.problems);
+    assert!(bench.disconnects.is_empty(), "other requests go on");
+    assert_eq!(bench.trust(&list), Trust::Unknown);
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.fetches_sent().len(), 1, "it would be as large again");
 }
 
 fn orders() -> tidewire_model::EntityType {
@@ -384,7 +582,7 @@ fn law_17_streams_are_asked_for_and_given_back_no_faster_than_server_and_transpo
     let name = |n| tidewire_model::EntityType::new(&format!("t{n:03}")).expect("a good name");
     let mut watches = Vec::new();
     for n in 0..300 {
-        bench.define_as(&name(n), tidewire_cache::Interest::Windowed);
+        bench.define_as(&name(n), Interest::Windowed);
         watches.push(bench.watch(Target::Stream(name(n))));
     }
     bench.go_up();
@@ -421,7 +619,7 @@ fn law_17_a_peer_that_does_not_read_is_asked_for_no_streams() {
     );
     let name = |n| tidewire_model::EntityType::new(&format!("t{n:03}")).expect("a good name");
     for n in 0..100 {
-        bench.define_as(&name(n), tidewire_cache::Interest::Windowed);
+        bench.define_as(&name(n), Interest::Windowed);
         bench.watch(Target::Stream(name(n)));
     }
     bench.go_up();

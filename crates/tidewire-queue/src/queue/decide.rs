@@ -12,6 +12,7 @@ use super::Queue;
 use crate::action::{Action, ActionState, Draft};
 use crate::changes::Changes;
 use crate::error::{CancelError, DecideError};
+use crate::mention;
 use crate::outcome::{Fate, Outcome};
 use crate::refusal::{Refusal, RefusalClass};
 use crate::shelf::Entry;
@@ -46,12 +47,12 @@ impl Queue {
 
     /// Asks again. A parked action goes to the end of its lane under a new number, and what was parked only because of
     /// it follows; it waits for creations of what it writes that were submitted since. An uncertain action is sent again
-    /// in its old place, at the risk that it is done twice. Actions it depended on that are gone are no longer waited
-    /// for.
+    /// in its old place, at the risk that it is done twice. Actions that were only to come before it and are gone are no
+    /// longer waited for; creations of what it writes are, unless a newer one waits in the queue.
     ///
     /// # Errors
-    /// It is not in the queue, or on its way, or depends on a parked action, or its lane cannot be made again. Nothing
-    /// was changed.
+    /// It is not in the queue, or on its way, or depends on a parked action, or on a creation that was given up, or its
+    /// lane cannot be made again. Nothing was changed.
     pub fn retry(&mut self, now: WallTime, id: ActionId) -> Result<Outcome, DecideError> {
         let action = self.shelf.action(id).ok_or(DecideError::NotFound(id))?;
         if matches!(
@@ -62,6 +63,9 @@ impl Queue {
         }
         if let Some(parent) = self.parked_parent(action) {
             return Err(DecideError::DependsOnParked(parent));
+        }
+        if let Some(creation) = self.never_made(action) {
+            return Err(DecideError::NeverCreated(creation));
         }
         self.check_lane(&action.lane)?;
         let (number, was_uncertain) = (action.number, action.state == ActionState::Uncertain);
@@ -149,6 +153,28 @@ impl Queue {
 
     fn parked_parent(&self, action: &Action) -> Option<ActionId> {
         self.first_parked(action.parents().chain(self.makers(action)))
+    }
+
+    /// The creation of something that an action writes or mentions, if that was given up: the entity was never made, and
+    /// whoever has its id by now is not the one that was meant.
+    fn never_made(&self, action: &Action) -> Option<ActionId> {
+        let gone = |ids: &[ActionId]| {
+            let mut ids = ids.iter();
+            ids.find(|id| self.shelf.number(**id).is_none()).copied()
+        };
+        let is_made_anew = || {
+            let mut keys = mention::written_keys(action);
+            // What it makes itself, it needs from nobody.
+            for key in mention::created_keys(action) {
+                keys.remove(&key);
+            }
+            let is_made = |key| self.shelf.maker(key, action.id).is_some();
+            // One that is uncertain keeps its place, which may be before the newer creation.
+            keys.is_empty() || (action.is_parked() && keys.iter().all(is_made))
+        };
+        let creation = gone(&action.behind).filter(|_| !is_made_anew());
+        creation
+            .or_else(|| gone(&action.after).filter(|_| self.shelf.mentions_unmade(action.number)))
     }
 
     /// Whether an action waits for another, directly or not.

@@ -4,6 +4,7 @@
 //! the cautious side. Never trusts a row, never fails, never removes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tidewire_model::{ActionId, EntityId, Lane};
 use tidewire_store::{Row, Table};
@@ -19,7 +20,8 @@ use crate::refusal::{Refusal, RefusalClass};
 use crate::settings::Settings;
 use crate::shelf::{Entry, Flight};
 use crate::stored::{
-    ACTIONS, CLIENT, CLIENT_KEY, LANES, StoredAction, StoredClient, StoredLane, action_number,
+    ACTIONS, CLIENT, CLIENT_KEY, LANES, StoredAction, StoredClient, StoredLane, WORN_NUMBER,
+    action_number,
 };
 
 impl Queue {
@@ -28,6 +30,7 @@ impl Queue {
     ///
     /// Nothing is dropped: a row that cannot be read stays where it is and is [listed](Self::unreadable); an action
     /// that waits for one that is not there is parked; without the numbers of a lane its actions become uncertain.
+    /// Numbers that come to the end of their range begin anew: what may have been sent under them becomes uncertain.
     /// The problems say so. What is set right is stored with the next transaction.
     pub fn restore(
         settings: Settings,
@@ -76,8 +79,12 @@ impl Restoring {
     fn read_client(&mut self, key: Vec<u8>, value: &[u8]) {
         match StoredClient::read(value) {
             Ok(client) => {
-                self.queue.client = client;
                 self.queue.has_client_row = true;
+                let is_worn = client.run.max(client.incarnation) > WORN_NUMBER;
+                self.queue.client = client;
+                if is_worn {
+                    self.name_anew(key);
+                }
             }
             Err(why) => {
                 self.report(CLIENT, key, format!("{why}; the client takes a new name"));
@@ -85,6 +92,15 @@ impl Restoring {
                 self.changes.client = true;
             }
         }
+    }
+
+    /// A server counts the runs of a name, so that only another one can begin anew.
+    fn name_anew(&mut self, key: Vec<u8>) {
+        let why = "its counters are used up; the client takes a new name";
+        self.report(CLIENT, key, why.to_owned());
+        self.queue.client = self.queue.client.named_anew(self.queue.random);
+        self.is_broken = true;
+        self.changes.client = true;
     }
 
     fn read_lane(&mut self, key: Vec<u8>, value: &[u8]) {
@@ -96,6 +112,11 @@ impl Restoring {
         };
         match StoredLane::read(value) {
             Ok(lane) => {
+                if lane.next > WORN_NUMBER {
+                    let why = "its numbers are used up; the client begins anew with the server";
+                    self.report(LANES, key, why.to_owned());
+                    self.is_broken = true;
+                }
                 self.queue.lanes.insert(name, lane);
             }
             Err(why) => {
@@ -135,6 +156,7 @@ impl Restoring {
                 return;
             }
         };
+        self.forget_accepted_makers(&mut action);
         self.find_state(&mut action, &key);
         self.find_parents(&mut action, &key);
         let number = action.number;
@@ -207,13 +229,18 @@ impl Restoring {
         self.changes.lanes.insert(action.lane.clone());
     }
 
-    /// What waits for an action that is not there, or that is parked, must not run. A creation that is not there was
-    /// accepted, unless it is among what could not be read.
-    fn find_parents(&mut self, action: &mut Action, key: &[u8]) {
+    /// A creation that is not there was accepted, unless it is among what could not be read. What is not waiting was
+    /// written again when that happened.
+    fn forget_accepted_makers(&self, action: &mut Action) {
         let shelf = &self.queue.shelf;
-        if !action.is_parked() && self.queue.unreadable.is_empty() {
+        if action.state == ActionState::Waiting && self.queue.unreadable.is_empty() {
             action.behind.retain(|maker| shelf.number(*maker).is_some());
         }
+    }
+
+    /// What waits for an action that is not there, or that is parked, must not run.
+    fn find_parents(&mut self, action: &mut Action, key: &[u8]) {
+        let shelf = &self.queue.shelf;
         if action.state != ActionState::Waiting {
             return;
         }
@@ -242,6 +269,7 @@ impl Restoring {
             self.report(CLIENT, CLIENT_KEY.to_vec(), detail);
             self.is_broken = true;
         }
+        self.number_anew();
         if self.is_broken {
             let mut changes = std::mem::take(&mut self.changes);
             self.queue.renew(Renewal::Unknown, &mut changes);
@@ -249,5 +277,50 @@ impl Restoring {
         }
         self.queue.repairs = self.changes;
         (self.queue, self.problems)
+    }
+
+    /// Gives all actions submission numbers from 1 on, in the same order, if those are used up; and what is parked and
+    /// has a used up number in its lane the lowest: at a retry it gets the next one there is.
+    fn number_anew(&mut self) {
+        let actions = self.queue.shelf.iter();
+        let seqs = actions.filter(|action| action.is_parked() && action.seq > WORN_NUMBER);
+        for number in seqs.map(|action| action.number).collect::<Vec<_>>() {
+            self.queue.shelf.rewrite(number, |action| action.seq = 1);
+            self.changes.written.insert(number);
+        }
+        if self.queue.next_number <= WORN_NUMBER {
+            return;
+        }
+        self.queue.next_number = 1;
+        let old: Vec<u64> = self
+            .queue
+            .shelf
+            .iter()
+            .map(|action| action.number)
+            .collect();
+        for old in old {
+            let new = self.queue.take_number();
+            if new != old {
+                self.renumber(old, new);
+            }
+        }
+    }
+
+    /// Moves an action to a lower submission number that nothing has.
+    fn renumber(&mut self, old: u64, new: u64) {
+        let Some(mut entry) = self.queue.shelf.remove(old) else {
+            return;
+        };
+        let action = Arc::make_mut(&mut entry.action);
+        action.number = new;
+        let lane = self.queue.lanes.get_mut(&action.lane);
+        if let Some(place) = lane.and_then(|lane| lane.line.get_mut(&action.seq))
+            && *place == old
+        {
+            *place = new;
+        }
+        self.queue.shelf.insert(entry);
+        self.changes.removed.insert(old);
+        self.changes.written.insert(new);
     }
 }

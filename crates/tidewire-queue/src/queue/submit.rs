@@ -113,7 +113,7 @@ impl Queue {
         let makers: BTreeSet<ActionId> = makers.map(|maker| maker.id).collect();
         makers
             .into_iter()
-            .filter(|maker| !action.after.contains(maker) && !self.waits_itself(*maker, action.id))
+            .filter(|maker| !self.waits_itself(*maker, action.id))
             .collect()
     }
 
@@ -131,7 +131,7 @@ impl Queue {
 
     /// Whether a lane is there or may be made.
     pub(super) fn check_lane(&self, lane: &Lane) -> Result<(), SubmitError> {
-        let limit = self.settings.max_lanes;
+        let limit = self.settings.max_lanes.min(self.server_lanes);
         let known = self.lanes.contains_key(lane);
         if known || self.lanes.len() < limit {
             Ok(())

@@ -1,8 +1,10 @@
 //! Creations under an id that the application chose: the entity is there only once the server said so, and until then
 //! nobody else's entity of that id is written in its stead (law 14).
 
-use tidewire_model::{Effect, EffectBody, EntityKey, EntityType};
-use tidewire_queue::{ActionState, Draft, Fate, Queue, RefusalClass, Settings, SubmitError};
+use tidewire_model::{Effect, EffectBody, EntityId, EntityKey, EntityType};
+use tidewire_queue::{
+    ActionState, DecideError, Draft, Fate, Queue, RefusalClass, Renewal, Settings, SubmitError,
+};
 use tidewire_store::Table;
 
 use crate::kit::{
@@ -208,4 +210,110 @@ fn a_write_whose_creation_cannot_be_read_any_more_is_parked() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert_eq!(class(&restored, 2), Some(RefusalClass::Dependency(id(1))));
     assert_eq!(state(&restored, 3), ActionState::Waiting);
+}
+
+/// A creation that was refused and given up, and a write on its entity that was parked with it.
+fn given_up() -> Queue {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, update("c1"));
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    let _ = queue.discard(NOW, id(1)).unwrap();
+    assert_eq!(class(&queue, 2), Some(RefusalClass::Dependency(id(1))));
+    queue
+}
+
+#[test]
+fn law_14_a_write_whose_creation_was_given_up_is_not_sent_to_whoever_has_the_id_now() {
+    let mut queue = given_up();
+    let refused = queue.retry(NOW, id(2)).unwrap_err();
+    assert_eq!(refused, DecideError::NeverCreated(id(1)));
+    assert!(refused.to_string().contains("write anew"), "{refused}");
+    assert_eq!(class(&queue, 2), Some(RefusalClass::Dependency(id(1))));
+    assert_eq!(send_all(&mut queue), []);
+    // To say once more what is meant, or to give it up too, is a decision.
+    let _ = queue.edit(NOW, id(2), update("c1")).unwrap();
+    queue.on_durable(id(2));
+    assert_eq!(send_all(&mut queue), [id(2)]);
+    let mut queue = given_up();
+    let _ = queue.discard(NOW, id(2)).unwrap();
+    assert_eq!(queue.counts().parked, 0);
+}
+
+#[test]
+fn law_14_a_write_whose_creation_was_given_up_may_follow_a_newer_creation() {
+    let mut queue = given_up();
+    put(&mut queue, 3, create("c1"));
+    let _ = queue.retry(NOW, id(2)).unwrap();
+    assert_eq!(queue.get(id(2)).unwrap().behind, [id(3)]);
+    assert_eq!(send_all(&mut queue), [id(3)]);
+    let _ = queue.on_accepted(id(3), 3, &yes());
+    assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn a_creation_behind_one_that_was_given_up_is_sent_again() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, delete("c1"));
+    put(&mut queue, 3, create("c1"));
+    let _ = queue.cancel(NOW, id(1)).unwrap();
+    let _ = queue.retry(NOW, id(3)).unwrap();
+    assert_eq!(send_all(&mut queue), [id(3)]);
+}
+
+#[test]
+fn law_14_a_creation_that_was_named_too_is_a_creation() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, after(update("c1"), &[id(1)]));
+    let _ = queue.cancel(NOW, id(1)).unwrap();
+    let refused = queue.retry(NOW, id(2)).unwrap_err();
+    assert_eq!(refused, DecideError::NeverCreated(id(1)));
+}
+
+#[test]
+fn law_14_what_mentions_an_id_that_was_never_made_is_not_sent() {
+    let mut queue = connected();
+    let temporary = EntityId::temporary(id(1));
+    put(&mut queue, 1, create(temporary.as_str()));
+    put(&mut queue, 2, update(temporary.as_str()));
+    let _ = queue.cancel(NOW, id(1)).unwrap();
+    let refused = queue.retry(NOW, id(2)).unwrap_err();
+    assert_eq!(refused, DecideError::NeverCreated(id(1)));
+}
+
+#[test]
+fn an_action_that_was_only_to_come_first_need_not_have_come() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, after(update("c9"), &[id(1)]));
+    let _ = queue.cancel(NOW, id(1)).unwrap();
+    let _ = queue.retry(NOW, id(2)).unwrap();
+    assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn law_14_what_was_given_up_and_what_was_accepted_is_told_apart_after_a_restart() {
+    for is_accepted in [true, false] {
+        let mut queue = connected();
+        let mut disk = Disk::default();
+        disk.store(&put(&mut queue, 1, create("c1")));
+        disk.store(&put(&mut queue, 2, update("c1")));
+        disk.store(&put(&mut queue, 3, within(update("c1"), "other")));
+        let copied = queue.new_incarnation(Renewal::Copied);
+        disk.store(&copied.txn.unwrap());
+        let outcome = if is_accepted {
+            queue.on_accepted(id(1), 1, &yes())
+        } else {
+            queue.discard(NOW, id(1)).unwrap()
+        };
+        disk.store(&outcome.txn.unwrap());
+        for queue in [&mut queue, &mut disk.restore()] {
+            assert_eq!(state(queue, 3), ActionState::Uncertain);
+            let retried = queue.retry(NOW, id(3));
+            assert_eq!(retried.is_ok(), is_accepted, "{retried:?}");
+        }
+    }
 }

@@ -100,7 +100,15 @@ fn a_dependant_cannot_be_retried_before_its_parent() {
 
 #[test]
 fn the_dependants_of_a_discarded_action_stay_parked_and_name_it() {
-    let mut queue = a_parked_family();
+    let mut queue = connected();
+    put(&mut queue, 1, update("c1"));
+    put(&mut queue, 2, after(update("c2"), &[id(1)]));
+    put(
+        &mut queue,
+        3,
+        after(within(update("c3"), "other"), &[id(2)]),
+    );
+    let _ = queue.park(NOW, id(1), permanent());
     let outcome = queue.discard(NOW, id(1)).unwrap();
     assert_eq!(outcome.fates, [(id(1), Fate::Gone)]);
     assert_eq!(class(&queue, 2), Some(RefusalClass::Dependency(id(1))));

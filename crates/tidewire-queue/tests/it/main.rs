@@ -15,3 +15,4 @@ mod stored;
 mod submit;
 mod twin;
 mod world;
+mod worn;

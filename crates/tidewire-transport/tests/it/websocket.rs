@@ -154,22 +154,64 @@ async fn a_server_that_says_no_is_quoted() {
     };
     assert_eq!(error, expected);
     assert!(!error.is_permanent());
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+}
 
-    let (made, ..) = connect_to("HTTP/1.1 404 Not Found\r\n\r\n", ConnectRequest::new("")).await;
-    let error = made.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "there is no WebSocket at this path; a tidewire server is at /live (status 404: Not Found)"
-    );
-    assert!(error.is_permanent());
+/// Whether an answer is asked for again, and what whoever reads of it is told to do.
+enum Meant {
+    Again(&'static str),
+    Final(&'static str),
+}
 
-    let answer = "HTTP/1.1 301 Moved Permanently\r\nLocation: wss://elsewhere/\r\n\r\n";
-    let (made, ..) = connect_to(answer, ConnectRequest::new("")).await;
-    assert!(
-        made.unwrap_err()
-            .to_string()
-            .contains("it points to wss://elsewhere/, which is not followed")
-    );
+#[tokio::test]
+async fn each_status_says_whether_to_try_again_and_who_must_do_what() {
+    use Meant::{Again, Final};
+    let sign_in = "sign in to the network";
+    let path = "a tidewire server is at /live";
+    let later = "takes no connection at present";
+    let cases = [
+        // The login page of a network, in the server's stead.
+        (200, Again(sign_in)),
+        (204, Again("check host and path of the URL")),
+        (301, Again("it points to http://login.example/")),
+        (302, Again(sign_in)),
+        (303, Again(sign_in)),
+        (307, Again(sign_in)),
+        (308, Again("else give the new address")),
+        (400, Final("refused the connection with status 400")),
+        (401, Final("give what it wants")),
+        (403, Final("ask who runs the server")),
+        (404, Final(path)),
+        (405, Final(path)),
+        (407, Again("sign in to it")),
+        (408, Again(later)),
+        (410, Final(path)),
+        (425, Again(later)),
+        (426, Final("its proxy pass on the header Upgrade")),
+        (429, Again(later)),
+        (500, Again(later)),
+        (502, Again(later)),
+        (503, Again(later)),
+        (504, Again(later)),
+        (511, Again("sign in to it")),
+    ];
+    for (status, meant) in cases {
+        let answer = format!(
+            "HTTP/1.1 {status} Some\r\nRetry-After: 9\r\nLocation: http://login.example/?token=x\r\n\r\n"
+        );
+        let (made, ..) = connect_to(&answer, ConnectRequest::new("")).await;
+        let error = made.unwrap_err();
+        let (is_final, words) = match meant {
+            Again(words) => (false, words),
+            Final(words) => (true, words),
+        };
+        let text = error.to_string();
+        assert_eq!(error.is_permanent(), is_final, "{status}: {text}");
+        assert!(text.contains(words), "{status}: {text}");
+        assert!(text.contains(&status.to_string()), "{status}: {text}");
+        assert!(!text.contains("token"), "{status}: {text}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(9)));
+    }
 }
 
 #[tokio::test]

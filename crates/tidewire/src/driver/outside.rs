@@ -80,8 +80,7 @@ impl Driver {
                 Ok(Ok(Ok((connection, token)))) => {
                     return Happened::Connected(generation, connection, token);
                 }
-                Ok(Ok(Err(error))) if error.is_permanent() => (error.to_string(), Trouble::Lasting),
-                Ok(Ok(Err(error))) => (error.to_string(), Trouble::Passing),
+                Ok(Ok(Err(error))) => (error.to_string(), trouble(&error)),
                 Ok(Err(panic)) => (
                     format!(
                         "no connection: the transport, or what gives the token, broke: {panic}"
@@ -171,6 +170,14 @@ async fn attempt(
     };
     let connection = transport.connect(request).await?;
     Ok((connection, token))
+}
+
+fn trouble(error: &ConnectError) -> Trouble {
+    match error.retry_after() {
+        _ if error.is_permanent() => Trouble::Lasting,
+        Some(wait) => Trouble::Busy(wait),
+        None => Trouble::Passing,
+    }
 }
 
 fn failure(code: &str, message: &str) -> Failure {

@@ -64,6 +64,44 @@ async fn a_write_of_one_client_is_seen_by_another() {
     running.task.abort();
 }
 
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    let work = tokio::time::timeout(Duration::from_secs(60), work);
+    work.await.expect("in time")
+}
+
+/// A network that answers everything with its login page, for as many connections as are told.
+async fn login_page(listener: &tokio::net::TcpListener, times: usize) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let page = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<h1>Login</h1>";
+    for _ in 0..times {
+        let (mut stream, _) = listener.accept().await.expect("the client connects");
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(page).await;
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_shows_a_login_page_first_is_tried_until_the_server_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backend = SqliteBackend::open(folder.path().join("server.db")).expect("a new file");
+    let server = Server::builder(backend).start().await.expect("it starts");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let url = format!("ws://{}/live", listener.local_addr().expect("bound"));
+    let client = Client::builder(&url).start().expect("it starts");
+    let mut status = client.status_updates();
+    within(login_page(&listener, 2)).await;
+    let told = status.wait_for(|status| status.reason.contains("sign in to the network"));
+    within(told).await.expect("the client lives");
+    let router = server.router();
+    let task = tokio::spawn(async move {
+        axum::serve(listener, router).await.expect("it serves");
+    });
+    let up = status.wait_for(|status| status.connection == Connection::Connected);
+    within(up).await.expect("the client lives");
+    task.abort();
+}
+
 #[tokio::test]
 async fn law_12_a_durable_action_survives_the_client_and_is_sent_by_the_next() {
     let folder = tempfile::tempdir().expect("a folder");

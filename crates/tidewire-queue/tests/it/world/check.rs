@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidewire_model::{ActionId, Lane};
+use tidewire_model::{ActionId, EntityId, Lane};
 use tidewire_queue::{Action, ActionState};
 
 use super::book::Book;
@@ -41,7 +41,10 @@ impl World {
             }
         }
         for parent in book.parents.get(&id).into_iter().flatten() {
-            let is_done = self.ever.contains(parent) || book.insisted.contains(&id);
+            // Whoever insists does without what was only to come first, never without the entity.
+            let may_insist = !book.makers.contains(parent) || !writes_the_chosen(action);
+            let is_insisted = book.insisted.contains(&id) && may_insist;
+            let is_done = self.ever.contains(parent) || is_insisted;
             assert!(
                 is_done,
                 "{id} took effect before {parent}, which it depends on"
@@ -58,10 +61,7 @@ impl World {
         let foreign = owner.is_some_and(|text| {
             text.starts_with("tmp_") && own.is_none_or(|own| own.as_str() != text)
         });
-        assert!(
-            !foreign || book.insisted.contains(&id),
-            "{id} was sent with a temporary id"
-        );
+        assert!(!foreign, "{id} was sent with a temporary id");
     }
 
     /// What must hold after every step.
@@ -188,4 +188,10 @@ impl World {
             any(|book| !book.live.is_empty()),
         ]
     }
+}
+
+/// Whether an action writes the entity whose id the application chose.
+fn writes_the_chosen(action: &Action) -> bool {
+    let target = action.entity_id.as_ref();
+    target.is_some_and(|id| !EntityId::is_temporary(id))
 }
