@@ -3,18 +3,19 @@
 //! The write goes through a client as any application's would: it is in the client's queue before
 //! anything is sent, and in the store before it is called durable.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde::Serialize;
 use tidewire::{
-    ActionError, ActionHandle, ActionState, Client, Collection, EntityId, Patch, Record, Refusal,
+    ActionError, ActionHandle, ActionState, CallError, Client, EntityId, Patch, Record, Refusal,
 };
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
 use crate::text::plain;
-use crate::{address, output, session, signals};
+use crate::{address, fields, output, session, signals};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let url = address::url(&arguments.url).await?;
     let write = Write::read(&arguments.write)?;
     let wait = moment(&arguments)?;
+    write.rehearse()?;
     let end = signals::end()?;
     let mut builder = session::builder(&url);
     if let Some(path) = &arguments.store {
@@ -40,11 +42,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         builder = builder.offline();
     }
     let client = session::start(builder)?;
-    let collection = client
-        .collection::<Record>(&write.entity_type)
-        .build()
-        .map_err(Failure::failed)?;
-    let action = write.submit(&collection)?;
+    let action = write.submit(&client).map_err(Failure::failed)?;
     let outcome = tokio::select! {
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
@@ -308,13 +306,34 @@ impl Write {
         })
     }
 
-    fn submit(self, collection: &Collection<Record>) -> Result<ActionHandle, Failure> {
-        let submitted = match self.kind {
-            Kind::Create(record) => collection.create_record(record),
-            Kind::Update(id, record) => collection.update(&id, Patch::from_record(record)),
-            Kind::Delete(id) => collection.delete(&id),
-        };
-        submitted.map_err(Failure::failed)
+    /// Submits it to a client that keeps and sends nothing, so that one that no client takes is misuse, and
+    /// no store is opened or made for it.
+    fn rehearse(&self) -> Result<(), Failure> {
+        let client = session::start(session::builder(session::NOWHERE).offline())?;
+        match self.submit(&client) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::misuse(format!("{self}: {error}"))),
+        }
+    }
+
+    fn submit(&self, client: &Client) -> Result<ActionHandle, CallError> {
+        let collection = client.collection::<Record>(&self.entity_type).build()?;
+        match &self.kind {
+            Kind::Create(record) => collection.create_record(record.clone()),
+            Kind::Update(id, record) => collection.update(id, Patch::from_record(record.clone())),
+            Kind::Delete(id) => collection.delete(id),
+        }
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entity_type = &self.entity_type;
+        match &self.kind {
+            Kind::Create(_) => write!(f, "create {entity_type}"),
+            Kind::Update(id, _) => write!(f, "update {entity_type} {id}"),
+            Kind::Delete(id) => write!(f, "delete {entity_type} {id}"),
+        }
     }
 }
 
@@ -340,11 +359,7 @@ fn changes(fields: &str) -> Result<Record, Failure> {
 }
 
 fn record(fields: &str) -> Result<Record, Failure> {
-    let record: Record = serde_json::from_str(fields).map_err(|error| {
-        Failure::misuse(format!(
-            "the fields must be a JSON object such as '{{\"name\":\"Ada\"}}': {error}"
-        ))
-    })?;
+    let record = fields::read(fields)?;
     match record.entity_id(ID) {
         Err(error) if record.get(ID).is_some_and(|id| !id.is_null()) => {
             Err(Failure::misuse(format!("the id cannot be used: {error}")))

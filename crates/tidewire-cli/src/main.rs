@@ -7,6 +7,7 @@ mod address;
 mod arguments;
 mod demo;
 mod failure;
+mod fields;
 mod hosts;
 mod listen;
 mod output;
@@ -46,6 +47,11 @@ fn run(command: Command) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the program cannot start: {error}")))?;
+    let leftovers_max = match &command {
+        // It leaves nothing but a page that is being made, or waits for its reader.
+        Command::Watch(_) => Duration::ZERO,
+        _ => LEFTOVERS_MAX,
+    };
     let result = runtime.block_on(async {
         match command {
             Command::Demo(arguments) => demo::run(arguments).await,
@@ -55,6 +61,6 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Queue(arguments) => queue::run(arguments).await,
         }
     });
-    runtime.shutdown_timeout(LEFTOVERS_MAX);
+    runtime.shutdown_timeout(leftovers_max);
     result
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
+use tokio::runtime::Handle;
 
 use crate::arguments::{Dialect, Watch};
 use crate::failure::{Failure, tell};
@@ -21,6 +22,8 @@ use crate::{address, output, reasons, session, signals, trouble};
 const WHOLE_MAX: u64 = 100_000;
 /// Different reasons told at most.
 const REASONS_MAX: usize = 100;
+/// How long the server is said goodbye to. It does well without.
+const GOODBYE_MAX: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     let url = address::url(&arguments.url).await?;
@@ -43,12 +46,22 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     } else {
         Screen::table(&entity_type.to_string())
     };
-    tokio::select! {
-        shown = show(&client, &collection, query, screen, arguments.dialect) => shown,
+    let time = arguments.time;
+    let shown = show(client.clone(), collection, query, screen, arguments.dialect);
+    // A large page takes its time, to be made as to be freed; on a thread of its own it holds up neither the
+    // connection nor the end.
+    let runtime = Handle::current();
+    let shown = tokio::task::spawn_blocking(move || runtime.block_on(shown));
+    let ended = tokio::select! {
+        shown = shown => shown.unwrap_or_else(|error| Err(Failure::failed(error))),
         () = end => Ok(()),
-        () = over(arguments.time) => Ok(()),
+        () = over(time) => Ok(()),
         () = output::unread() => Ok(()),
-    }
+    };
+    // Said on a thread that is not waited for any longer either.
+    let goodbye = tokio::spawn(client.close(GOODBYE_MAX));
+    let _ = tokio::time::timeout(GOODBYE_MAX, goodbye).await;
+    ended
 }
 
 fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, Failure> {
@@ -63,8 +76,8 @@ fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, 
 
 /// Prints until nothing more can come.
 async fn show(
-    client: &Client,
-    collection: &Collection<Record>,
+    client: Client,
+    collection: Collection<Record>,
     query: Query,
     mut screen: Screen,
     dialect: Dialect,
@@ -76,7 +89,7 @@ async fn show(
         let mut status = updates.borrow_and_update().clone();
         status.reason = reasons::of_watching(&status.reason, dialect);
         // Pages that come while this one is written out are never seen: the next is the latest.
-        screen.show(client, &status, &list.current()).await?;
+        screen.show(&client, &status, &list.current()).await?;
         if status.connection == Connection::Stopped {
             return Err(Failure::failed(status.reason));
         }

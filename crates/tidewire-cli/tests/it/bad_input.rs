@@ -220,8 +220,8 @@ fn a_write_that_is_nested_deep_arrives_and_a_deeper_one_is_refused_and_harms_not
     };
     // The entity is one level itself, and the server takes 28.
     serve.act(&["create", "customers", &nested("a", 27)]);
-    // What a message still carries the server refuses, what it does not carry is not sent.
-    for (id, lists) in [("b", 28), ("c", 29), ("d", 30)] {
+    // What a message still carries the server refuses; what it does not carry is misuse, and is not sent.
+    for (id, lists, code) in [("b", 28, 1), ("c", 29, 1), ("d", 30, 2)] {
         let ended = run(&[
             "act",
             &serve.url(),
@@ -229,8 +229,60 @@ fn a_write_that_is_nested_deep_arrives_and_a_deeper_one_is_refused_and_harms_not
             "customers",
             &nested(id, lists),
         ]);
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert_eq!(ended.err.len(), 1, "{ended:?}");
+        ended.failure(code);
     }
     serve.act(&["create", "customers", r#"{"id":"e"}"#]);
+}
+
+#[test]
+fn a_write_no_client_takes_is_misuse_and_names_what_is_wrong_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let nested = |lists: usize| format!("{{\"deep\":{}1{}}}", "[".repeat(lists), "]".repeat(lists));
+    // Both sides of the border between what is typed and what a message carries.
+    let (deep, deeper, deepest) = (nested(30), nested(31), nested(200));
+    let reserved = r#"{"a":{"$serde_json::private::Number":"1"}}"#;
+    let cases: [(&[&str], &[&str]); 9] = [
+        (
+            &["update", "orders", "o1", r#"{"id":"zz","a":1}"#],
+            &["update orders o1", "\"id\""],
+        ),
+        (
+            &["update", "orders", "o1", r#"{"id":null,"a":1}"#],
+            &["update orders o1", "\"id\""],
+        ),
+        (&["create", "orders", &deep], &["\"deep\"", "nested deeper"]),
+        (
+            &["create", "orders", &deeper],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (
+            &["create", "orders", &deepest],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (
+            &["update", "orders", "o1", &deep],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (&["create", "orders", reserved], &["Number", "another name"]),
+        (
+            &["create", "orders", r#"{"id":"a","id":"b"}"#],
+            &["\"id\"", "twice"],
+        ),
+        (
+            &["create", "orders", r#"{"id":["a"]}"#],
+            &["\"id\"", "neither text nor an integer"],
+        ),
+    ];
+    for (words, parts) in cases {
+        for more in [&["--offline"][..], &[]] {
+            let around = ["--store", store.to_str().unwrap()];
+            let line = misuse(&[&["act", URL], words, &around, more].concat());
+            for part in parts {
+                assert!(line.contains(part), "{words:?}: {line}");
+            }
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
