@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// How programs that print and programs that read the output agree on endings.
@@ -218,23 +219,55 @@ pub(crate) enum QueueCommand {
     /// Let a parked or uncertain one be sent again, at the next sync.
     Retry {
         /// Its number, as listed.
-        #[arg(value_name = "N")]
+        #[arg(value_name = "N", value_parser = number, allow_negative_numbers = true)]
         number: u64,
     },
     /// Give a parked or uncertain one up, or take one back that was never sent.
     Discard {
         /// Its number, as listed.
-        #[arg(value_name = "N")]
+        #[arg(value_name = "N", value_parser = number, allow_negative_numbers = true)]
         number: u64,
     },
 }
 
+/// Whether this is no fault but help, or the version.
+pub(crate) fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+/// What is wrong with the words that were typed, on one line.
+pub(crate) fn fault(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let parts = text.split("\n\n").map(str::trim);
+    let said = parts.filter_map(|part| {
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        match part.strip_prefix("Usage: ") {
+            Some(usage) => Some(format!("usage: {usage}")),
+            // What it tells of --help stands at the end.
+            None => (!part.is_empty() && !part.starts_with("For more information"))
+                .then(|| part.to_owned()),
+        }
+    });
+    let said: Vec<String> = said.collect();
+    let line = format!("{}; --help tells more", said.join("; "));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "give the number that `tidewire queue ls` shows".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "give a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "give a number of seconds, 0 or more".to_owned())
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "give a number of seconds, 0 or more, such as 1.5".to_owned())
 }
 
 #[cfg(test)]

@@ -33,8 +33,13 @@ use failure::Failure;
 const LEFTOVERS_MAX: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let program = Program::parse();
-    match run(program.command) {
+    let done = match Program::try_parse() {
+        Ok(program) => run(program.command),
+        // They were asked for, or are the answer to a command without any words behind it.
+        Err(error) if arguments::is_help(&error) => error.exit(),
+        Err(error) => Err(Failure::misuse(arguments::fault(&error))),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -13,8 +13,9 @@ fn misuse(arguments: &[&str]) -> String {
         (Some(2), 0),
         "{arguments:?}: {ended:?}"
     );
-    assert!(!ended.err.is_empty(), "{arguments:?}");
-    ended.err.join("\n")
+    assert_eq!(ended.err.len(), 1, "{arguments:?}: {ended:?}");
+    assert!(ended.err[0].starts_with("tidewire: "), "{ended:?}");
+    ended.err[0].clone()
 }
 
 #[test]
@@ -175,13 +176,34 @@ fn what_contradicts_itself_is_misuse() {
     ]);
     misuse(&["act", URL, "delete", "t", "a", "--wait", "soon"]);
     assert!(misuse(&["queue", "ls"]).contains("--store"));
-    misuse(&["queue", "--store", "f", "retry", "one"]);
+    for number in ["one", "-1", "", "99999999999999999999"] {
+        let line = misuse(&["queue", "--store", "f", "retry", number]);
+        assert!(line.contains("queue ls"), "{line}");
+    }
     misuse(&["watch", URL, "t", "--dialect", "v9"]);
-    misuse(&["watch", URL, "t", "--for", "-1"]);
+    for time in ["-1", "soon", "1e30", "NaN", "inf"] {
+        let line = misuse(&["watch", URL, "t", "--for", time]);
+        assert!(line.contains("seconds, 0 or more"), "{line}");
+    }
+    assert!(misuse(&["act", URL, "delete", "t", "-x"]).contains("-- -x"));
+    assert!(misuse(&["act", URL, "create", "t"]).contains("<JSON>"));
     misuse(&["serve", "--db", "f"]);
     misuse(&["serve", "--listen", "nowhere", "--db", "f"]);
-    misuse(&["what"]);
-    misuse(&[]);
+    assert!(misuse(&["what"]).contains("--help"));
+}
+
+#[test]
+fn a_command_without_words_behind_it_tells_which_there_are() {
+    for arguments in [&[][..], &["act"], &["queue"]] {
+        let ended = run(arguments);
+        assert_eq!((ended.code, ended.out.len()), (Some(2), 0), "{ended:?}");
+        assert!(
+            ended
+                .err
+                .iter()
+                .any(|line| line.starts_with("Usage: tidewire"))
+        );
+    }
 }
 
 #[test]
@@ -281,7 +303,6 @@ fn a_write_no_client_takes_is_misuse_and_names_what_is_wrong_and_makes_nothing()
             for part in parts {
                 assert!(line.contains(part), "{words:?}: {line}");
             }
-            assert_eq!(line.lines().count(), 1, "{line}");
         }
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
