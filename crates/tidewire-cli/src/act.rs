@@ -4,6 +4,7 @@
 //! anything is sent, and in the store before it is called durable.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,7 +16,7 @@ use tidewire::{
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
 use crate::text::plain;
-use crate::{address, fields, output, session, signals};
+use crate::{address, fields, numbers, output, session, signals};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +43,9 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         builder = builder.offline();
     }
     let client = session::start(builder)?;
-    let action = write.submit(&client).map_err(Failure::failed)?;
+    let action = write.submit(&client).map_err(|error| {
+        Failure::failed(numbers::told(&error.to_string(), &numbers::all(&client)))
+    })?;
     let outcome = tokio::select! {
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
@@ -54,7 +57,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         () = end => Outcome::Unanswered("interrupted".to_owned()),
     };
     let outcome = outcome.with_hindsight(&arguments, &client, &action).await;
-    let told = tell(&arguments, &action, outcome).await;
+    let told = tell(&arguments, &client, &action, outcome).await;
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
     told.and(closed)
@@ -78,16 +81,36 @@ fn moment(arguments: &Act) -> Result<Wait, Failure> {
 }
 
 /// Says what came of it.
-async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Result<(), Failure> {
-    print(arguments, action, &outcome).await?;
+async fn tell(
+    arguments: &Act,
+    client: &Client,
+    action: &ActionHandle,
+    outcome: Outcome,
+) -> Result<(), Failure> {
+    let actions = numbers::all(client);
+    // Without a store it is in no queue that anybody could look at.
+    let kept = numbers::of(action.id(), &actions).filter(|_| arguments.store.is_some());
+    let number = kept.map(|kept| kept.number);
+    print(arguments, action, number, &outcome).await?;
+    let decide = |store: &Path| {
+        let (store, number) = (store.display(), number.unwrap_or_default());
+        format!(
+            "`tidewire queue --store {store} retry {number}` lets the next sync send it again, `discard {number}` gives it up"
+        )
+    };
     match (outcome, &arguments.store) {
         (Outcome::Reached(_), _) => Ok(()),
         (Outcome::Refused(refusal), Some(store)) => {
-            let (why, store) = (ActionError::Refused(refusal), store.display());
+            let why = numbers::told(&ActionError::Refused(refusal).to_string(), &actions);
+            let decide = decide(store);
             Err(Failure::failed(format!(
-                "{why}; the write is kept: see `tidewire queue --store {store} ls`, then retry or discard it"
+                "{why}; the write is kept: {decide}"
             )))
         }
+        (Outcome::Uncertain(_), Some(store)) => Err(Failure::failed(format!(
+            "whether the write was done cannot be known: {}",
+            decide(store)
+        ))),
         (Outcome::Kept(why), Some(store)) => {
             let (store, url) = (store.display(), address::without_secrets(&arguments.url));
             Err(Failure::failed(format!(
@@ -115,7 +138,7 @@ async fn hopeless(client: &Client, action: &ActionHandle) -> String {
     tokio::select! {
         reason = session::hopeless(client) => reason,
         number = held_up(client, action) => format!(
-            "the write waits behind number {number}, of which it cannot be known whether it was done; retry or discard that one first"
+            "the write waits behind action {number}, of which it cannot be known whether it was done; retry or discard that one first"
         ),
     }
 }
@@ -243,7 +266,12 @@ impl Outcome {
     }
 }
 
-async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Result<(), Failure> {
+async fn print(
+    arguments: &Act,
+    action: &ActionHandle,
+    number: Option<u64>,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
     let id = action.current_id();
     let state = outcome.state(arguments);
     if arguments.json {
@@ -251,16 +279,18 @@ async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Res
         return output::json(&Line {
             id,
             action: action.id().to_string(),
+            number,
             state,
             code,
             reason,
         })
         .await;
     }
+    let number = number.map(|number| format!(" (action {number})"));
     output::line(&format!(
-        "{state}: {} (action {})",
+        "{state}: {}{}",
         plain(id.as_str()),
-        action.id()
+        number.unwrap_or_default()
     ))
     .await
 }
@@ -269,6 +299,9 @@ async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Res
 struct Line<'a> {
     id: EntityId,
     action: String,
+    /// What `queue` calls it, where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     state: &'a str,
     /// Why it was refused, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -24,8 +24,9 @@ With --json, one object per line, whenever anything but the revision has changed
 It keeps trying when the server is away, and ends with 1 only when no further attempt can help.";
 
 const ACT_STATES: &str = "\
-With --json, one line: {\"id\",\"action\",\"state\"}, with \"reason\" where it came no further, and with the
-server's \"code\" where it was refused. The id follows the name the server gave; state is
+With --json, one line: {\"id\",\"action\",\"state\"}, with the \"number\" that queue takes where it is kept,
+with \"reason\" where it came no further, and with the server's \"code\" where it was refused. The id
+follows the name the server gave; state is
   durable   kept in --store, not yet accepted (exit code 1 unless that was waited for)
   accepted  the server said yes
   visible   the result came back
@@ -36,8 +37,9 @@ server's \"code\" where it was refused. The id follows the name the server gave;
 
 const QUEUE_JSON: &str = "\
 With --json, one line per action:
-  {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\"}
-  state is waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone.";
+  {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\",\"waits_for\":[...]}
+  state      waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone
+  waits_for  the numbers of what must be accepted or decided first, beside its turn";
 
 /// A live cache in step with its server: try it, serve it, watch it, write to it.
 #[derive(Debug, Parser)]

@@ -10,6 +10,7 @@ mod failure;
 mod fields;
 mod hosts;
 mod listen;
+mod numbers;
 mod output;
 mod queue;
 mod reasons;

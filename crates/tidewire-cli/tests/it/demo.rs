@@ -484,7 +484,36 @@ fn a_refused_write_shows_as_parked_with_its_reason_until_somebody_decides() {
     tab.queue("it to be gone", |queue| {
         queue["parked"] == 0 && queue["pending"] == 0
     });
-    assert_eq!(post(&demo.address, "/api/discard", &action).status, 409);
+    let again = post(&demo.address, "/api/discard", &action);
+    assert_eq!(
+        (again.status, again.body.contains("gone")),
+        (409, true),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_write_that_depends_on_a_refused_one_names_it_as_the_page_does() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    demo.post("/api/switch", &json!({"online": false}));
+    tab.status("offline");
+    let fields = json!({"name": "Aaron", "status": "lead", "score": 101});
+    let made = demo.post("/api/write", &json!({"name": "create", "fields": fields}));
+    let update = json!({"name": "update", "id": made["id"], "fields": {"score": 1}});
+    let update = demo.post("/api/write", &update);
+    demo.post("/api/switch", &json!({"online": true}));
+    let queue = tab.queue("both parked", |queue| queue["parked"] == 2);
+    let why = queue["actions"][1]["reason"].as_str().unwrap();
+    assert!(why.contains("\u{201c}create Aaron\u{201d}"), "{why}");
+    let action = json!({"action": update["action"]});
+    let refused = post(&demo.address, "/api/retry", &action);
+    let why = &refused.body;
+    assert!(
+        refused.status == 409 && why.contains("\u{201c}create Aaron\u{201d}"),
+        "{why}"
+    );
 }
 
 #[test]
