@@ -134,8 +134,7 @@ pub(crate) async fn hopeless(client: &Client) -> String {
         }
         planned.dedup();
         if planned.len() == ATTEMPTS {
-            let reason = status.reason;
-            return format!("{reason}; start the server, or check the URL");
+            return reasons::of_failing(&status.reason);
         }
         if updates.changed().await.is_err() {
             return ENDED.to_owned();

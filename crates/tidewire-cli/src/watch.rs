@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::arguments::{Dialect, Watch};
 use crate::failure::{Failure, tell};
@@ -50,18 +51,32 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     let shown = show(client.clone(), collection, query, screen, arguments.dialect);
     // A large page takes its time, to be made as to be freed; on a thread of its own it holds up neither the
     // connection nor the end.
+    let (stop, stopped) = oneshot::channel::<()>();
     let runtime = Handle::current();
-    let shown = tokio::task::spawn_blocking(move || runtime.block_on(shown));
-    let ended = tokio::select! {
-        shown = shown => shown.unwrap_or_else(|error| Err(Failure::failed(error))),
-        () = end => Ok(()),
-        () = over(time) => Ok(()),
-        () = output::unread() => Ok(()),
-    };
-    // Said on a thread that is not waited for any longer either.
-    let goodbye = tokio::spawn(client.close(GOODBYE_MAX));
+    let mut shown = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = stopped => Ok(()),
+                shown = shown => shown,
+            }
+        })
+    });
+    tokio::select! {
+        shown = &mut shown => return shown.unwrap_or_else(|error| Err(Failure::failed(error))),
+        () = end => {}
+        () = over(time) => {}
+        () = output::unread() => {}
+    }
+    drop(stop);
+    let goodbye = tokio::spawn(async move {
+        // Nothing is shown of the goodbye.
+        let _ = shown.await;
+        let _ = client.close(GOODBYE_MAX).await;
+    });
+    // A page that is being made is not waited for any longer.
     let _ = tokio::time::timeout(GOODBYE_MAX, goodbye).await;
-    ended
+    Ok(())
 }
 
 fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, Failure> {
