@@ -25,9 +25,19 @@ type Demo = State<Arc<Demonstration>>;
 #[derive(Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 enum Write {
-    Create { fields: Record },
-    Update { id: String, fields: Record },
-    Delete { id: String },
+    Create {
+        fields: Record,
+    },
+    Update {
+        id: String,
+        fields: Record,
+        /// Fields that the customer goes without from now on.
+        #[serde(default)]
+        unset: Vec<String>,
+    },
+    Delete {
+        id: String,
+    },
 }
 
 /// `POST /api/write`
@@ -36,7 +46,11 @@ pub(super) async fn write(State(demo): Demo, body: Bytes) -> Result<Response, Re
     let customers = demo.lists.customers();
     let submitted: Result<ActionHandle, CallError> = match write {
         Write::Create { fields } => customers.create_record(fields),
-        Write::Update { id, fields } => customers.update(&id, Patch::from_record(fields)),
+        Write::Update { id, fields, unset } => {
+            let patch = Patch::from_record(fields);
+            let patch = unset.iter().fold(patch, |patch, name| patch.unset(name));
+            customers.update(&id, patch)
+        }
         Write::Delete { id } => customers.delete(&id),
     };
     demo.queue.on_command();

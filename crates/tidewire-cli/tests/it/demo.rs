@@ -660,6 +660,43 @@ fn a_customer_that_makes_no_sense_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_customer_needs_a_name_and_goes_without_the_rest_also_later() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    let url = format!("ws://{}/live", demo.address);
+    let fields = r#"{"id":"x","name":"Aaron","status":"lead","score":1}"#;
+    run(&["act", &url, "create", "customers", fields]).success();
+    run(&["act", &url, "create", "customers", r#"{"name":"Abel"}"#]).success();
+    let rows = tab.rows("customers", "both", |rows| {
+        named(rows, "Aaron").is_some() && named(rows, "Abel").is_some()
+    });
+    assert!(
+        named(&rows, "Abel").unwrap()["fields"]
+            .get("status")
+            .is_none()
+    );
+
+    // As the page asks for it where a field is emptied.
+    let unset = json!(["status", "score"]);
+    let write = json!({"name": "update", "id": "x", "fields": {"city": "Oslo"}, "unset": unset});
+    demo.post("/api/write", &write);
+    tab.rows("customers", "it without", |rows| {
+        let Some(row) = named(rows, "Aaron") else {
+            return false;
+        };
+        let fields = &row["fields"];
+        row["pending"] == false
+            && fields["city"] == "Oslo"
+            && fields.get("status").is_none()
+            && fields.get("score").is_none()
+    });
+    let write = json!({"name": "update", "id": "x", "fields": {}, "unset": ["name"]});
+    demo.post("/api/write", &write);
+    tab.queue("it to be refused", |queue| queue["parked"] == 1);
+}
+
+#[test]
 fn writes_are_named_after_their_customer_and_what_is_not_shown_is_counted() {
     let demo = Demo::start();
     let mut tab = demo.tab();
