@@ -3,18 +3,20 @@
 //! The write goes through a client as any application's would: it is in the client's queue before
 //! anything is sent, and in the store before it is called durable.
 
+use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde::Serialize;
 use tidewire::{
-    ActionError, ActionHandle, ActionState, Client, Collection, EntityId, Patch, Record, Refusal,
+    ActionError, ActionHandle, ActionState, CallError, Client, EntityId, Patch, Record, Refusal,
 };
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
 use crate::text::plain;
-use crate::{address, output, session, signals};
+use crate::{address, fields, numbers, output, session, signals};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,6 +33,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let url = address::url(&arguments.url).await?;
     let write = Write::read(&arguments.write)?;
     let wait = moment(&arguments)?;
+    write.rehearse()?;
     let end = signals::end()?;
     let mut builder = session::builder(&url);
     if let Some(path) = &arguments.store {
@@ -40,11 +43,9 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         builder = builder.offline();
     }
     let client = session::start(builder)?;
-    let collection = client
-        .collection::<Record>(&write.entity_type)
-        .build()
-        .map_err(Failure::failed)?;
-    let action = write.submit(&collection)?;
+    let action = write.submit(&client).map_err(|error| {
+        Failure::failed(numbers::told(&error.to_string(), &numbers::all(&client)))
+    })?;
     let outcome = tokio::select! {
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
@@ -56,7 +57,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         () = end => Outcome::Unanswered("interrupted".to_owned()),
     };
     let outcome = outcome.with_hindsight(&arguments, &client, &action).await;
-    let told = tell(&arguments, &action, outcome).await;
+    let told = tell(&arguments, &client, &action, outcome).await;
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
     told.and(closed)
@@ -80,16 +81,36 @@ fn moment(arguments: &Act) -> Result<Wait, Failure> {
 }
 
 /// Says what came of it.
-async fn tell(arguments: &Act, action: &ActionHandle, outcome: Outcome) -> Result<(), Failure> {
-    print(arguments, action, &outcome).await?;
+async fn tell(
+    arguments: &Act,
+    client: &Client,
+    action: &ActionHandle,
+    outcome: Outcome,
+) -> Result<(), Failure> {
+    let actions = numbers::all(client);
+    // Without a store it is in no queue that anybody could look at.
+    let kept = numbers::of(action.id(), &actions).filter(|_| arguments.store.is_some());
+    let number = kept.map(|kept| kept.number);
+    print(arguments, action, number, &outcome).await?;
+    let decide = |store: &Path| {
+        let (store, number) = (store.display(), number.unwrap_or_default());
+        format!(
+            "`tidewire queue --store {store} retry {number}` lets the next sync send it again, `discard {number}` gives it up"
+        )
+    };
     match (outcome, &arguments.store) {
         (Outcome::Reached(_), _) => Ok(()),
         (Outcome::Refused(refusal), Some(store)) => {
-            let (why, store) = (ActionError::Refused(refusal), store.display());
+            let why = numbers::told(&ActionError::Refused(refusal).to_string(), &actions);
+            let decide = decide(store);
             Err(Failure::failed(format!(
-                "{why}; the write is kept: see `tidewire queue --store {store} ls`, then retry or discard it"
+                "{why}; the write is kept: {decide}"
             )))
         }
+        (Outcome::Uncertain(_), Some(store)) => Err(Failure::failed(format!(
+            "whether the write was done cannot be known: {}",
+            decide(store)
+        ))),
         (Outcome::Kept(why), Some(store)) => {
             let (store, url) = (store.display(), address::without_secrets(&arguments.url));
             Err(Failure::failed(format!(
@@ -117,7 +138,7 @@ async fn hopeless(client: &Client, action: &ActionHandle) -> String {
     tokio::select! {
         reason = session::hopeless(client) => reason,
         number = held_up(client, action) => format!(
-            "the write waits behind number {number}, of which it cannot be known whether it was done; retry or discard that one first"
+            "the write waits behind action {number}, of which it cannot be known whether it was done; retry or discard that one first"
         ),
     }
 }
@@ -245,7 +266,12 @@ impl Outcome {
     }
 }
 
-async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Result<(), Failure> {
+async fn print(
+    arguments: &Act,
+    action: &ActionHandle,
+    number: Option<u64>,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
     let id = action.current_id();
     let state = outcome.state(arguments);
     if arguments.json {
@@ -253,16 +279,18 @@ async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Res
         return output::json(&Line {
             id,
             action: action.id().to_string(),
+            number,
             state,
             code,
             reason,
         })
         .await;
     }
+    let number = number.map(|number| format!(" (action {number})"));
     output::line(&format!(
-        "{state}: {} (action {})",
+        "{state}: {}{}",
         plain(id.as_str()),
-        action.id()
+        number.unwrap_or_default()
     ))
     .await
 }
@@ -271,6 +299,9 @@ async fn print(arguments: &Act, action: &ActionHandle, outcome: &Outcome) -> Res
 struct Line<'a> {
     id: EntityId,
     action: String,
+    /// What `queue` calls it, where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     state: &'a str,
     /// Why it was refused, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -308,13 +339,34 @@ impl Write {
         })
     }
 
-    fn submit(self, collection: &Collection<Record>) -> Result<ActionHandle, Failure> {
-        let submitted = match self.kind {
-            Kind::Create(record) => collection.create_record(record),
-            Kind::Update(id, record) => collection.update(&id, Patch::from_record(record)),
-            Kind::Delete(id) => collection.delete(&id),
-        };
-        submitted.map_err(Failure::failed)
+    /// Submits it to a client that keeps and sends nothing, so that one that no client takes is misuse, and
+    /// no store is opened or made for it.
+    fn rehearse(&self) -> Result<(), Failure> {
+        let client = session::start(session::builder(session::NOWHERE).offline())?;
+        match self.submit(&client) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::misuse(format!("{self}: {error}"))),
+        }
+    }
+
+    fn submit(&self, client: &Client) -> Result<ActionHandle, CallError> {
+        let collection = client.collection::<Record>(&self.entity_type).build()?;
+        match &self.kind {
+            Kind::Create(record) => collection.create_record(record.clone()),
+            Kind::Update(id, record) => collection.update(id, Patch::from_record(record.clone())),
+            Kind::Delete(id) => collection.delete(id),
+        }
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entity_type = &self.entity_type;
+        match &self.kind {
+            Kind::Create(_) => write!(f, "create {entity_type}"),
+            Kind::Update(id, _) => write!(f, "update {entity_type} {id}"),
+            Kind::Delete(id) => write!(f, "delete {entity_type} {id}"),
+        }
     }
 }
 
@@ -340,11 +392,7 @@ fn changes(fields: &str) -> Result<Record, Failure> {
 }
 
 fn record(fields: &str) -> Result<Record, Failure> {
-    let record: Record = serde_json::from_str(fields).map_err(|error| {
-        Failure::misuse(format!(
-            "the fields must be a JSON object such as '{{\"name\":\"Ada\"}}': {error}"
-        ))
-    })?;
+    let record = fields::read(fields)?;
     match record.entity_id(ID) {
         Err(error) if record.get(ID).is_some_and(|id| !id.is_null()) => {
             Err(Failure::misuse(format!("the id cannot be used: {error}")))

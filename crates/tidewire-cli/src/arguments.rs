@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// How programs that print and programs that read the output agree on endings.
@@ -23,8 +24,9 @@ With --json, one object per line, whenever anything but the revision has changed
 It keeps trying when the server is away, and ends with 1 only when no further attempt can help.";
 
 const ACT_STATES: &str = "\
-With --json, one line: {\"id\",\"action\",\"state\"}, with \"reason\" where it came no further, and with the
-server's \"code\" where it was refused. The id follows the name the server gave; state is
+With --json, one line: {\"id\",\"action\",\"state\"}, with the \"number\" that queue takes where it is kept,
+with \"reason\" where it came no further, and with the server's \"code\" where it was refused. The id
+follows the name the server gave; state is
   durable   kept in --store, not yet accepted (exit code 1 unless that was waited for)
   accepted  the server said yes
   visible   the result came back
@@ -35,8 +37,9 @@ server's \"code\" where it was refused. The id follows the name the server gave;
 
 const QUEUE_JSON: &str = "\
 With --json, one line per action:
-  {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\"}
-  state is waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone.";
+  {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\",\"waits_for\":[...]}
+  state      waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone
+  waits_for  the numbers of what must be accepted or decided first, beside its turn";
 
 /// A live cache in step with its server: try it, serve it, watch it, write to it.
 #[derive(Debug, Parser)]
@@ -104,7 +107,7 @@ pub(crate) struct Watch {
     #[arg(long)]
     pub(crate) json: bool,
     /// End after this time, with exit code 0.
-    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) time: Option<Duration>,
 }
 
@@ -218,23 +221,55 @@ pub(crate) enum QueueCommand {
     /// Let a parked or uncertain one be sent again, at the next sync.
     Retry {
         /// Its number, as listed.
-        #[arg(value_name = "N")]
+        #[arg(value_name = "N", value_parser = number, allow_negative_numbers = true)]
         number: u64,
     },
     /// Give a parked or uncertain one up, or take one back that was never sent.
     Discard {
         /// Its number, as listed.
-        #[arg(value_name = "N")]
+        #[arg(value_name = "N", value_parser = number, allow_negative_numbers = true)]
         number: u64,
     },
 }
 
+/// Whether this is no fault but help, or the version.
+pub(crate) fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+/// What is wrong with the words that were typed, on one line.
+pub(crate) fn fault(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let parts = text.split("\n\n").map(str::trim);
+    let said = parts.filter_map(|part| {
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        match part.strip_prefix("Usage: ") {
+            Some(usage) => Some(format!("usage: {usage}")),
+            // What it tells of --help stands at the end.
+            None => (!part.is_empty() && !part.starts_with("For more information"))
+                .then(|| part.to_owned()),
+        }
+    });
+    let said: Vec<String> = said.collect();
+    let line = format!("{}; --help tells more", said.join("; "));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "give the number that `tidewire queue ls` shows".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "give a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "give a number of seconds, 0 or more".to_owned())
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "give a number of seconds, 0 or more, such as 1.5".to_owned())
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ mod address;
 mod arguments;
 mod demo;
 mod failure;
+mod fields;
 mod hosts;
 mod listen;
+mod numbers;
 mod output;
 mod queue;
 mod reasons;
@@ -32,8 +34,13 @@ use failure::Failure;
 const LEFTOVERS_MAX: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let program = Program::parse();
-    match run(program.command) {
+    let done = match Program::try_parse() {
+        Ok(program) => run(program.command),
+        // They were asked for, or are the answer to a command without any words behind it.
+        Err(error) if arguments::is_help(&error) => error.exit(),
+        Err(error) => Err(Failure::misuse(arguments::fault(&error))),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -46,6 +53,11 @@ fn run(command: Command) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the program cannot start: {error}")))?;
+    let leftovers_max = match &command {
+        // It leaves nothing but a page that is being made, or waits for its reader.
+        Command::Watch(_) => Duration::ZERO,
+        _ => LEFTOVERS_MAX,
+    };
     let result = runtime.block_on(async {
         match command {
             Command::Demo(arguments) => demo::run(arguments).await,
@@ -55,6 +67,6 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Queue(arguments) => queue::run(arguments).await,
         }
     });
-    runtime.shutdown_timeout(LEFTOVERS_MAX);
+    runtime.shutdown_timeout(leftovers_max);
     result
 }

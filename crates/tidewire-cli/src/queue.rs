@@ -8,12 +8,13 @@ mod sync;
 
 use std::path::Path;
 
-use tidewire::{Action, ActionState, Client, SqliteStore};
+use tidewire::{ActionState, Client, SqliteStore};
 
 use crate::arguments::{Queue, QueueCommand};
 use crate::failure::{Failure, tell};
+use crate::numbers::{self, all};
 use crate::session;
-use line::Look;
+use line::{Line, Look};
 
 pub(crate) async fn run(arguments: Queue) -> Result<(), Failure> {
     let look = if arguments.json {
@@ -48,7 +49,7 @@ async fn list(path: &Path, look: Look) -> Result<(), Failure> {
         crate::output::line("nothing waits").await?;
     }
     for action in &actions {
-        line::print(look, action, line::state_word(&action.state), None).await?;
+        Line::new(action, &actions).print(look).await?;
     }
     tell_unreadable(&client);
     session::close(client).await
@@ -68,10 +69,8 @@ async fn decide_one(
     look: Look,
     decision: Decision,
 ) -> Result<(), Failure> {
-    let Some(action) = all(client)
-        .into_iter()
-        .find(|action| action.number == number)
-    else {
+    let before = all(client);
+    let Some(action) = before.iter().find(|action| action.number == number) else {
         return Err(Failure::failed(format!(
             "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
         )));
@@ -88,10 +87,11 @@ async fn decide_one(
         (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),
         (Decision::Discard, _) => client.actions().discard(action.id),
     }
-    .map_err(Failure::failed)?;
-    match all(client).into_iter().find(|after| after.id == action.id) {
-        Some(after) => line::print(look, &after, line::state_word(&after.state), None).await,
-        None => line::print(look, &action, "gone", None).await,
+    .map_err(|error| Failure::failed(numbers::told(&error.to_string(), &before)))?;
+    let after = all(client);
+    match numbers::of(action.id, &after) {
+        Some(left) => Line::new(left, &after).print(look).await,
+        None => Line::settled(action, "gone").print(look).await,
     }
 }
 
@@ -116,14 +116,6 @@ fn open(path: &Path) -> Result<SqliteStore, Failure> {
             format!("there is no store at {path_shown}; `tidewire act --store FILE` makes one")
         }
     }))
-}
-
-/// Every action, in order of submission.
-fn all(client: &Client) -> Vec<Action> {
-    let mut actions = client.actions().pending();
-    actions.extend(client.actions().parked());
-    actions.sort_by_key(|action| action.number);
-    actions
 }
 
 fn tell_unreadable(client: &Client) {

@@ -2,6 +2,10 @@
 //!
 //! The client tells it for any application; what can be done about it differs from command to command.
 //! Decides nothing, and hides nothing it does not know.
+//!
+//! A reason is told from another by its text: the status of a client has no kinds of reasons, since all that
+//! an application does about one is to show it. Where a text changes, its reason is still told, only the advice
+//! lacks; the tests with real servers then fail.
 
 use crate::arguments::Dialect;
 
@@ -9,6 +13,28 @@ use crate::arguments::Dialect;
 const NOT_V1: &str = "the server does not speak tidewire.v1.json";
 /// What a server of v1 answers to a client that does not offer it.
 const ONLY_V1: [&str; 2] = ["Sec-WebSocket-Protocol", "tidewire.v1.json"];
+
+/// How a server says that it cannot read or write what it keeps.
+const STORAGE: &str = "the server's storage failed";
+/// What is to be done about that.
+const STORAGE_ADVICE: &str = "nothing is wrong with the address: whoever runs the server frees space or repairs its database, then starts it again";
+/// How a client begins to say that nobody is there.
+const NOBODY: [&str; 2] = ["cannot reach ", "no connection to "];
+/// How it says what was wrong with whoever is, and what to do.
+const ADVISED: [&str; 2] = ["no secure connection to ", "check host, port and path"];
+
+/// What ends a command that has tried to connect and could not.
+pub(crate) fn of_failing(reason: &str) -> String {
+    if reason.contains(STORAGE) {
+        format!("{reason}; {STORAGE_ADVICE}")
+    } else if NOBODY.iter().any(|start| reason.starts_with(start)) {
+        format!("{reason}; start the server, or check the URL")
+    } else if ADVISED.iter().any(|part| reason.contains(part)) {
+        reason.to_owned()
+    } else {
+        format!("{reason}; the server was reached: try again later, or look at what it says itself")
+    }
+}
 
 /// What ends a command that writes, which it does in v1 and in nothing else.
 pub(crate) fn of_writing(reason: &str) -> String {
@@ -27,6 +53,7 @@ pub(crate) fn of_watching(reason: &str, dialect: Dialect) -> String {
         Dialect::Basic if ONLY_V1.iter().all(|part| reason.contains(part)) => {
             "the server speaks tidewire.v1.json; leave --dialect basic out".to_owned()
         }
+        _ if reason.contains(STORAGE) => format!("{reason}; {STORAGE_ADVICE}"),
         Dialect::V1 | Dialect::Basic => reason.to_owned(),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
         } => Failure::failed(format!(
             "{error}; the writes that waited in it are not sent"
         )),
-        _ => Failure::failed(error),
+        _ => unusable(path, &error),
     })
 }
 
@@ -46,7 +46,26 @@ pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
 pub(crate) fn open_existing_store(path: &Path) -> Result<SqliteStore, Failure> {
     let opened = tokio::task::block_in_place(|| SqliteStore::open_existing(path));
     tell_of_lost(path, &opened);
-    opened.map_err(Failure::failed)
+    opened.map_err(|error| unusable(path, &error))
+}
+
+/// What a file is that cannot be used as a store, and what to do.
+fn unusable(path: &Path, error: &StoreError) -> Failure {
+    let shown = path.display();
+    match error {
+        StoreError::Newer { .. } => Failure::failed(format!(
+            "{shown} was written by a newer version of this program and is left as it is: {error}"
+        )),
+        // Of a store there is always something left.
+        StoreError::Io(_)
+            if std::fs::metadata(path).is_ok_and(|file| file.len() == 0 && file.is_file()) =>
+        {
+            Failure::failed(format!(
+                "{shown} is an empty file and no store yet; check the path, or keep a first write in it with `tidewire act --store {shown}`"
+            ))
+        }
+        _ => Failure::failed(error),
+    }
 }
 
 /// Says which damaged stores were set aside from this place, as long as they are there: what waited in
@@ -115,8 +134,7 @@ pub(crate) async fn hopeless(client: &Client) -> String {
         }
         planned.dedup();
         if planned.len() == ATTEMPTS {
-            let reason = status.reason;
-            return format!("{reason}; start the server, or check the URL");
+            return reasons::of_failing(&status.reason);
         }
         if updates.changed().await.is_err() {
             return ENDED.to_owned();

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::arguments::{Dialect, Watch};
 use crate::failure::{Failure, tell};
@@ -21,6 +23,8 @@ use crate::{address, output, reasons, session, signals, trouble};
 const WHOLE_MAX: u64 = 100_000;
 /// Different reasons told at most.
 const REASONS_MAX: usize = 100;
+/// How long the server is said goodbye to. It does well without.
+const GOODBYE_MAX: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     let url = address::url(&arguments.url).await?;
@@ -43,12 +47,36 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     } else {
         Screen::table(&entity_type.to_string())
     };
+    let time = arguments.time;
+    let shown = show(client.clone(), collection, query, screen, arguments.dialect);
+    // A large page takes its time, to be made as to be freed; on a thread of its own it holds up neither the
+    // connection nor the end.
+    let (stop, stopped) = oneshot::channel::<()>();
+    let runtime = Handle::current();
+    let mut shown = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = stopped => Ok(()),
+                shown = shown => shown,
+            }
+        })
+    });
     tokio::select! {
-        shown = show(&client, &collection, query, screen, arguments.dialect) => shown,
-        () = end => Ok(()),
-        () = over(arguments.time) => Ok(()),
-        () = output::unread() => Ok(()),
+        shown = &mut shown => return shown.unwrap_or_else(|error| Err(Failure::failed(error))),
+        () = end => {}
+        () = over(time) => {}
+        () = output::unread() => {}
     }
+    drop(stop);
+    let goodbye = tokio::spawn(async move {
+        // Nothing is shown of the goodbye.
+        let _ = shown.await;
+        let _ = client.close(GOODBYE_MAX).await;
+    });
+    // A page that is being made is not waited for any longer.
+    let _ = tokio::time::timeout(GOODBYE_MAX, goodbye).await;
+    Ok(())
 }
 
 fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, Failure> {
@@ -63,8 +91,8 @@ fn collection(client: &Client, arguments: &Watch) -> Result<Collection<Record>, 
 
 /// Prints until nothing more can come.
 async fn show(
-    client: &Client,
-    collection: &Collection<Record>,
+    client: Client,
+    collection: Collection<Record>,
     query: Query,
     mut screen: Screen,
     dialect: Dialect,
@@ -76,7 +104,7 @@ async fn show(
         let mut status = updates.borrow_and_update().clone();
         status.reason = reasons::of_watching(&status.reason, dialect);
         // Pages that come while this one is written out are never seen: the next is the latest.
-        screen.show(client, &status, &list.current()).await?;
+        screen.show(&client, &status, &list.current()).await?;
         if status.connection == Connection::Stopped {
             return Err(Failure::failed(status.reason));
         }

@@ -16,6 +16,8 @@ use tidewire::{ActionHandle, ActionId, CallError, Patch, Record};
 
 use super::Demonstration;
 use super::lists::Choice;
+use super::queue;
+use crate::numbers;
 
 type Demo = State<Arc<Demonstration>>;
 
@@ -23,9 +25,19 @@ type Demo = State<Arc<Demonstration>>;
 #[derive(Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 enum Write {
-    Create { fields: Record },
-    Update { id: String, fields: Record },
-    Delete { id: String },
+    Create {
+        fields: Record,
+    },
+    Update {
+        id: String,
+        fields: Record,
+        /// Fields that the customer goes without from now on.
+        #[serde(default)]
+        unset: Vec<String>,
+    },
+    Delete {
+        id: String,
+    },
 }
 
 /// `POST /api/write`
@@ -34,7 +46,11 @@ pub(super) async fn write(State(demo): Demo, body: Bytes) -> Result<Response, Re
     let customers = demo.lists.customers();
     let submitted: Result<ActionHandle, CallError> = match write {
         Write::Create { fields } => customers.create_record(fields),
-        Write::Update { id, fields } => customers.update(&id, Patch::from_record(fields)),
+        Write::Update { id, fields, unset } => {
+            let patch = Patch::from_record(fields);
+            let patch = unset.iter().fold(patch, |patch, name| patch.unset(name));
+            customers.update(&id, patch)
+        }
         Write::Delete { id } => customers.delete(&id),
     };
     demo.queue.on_command();
@@ -82,21 +98,31 @@ struct Decision {
 /// `POST /api/retry`
 pub(super) async fn retry(State(demo): Demo, body: Bytes) -> Result<StatusCode, Refusal> {
     let Decision { action } = read(&body)?;
-    decided(&demo, demo.lists.client().actions().retry(action))
+    decided(&demo, action, demo.lists.client().actions().retry(action))
 }
 
 /// `POST /api/discard`
 pub(super) async fn discard(State(demo): Demo, body: Bytes) -> Result<StatusCode, Refusal> {
     let Decision { action } = read(&body)?;
-    decided(&demo, demo.lists.client().actions().discard(action))
+    decided(&demo, action, demo.lists.client().actions().discard(action))
 }
 
-fn decided<E: Display>(demo: &Demonstration, done: Result<(), E>) -> Result<StatusCode, Refusal> {
+fn decided<E: Display>(
+    demo: &Demonstration,
+    action: ActionId,
+    done: Result<(), E>,
+) -> Result<StatusCode, Refusal> {
     demo.queue.on_command();
-    match done {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => Err(Refusal::new(StatusCode::CONFLICT, error)),
-    }
+    let Err(error) = done else {
+        return Ok(StatusCode::NO_CONTENT);
+    };
+    let client = demo.lists.client();
+    let why = if numbers::of(action, &numbers::all(client)).is_some() {
+        queue::told(client, &error.to_string())
+    } else {
+        "this write is gone: it was accepted or given up already".to_owned()
+    };
+    Err(Refusal::new(StatusCode::CONFLICT, why))
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,8 @@ use serde::Serialize;
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 use tokio::sync::{Notify, watch};
 
+use crate::numbers;
+
 /// How often the queue is looked at while something is on its way.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Actions of each kind shown; of the others only the number is told.
@@ -89,12 +91,7 @@ async fn look(client: Client, views: watch::Sender<QueueView>, submitted: Arc<No
 fn view(client: &Client) -> QueueView {
     let actions = client.actions();
     let (pending, parked) = (actions.pending(), actions.parked());
-    // What one write says of its customer helps to know the others'.
-    let titles: HashMap<&EntityId, String> = parked
-        .iter()
-        .chain(&pending)
-        .filter_map(|action| Some((action.entity_id.as_ref()?, title(&action.payload)?)))
-        .collect();
+    let titles = titles(parked.iter().chain(&pending));
     let shown = parked
         .iter()
         .take(SHOWN_MAX)
@@ -102,17 +99,43 @@ fn view(client: &Client) -> QueueView {
     QueueView {
         pending: pending.len(),
         parked: parked.len(),
-        actions: shown.map(|action| one(action, &titles)).collect(),
+        actions: shown.map(|action| one(action, &titles, &parked)).collect(),
     }
 }
 
-fn one(action: &Action, titles: &HashMap<&EntityId, String>) -> ActionView {
+/// A text of the client, with actions named as the page names them.
+pub(super) fn told(client: &Client, text: &str) -> String {
+    let actions = numbers::all(client);
+    let titles = titles(actions.iter());
+    numbers::told_by(text, &actions, |action| called(action, &titles))
+}
+
+/// The names of customers. What one write says of its customer helps to know the others'.
+fn titles<'a>(actions: impl Iterator<Item = &'a Action>) -> HashMap<&'a EntityId, String> {
+    actions
+        .filter_map(|action| Some((action.entity_id.as_ref()?, title(&action.payload)?)))
+        .collect()
+}
+
+fn title_of(action: &Action, titles: &HashMap<&EntityId, String>) -> Option<String> {
+    title(&action.payload).or_else(|| titles.get(action.entity_id.as_ref()?).cloned())
+}
+
+fn called(action: &Action, titles: &HashMap<&EntityId, String>) -> String {
+    let whom = title_of(action, titles).unwrap_or_else(|| "customer".to_owned());
+    format!("\u{201c}{} {whom}\u{201d}", action.name)
+}
+
+fn one(action: &Action, titles: &HashMap<&EntityId, String>, parked: &[Action]) -> ActionView {
     let entity = action.entity_id.as_ref();
     let (state, reason) = match &action.state {
         ActionState::Waiting => ("waiting", None),
         ActionState::PossiblySent => ("sent", None),
         ActionState::Uncertain => ("uncertain", None),
-        ActionState::Parked(refusal) => ("parked", Some(refusal.message.clone())),
+        ActionState::Parked(refusal) => {
+            let why = numbers::why(refusal, parked, |action| called(action, titles));
+            ("parked", Some(why))
+        }
     };
     ActionView {
         action: action.id.to_string(),
@@ -120,7 +143,7 @@ fn one(action: &Action, titles: &HashMap<&EntityId, String>) -> ActionView {
         name: action.name.clone(),
         entity: action.entity_id.clone(),
         is_unnamed: entity.is_some_and(EntityId::is_temporary),
-        title: title(&action.payload).or_else(|| titles.get(entity?).cloned()),
+        title: title_of(action, titles),
         state,
         reason,
     }

@@ -68,7 +68,7 @@ fn check_name(name: Option<ValueRef<'_>>) -> Result<(), Refused> {
     check_length("name", name)
 }
 
-/// The fields a customer may go without.
+/// The fields a customer may go without; what is given must make sense.
 fn check_others(fields: &Record) -> Result<(), Refused> {
     if let Some(city) = fields.get("city") {
         let city = city.as_text().ok_or_else(|| {

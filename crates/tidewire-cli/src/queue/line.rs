@@ -1,11 +1,11 @@
 //! One action of a queue as one line.
 
 use serde::Serialize;
-use tidewire::{Action, ActionState, EntityId};
+use tidewire::{Action, ActionState, EntityId, EntityType};
 
 use crate::failure::Failure;
-use crate::output;
 use crate::text::plain;
+use crate::{numbers, output};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,71 +16,97 @@ pub(super) enum Look {
     Json,
 }
 
+/// One action, as it is said.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     number: u64,
     id: String,
     name: &'a str,
     #[serde(rename = "type")]
-    entity_type: Option<&'a str>,
+    entity_type: Option<&'a EntityType>,
     entity: Option<&'a EntityId>,
-    state: &'a str,
+    state: &'static str,
     reason: Option<String>,
+    /// What it waits for beside its turn, by number.
+    waits_for: Vec<u64>,
+    /// The reason as people are told it.
+    #[serde(skip)]
+    told: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    /// An action that is in the queue, among all that are.
+    pub(super) fn new(action: &'a Action, actions: &[Action]) -> Self {
+        let mut line = Self::settled(action, state_word(&action.state));
+        if let ActionState::Parked(refusal) = &action.state {
+            let code = &refusal.code;
+            let by_number = |action: &Action| format!("action {}", action.number);
+            let told = numbers::why(refusal, actions, by_number);
+            line.told = Some(format!("{code}: {told}"));
+            line.reason = Some(format!("{code}: {}", refusal.message));
+        }
+        line.waits_for = numbers::waits_for(action, actions);
+        line
+    }
+
+    /// An action that is no longer in the queue.
+    pub(super) fn settled(action: &'a Action, state: &'static str) -> Self {
+        Self {
+            number: action.number,
+            id: action.id.to_string(),
+            name: &action.name,
+            entity_type: action.entity_type.as_ref(),
+            entity: action.entity_id.as_ref(),
+            state,
+            reason: None,
+            waits_for: Vec::new(),
+            told: None,
+        }
+    }
+
+    /// With the id its entity has by now, where that is not the one it was submitted with.
+    pub(super) fn named(mut self, entity: Option<&'a EntityId>) -> Self {
+        self.entity = entity.or(self.entity);
+        self
+    }
+
+    pub(super) async fn print(&self, look: Look) -> Result<(), Failure> {
+        match look {
+            Look::Json => output::json(self).await,
+            Look::Text => output::line(&self.text()).await,
+        }
+    }
+
+    fn text(&self) -> String {
+        let words = [
+            Some(self.name),
+            self.entity_type.map(EntityType::as_str),
+            self.entity.map(EntityId::as_str),
+        ];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        let mut text = format!(
+            "{:>4}  {:<13}  {}",
+            self.number,
+            self.state,
+            words.join(" ")
+        );
+        if let Some(told) = &self.told {
+            text.push_str(&format!("  ({told})"));
+        }
+        let numbers: Vec<String> = self.waits_for.iter().map(u64::to_string).collect();
+        if !numbers.is_empty() {
+            text.push_str(&format!("  (waits for {})", numbers.join(", ")));
+        }
+        plain(&text)
+    }
 }
 
 /// Where an action stands, in one word.
-pub(super) fn state_word(state: &ActionState) -> &'static str {
+fn state_word(state: &ActionState) -> &'static str {
     match state {
         ActionState::Waiting => "waiting",
         ActionState::PossiblySent => "possibly_sent",
         ActionState::Uncertain => "uncertain",
         ActionState::Parked(_) => "parked",
     }
-}
-
-/// Prints one action. `entity` is the id it has by now, where that is not the one it was submitted
-/// with.
-pub(super) async fn print(
-    look: Look,
-    action: &Action,
-    state: &str,
-    entity: Option<&EntityId>,
-) -> Result<(), Failure> {
-    let entity = entity.or(action.entity_id.as_ref());
-    let reason = match &action.state {
-        ActionState::Parked(refusal) => Some(format!("{}: {}", refusal.code, refusal.message)),
-        ActionState::Waiting | ActionState::PossiblySent | ActionState::Uncertain => None,
-    };
-    let entity_type = action
-        .entity_type
-        .as_ref()
-        .map(|entity_type| entity_type.as_str());
-    if look == Look::Json {
-        let id = action.id.to_string();
-        let name = &action.name;
-        return output::json(&Line {
-            number: action.number,
-            id,
-            name,
-            entity_type,
-            entity,
-            state,
-            reason,
-        })
-        .await;
-    }
-    let target = [entity_type, entity.map(EntityId::as_str)]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let reason = reason
-        .map(|reason| format!("  ({})", plain(&reason)))
-        .unwrap_or_default();
-    let (number, name) = (action.number, plain(&action.name));
-    output::line(&format!(
-        "{number:>4}  {state:<13}  {name} {}{reason}",
-        plain(&target)
-    ))
-    .await
 }

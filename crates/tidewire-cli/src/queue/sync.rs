@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 
-use super::line::{self, Look};
-use super::{all, open, tell_unreadable};
+use super::line::{Line, Look};
+use super::{open, tell_unreadable};
 use crate::failure::Failure;
+use crate::numbers::{self, all};
 use crate::{address, output, session, signals};
 
 /// How long nothing may happen before it is given up.
@@ -78,7 +79,7 @@ impl Report {
     /// Says what became of the actions that are settled by now.
     async fn settled(&mut self, client: &Client) -> Result<(), Failure> {
         let left = all(client);
-        let stands = |action: &Action| left.iter().find(|left| left.id == action.id);
+        let stands = |action: &Action| numbers::of(action.id, &left);
         let (open, settled): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
             .partition(|action| stands(action).is_some_and(is_under_way));
@@ -86,19 +87,16 @@ impl Report {
         self.settled.extend(settled);
         while let Some(action) = self.settled.pop_front() {
             match stands(&action) {
-                Some(left) => self.say(left).await?,
+                Some(action) => Line::new(action, &left).print(self.look).await?,
                 None => {
                     self.accepted += 1;
                     let name = named(client, &action);
-                    line::print(self.look, &action, "accepted", name.as_ref()).await?;
+                    let line = Line::settled(&action, "accepted").named(name.as_ref());
+                    line.print(self.look).await?;
                 }
             }
         }
         Ok(())
-    }
-
-    async fn say(&self, action: &Action) -> Result<(), Failure> {
-        line::print(self.look, action, line::state_word(&action.state), None).await
     }
 }
 
@@ -119,7 +117,7 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
     let after = all(client);
     for left in &after {
         if report.open.iter().any(|open| open.id == left.id) {
-            report.say(left).await?;
+            Line::new(left, &after).print(report.look).await?;
         }
     }
     if report.look == Look::Text {

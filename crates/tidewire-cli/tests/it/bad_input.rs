@@ -13,8 +13,9 @@ fn misuse(arguments: &[&str]) -> String {
         (Some(2), 0),
         "{arguments:?}: {ended:?}"
     );
-    assert!(!ended.err.is_empty(), "{arguments:?}");
-    ended.err.join("\n")
+    assert_eq!(ended.err.len(), 1, "{arguments:?}: {ended:?}");
+    assert!(ended.err[0].starts_with("tidewire: "), "{ended:?}");
+    ended.err[0].clone()
 }
 
 #[test]
@@ -175,13 +176,34 @@ fn what_contradicts_itself_is_misuse() {
     ]);
     misuse(&["act", URL, "delete", "t", "a", "--wait", "soon"]);
     assert!(misuse(&["queue", "ls"]).contains("--store"));
-    misuse(&["queue", "--store", "f", "retry", "one"]);
+    for number in ["one", "-1", "", "99999999999999999999"] {
+        let line = misuse(&["queue", "--store", "f", "retry", number]);
+        assert!(line.contains("queue ls"), "{line}");
+    }
     misuse(&["watch", URL, "t", "--dialect", "v9"]);
-    misuse(&["watch", URL, "t", "--for", "-1"]);
+    for time in ["-1", "soon", "1e30", "NaN", "inf"] {
+        let line = misuse(&["watch", URL, "t", "--for", time]);
+        assert!(line.contains("seconds, 0 or more"), "{line}");
+    }
+    assert!(misuse(&["act", URL, "delete", "t", "-x"]).contains("-- -x"));
+    assert!(misuse(&["act", URL, "create", "t"]).contains("<JSON>"));
     misuse(&["serve", "--db", "f"]);
     misuse(&["serve", "--listen", "nowhere", "--db", "f"]);
-    misuse(&["what"]);
-    misuse(&[]);
+    assert!(misuse(&["what"]).contains("--help"));
+}
+
+#[test]
+fn a_command_without_words_behind_it_tells_which_there_are() {
+    for arguments in [&[][..], &["act"], &["queue"]] {
+        let ended = run(arguments);
+        assert_eq!((ended.code, ended.out.len()), (Some(2), 0), "{ended:?}");
+        assert!(
+            ended
+                .err
+                .iter()
+                .any(|line| line.starts_with("Usage: tidewire"))
+        );
+    }
 }
 
 #[test]
@@ -220,8 +242,8 @@ fn a_write_that_is_nested_deep_arrives_and_a_deeper_one_is_refused_and_harms_not
     };
     // The entity is one level itself, and the server takes 28.
     serve.act(&["create", "customers", &nested("a", 27)]);
-    // What a message still carries the server refuses, what it does not carry is not sent.
-    for (id, lists) in [("b", 28), ("c", 29), ("d", 30)] {
+    // What a message still carries the server refuses; what it does not carry is misuse, and is not sent.
+    for (id, lists, code) in [("b", 28, 1), ("c", 29, 1), ("d", 30, 2)] {
         let ended = run(&[
             "act",
             &serve.url(),
@@ -229,8 +251,59 @@ fn a_write_that_is_nested_deep_arrives_and_a_deeper_one_is_refused_and_harms_not
             "customers",
             &nested(id, lists),
         ]);
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert_eq!(ended.err.len(), 1, "{ended:?}");
+        ended.failure(code);
     }
     serve.act(&["create", "customers", r#"{"id":"e"}"#]);
+}
+
+#[test]
+fn a_write_no_client_takes_is_misuse_and_names_what_is_wrong_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let nested = |lists: usize| format!("{{\"deep\":{}1{}}}", "[".repeat(lists), "]".repeat(lists));
+    // Both sides of the border between what is typed and what a message carries.
+    let (deep, deeper, deepest) = (nested(30), nested(31), nested(200));
+    let reserved = r#"{"a":{"$serde_json::private::Number":"1"}}"#;
+    let cases: [(&[&str], &[&str]); 9] = [
+        (
+            &["update", "orders", "o1", r#"{"id":"zz","a":1}"#],
+            &["update orders o1", "\"id\""],
+        ),
+        (
+            &["update", "orders", "o1", r#"{"id":null,"a":1}"#],
+            &["update orders o1", "\"id\""],
+        ),
+        (&["create", "orders", &deep], &["\"deep\"", "nested deeper"]),
+        (
+            &["create", "orders", &deeper],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (
+            &["create", "orders", &deepest],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (
+            &["update", "orders", "o1", &deep],
+            &["\"deep\"", "nested deeper"],
+        ),
+        (&["create", "orders", reserved], &["Number", "another name"]),
+        (
+            &["create", "orders", r#"{"id":"a","id":"b"}"#],
+            &["\"id\"", "twice"],
+        ),
+        (
+            &["create", "orders", r#"{"id":["a"]}"#],
+            &["\"id\"", "neither text nor an integer"],
+        ),
+    ];
+    for (words, parts) in cases {
+        for more in [&["--offline"][..], &[]] {
+            let around = ["--store", store.to_str().unwrap()];
+            let line = misuse(&[&["act", URL], words, &around, more].concat());
+            for part in parts {
+                assert!(line.contains(part), "{words:?}: {line}");
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

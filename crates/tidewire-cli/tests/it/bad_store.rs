@@ -136,8 +136,19 @@ fn an_empty_file_is_a_place_for_a_store_and_for_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty");
     std::fs::write(&path, "").unwrap();
-    let ended = run(&["queue", "--store", path.to_str().unwrap(), "ls"]);
-    assert!(ended.failure(1).contains("no store"), "{ended:?}");
+    for words in [
+        &["ls"][..],
+        &["sync", URL],
+        &["retry", "1"],
+        &["discard", "1"],
+    ] {
+        let ended = run(&[&["queue", "--store", path.to_str().unwrap()], words].concat());
+        let line = ended.failure(1);
+        assert!(
+            line.contains("is an empty file") && line.contains("tidewire act --store"),
+            "{line}"
+        );
+    }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     act_offline(&path).success();
     let ended = run(&["queue", "--store", path.to_str().unwrap(), "ls"]);
@@ -169,7 +180,36 @@ fn a_file_that_is_refused_gets_nothing_beside_it() {
         line.contains("another program") && line.contains("damaged"),
         "{line}"
     );
+    let listed = run(&["queue", "--store", text.to_str().unwrap(), "ls"]);
+    let line = listed.failure(1);
+    assert!(
+        line.contains("not known as a store") && line.contains("path of its own"),
+        "{line}"
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_named_and_left_as_it_is() {
+    let (_folder, path) = store();
+    // Where the header of an SQLite file has the version of what is in it.
+    let mut content = std::fs::read(&path).unwrap();
+    content[60..64].copy_from_slice(&9_u32.to_be_bytes());
+    std::fs::write(&path, &content).unwrap();
+    let store = path.to_str().unwrap();
+    for ended in [run(&["queue", "--store", store, "ls"]), act_offline(&path)] {
+        let line = ended.failure(1);
+        for part in [
+            store,
+            "newer version",
+            "format 9",
+            "left as it is",
+            "update",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), content);
 }
 
 #[test]

@@ -263,6 +263,40 @@ fn an_edit_sends_only_what_was_changed_and_a_save_pressed_twice_saves_once() {
 }
 
 #[test]
+fn a_customer_is_made_without_status_and_score_and_loses_them_by_emptying_the_form() {
+    let Some(browser) = Browser::chromium() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    opened(&browser, &demo);
+    let save_empty = || {
+        browser.run(
+            "document.getElementById('customer-edit-status').value = '';
+             document.getElementById('customer-score').value = '';
+             document.getElementById('customer-save').click()",
+        );
+        browser.wait("!document.getElementById('customer-dialog').open");
+        browser.wait("document.getElementById('queue-counts').textContent === 'none'");
+        text(&browser, "#customers tr td:nth-child(3)", "");
+        text(&browser, "#customers tr td:nth-child(4)", "");
+    };
+    browser.click("#customers tr:first-child [data-command=edit]");
+    save_empty();
+    browser.click("#customer-new");
+    browser.fill("#customer-name", "Aaron");
+    save_empty();
+    text(&browser, "#customers tr td:nth-child(1)", "Aaron");
+    // The form says what the customer has, and what is not changed is not written.
+    browser.click("#customers tr:first-child [data-command=edit]");
+    let shown = "return document.getElementById('customer-edit-status').value
+        + document.getElementById('customer-score').value";
+    assert_eq!(browser.run(shown), "");
+    browser.fill("#customer-city", "Oslo");
+    save_empty();
+    text(&browser, "#customers tr td:nth-child(2)", "Oslo");
+}
+
+#[test]
 fn a_page_that_lost_its_demo_says_so_and_comes_back_with_it() {
     let Some(browser) = Browser::chromium() else {
         return lacking(LACK);

@@ -484,7 +484,36 @@ fn a_refused_write_shows_as_parked_with_its_reason_until_somebody_decides() {
     tab.queue("it to be gone", |queue| {
         queue["parked"] == 0 && queue["pending"] == 0
     });
-    assert_eq!(post(&demo.address, "/api/discard", &action).status, 409);
+    let again = post(&demo.address, "/api/discard", &action);
+    assert_eq!(
+        (again.status, again.body.contains("gone")),
+        (409, true),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_write_that_depends_on_a_refused_one_names_it_as_the_page_does() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    demo.post("/api/switch", &json!({"online": false}));
+    tab.status("offline");
+    let fields = json!({"name": "Aaron", "status": "lead", "score": 101});
+    let made = demo.post("/api/write", &json!({"name": "create", "fields": fields}));
+    let update = json!({"name": "update", "id": made["id"], "fields": {"score": 1}});
+    let update = demo.post("/api/write", &update);
+    demo.post("/api/switch", &json!({"online": true}));
+    let queue = tab.queue("both parked", |queue| queue["parked"] == 2);
+    let why = queue["actions"][1]["reason"].as_str().unwrap();
+    assert!(why.contains("\u{201c}create Aaron\u{201d}"), "{why}");
+    let action = json!({"action": update["action"]});
+    let refused = post(&demo.address, "/api/retry", &action);
+    let why = &refused.body;
+    assert!(
+        refused.status == 409 && why.contains("\u{201c}create Aaron\u{201d}"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -628,6 +657,43 @@ fn a_customer_that_makes_no_sense_is_refused_with_the_reason() {
         assert!(ended.failure(1).contains(reason), "{ended:?}");
         assert_eq!(ended.json()["state"], "refused");
     }
+}
+
+#[test]
+fn a_customer_needs_a_name_and_goes_without_the_rest_also_later() {
+    let demo = Demo::start();
+    let mut tab = demo.tab();
+    tab.rows("customers", "the customers", |rows| rows.len() == 10);
+    let url = format!("ws://{}/live", demo.address);
+    let fields = r#"{"id":"x","name":"Aaron","status":"lead","score":1}"#;
+    run(&["act", &url, "create", "customers", fields]).success();
+    run(&["act", &url, "create", "customers", r#"{"name":"Abel"}"#]).success();
+    let rows = tab.rows("customers", "both", |rows| {
+        named(rows, "Aaron").is_some() && named(rows, "Abel").is_some()
+    });
+    assert!(
+        named(&rows, "Abel").unwrap()["fields"]
+            .get("status")
+            .is_none()
+    );
+
+    // As the page asks for it where a field is emptied.
+    let unset = json!(["status", "score"]);
+    let write = json!({"name": "update", "id": "x", "fields": {"city": "Oslo"}, "unset": unset});
+    demo.post("/api/write", &write);
+    tab.rows("customers", "it without", |rows| {
+        let Some(row) = named(rows, "Aaron") else {
+            return false;
+        };
+        let fields = &row["fields"];
+        row["pending"] == false
+            && fields["city"] == "Oslo"
+            && fields.get("status").is_none()
+            && fields.get("score").is_none()
+    });
+    let write = json!({"name": "update", "id": "x", "fields": {}, "unset": ["name"]});
+    demo.post("/api/write", &write);
+    tab.queue("it to be refused", |queue| queue["parked"] == 1);
 }
 
 #[test]

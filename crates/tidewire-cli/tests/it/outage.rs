@@ -1,5 +1,8 @@
 //! The server goes away and comes back: clients resume where they were and miss nothing.
 
+#[cfg(unix)]
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::program::{Program, run};
@@ -189,4 +192,47 @@ fn a_database_that_is_in_use_or_damaged_is_a_failure_that_says_what_to_do() {
     ]);
     assert!(ended.failure(1).contains("damaged"), "{ended:?}");
     assert!(damaged.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_whose_storage_failed_is_not_called_one_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    // No file of the server may grow beyond this many blocks, and it is told so, not killed.
+    let mut limited = Command::new("sh");
+    limited
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 200; exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_tidewire"))
+        .arg(folder.path().join("database"));
+    let serve = Program::spawn(limited);
+    let url = serve.line().replace("listening on ", "");
+    let text = "x".repeat(50_000);
+    let _writers: Vec<Program> = (0..6)
+        .map(|number| {
+            let fields = format!(r#"{{"id":"{number}","text":"{text}"}}"#);
+            Program::start(&["act", &url, "create", "customers", &fields])
+        })
+        .collect();
+    assert!(serve.error_line().contains("storage failed"));
+
+    let store = folder.path().join("store");
+    let store = store.to_str().unwrap();
+    let act = ["act", &url, "delete", "customers", "a", "--store", store];
+    let sync = ["queue", "--store", store, "sync", &url];
+    for words in [&act[..], &sync] {
+        let ended = run(words);
+        let line = ended.failure(1);
+        assert!(
+            line.contains("storage failed")
+                && line.contains("frees space")
+                && line.contains("kept"),
+            "{line}"
+        );
+        assert!(!line.contains("check the URL"), "{line}");
+    }
+    let watch = Program::start(&["watch", &url, "customers"]);
+    assert!(watch.error_line().contains("frees space"));
 }

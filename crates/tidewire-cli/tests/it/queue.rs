@@ -273,3 +273,77 @@ fn without_a_server_a_sync_keeps_everything() {
     assert!(ended.failure(1).contains("kept"), "{ended:?}");
     assert_eq!(list(store).len(), 1);
 }
+
+/// Whether a text holds what looks like the id of an action.
+fn holds_an_id(text: &str) -> bool {
+    let is_id = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+        .any(is_id)
+}
+
+#[test]
+fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    // A creation that is refused, what depends on it, and what does not.
+    for words in [
+        &["create", "customers", r#"{"id":"a","score":1}"#][..],
+        &["update", "customers", "a", r#"{"score":2}"#],
+        &["create", "customers", r#"{"id":"b"}"#],
+    ] {
+        let number_is = |line: &str| !holds_an_id(line) && line.contains("(action ");
+        let around = ["--offline", "--store", store];
+        let ended = run(&[&["act", &url], words, &around].concat());
+        assert!(number_is(&ended.success()[0]), "{ended:?}");
+    }
+    let listed = run(&["queue", "--store", store, "ls"]);
+    let lines = listed.success();
+    assert!(lines[1].ends_with("(waits for 1)"), "{lines:?}");
+    assert!(
+        lines[0].ends_with(" a") && lines[2].ends_with(" b"),
+        "{lines:?}"
+    );
+    let waits: Vec<Value> = list(store)
+        .iter()
+        .map(|line| line["waits_for"].clone())
+        .collect();
+    assert_eq!(waits, [json!([]), json!([1]), json!([])]);
+
+    let synced = run(&["queue", "--store", store, "sync", &url]);
+    assert_eq!(
+        synced.out.last().unwrap(),
+        "1 accepted, 2 left",
+        "{synced:?}"
+    );
+    let listed = run(&["queue", "--store", store, "ls"]);
+    let lines = listed.success();
+    assert!(lines[1].contains("depends on action 1,"), "{lines:?}");
+    let retried = run(&["queue", "--store", store, "retry", "2"]);
+    assert!(
+        retried.failure(1).contains("depends on action 1,"),
+        "{retried:?}"
+    );
+    let words = ["act", &url, "delete", "customers", "a", "--store", store];
+    let behind = run(&words);
+    assert!(
+        behind.failure(1).contains("depends on action 1,"),
+        "{behind:?}"
+    );
+    let discarded = run(&["queue", "--store", store, "discard", "1"]);
+    discarded.success();
+    let last = run(&["queue", "--store", store, "ls"]);
+    for ended in [synced, listed, retried, behind, discarded, last] {
+        for line in ended.out.iter().chain(&ended.err) {
+            assert!(!holds_an_id(line), "{ended:?}");
+        }
+    }
+    let in_json = list(store);
+    assert!(
+        in_json
+            .iter()
+            .all(|line| line["id"].as_str().unwrap().len() == 36)
+    );
+}

@@ -9,6 +9,10 @@ use crate::demo::Demo;
 use crate::support::program::{Program, run};
 use crate::support::serve::{Serve, is_live_with, watch};
 
+/// Less than the time that other commands give to what they leave.
+#[cfg(unix)]
+const AT_ONCE: Duration = Duration::from_millis(400);
+
 #[test]
 fn the_table_names_status_trust_and_every_row() {
     let serve = Serve::start();
@@ -81,10 +85,21 @@ fn a_reader_that_stalls_keeps_it_from_neither_its_time_nor_its_end() {
     let (mut timed, _unread) = stalled(&["--for", "3"]);
     assert_eq!(timed.wait(), Some(0));
     #[cfg(unix)]
-    {
-        let (mut asked, _unread) = stalled(&[]);
-        asked.terminate();
+    for ask in [Program::terminate, Program::interrupt] {
+        let (mut asked, mut unread) = stalled(&[]);
+        let started = Instant::now();
+        ask(&asked);
         assert_eq!(asked.wait(), Some(0));
+        let took = started.elapsed();
+        // Only where nothing else is running does a time say something.
+        let is_timed = std::env::var_os("TIDEWIRE_TIMINGS").is_some();
+        assert!(!is_timed || took < AT_ONCE, "{took:?}");
+        eprintln!("asked to end, it did after {took:?}");
+        // The line that was being written is cut, and nothing follows it.
+        let mut rest = String::new();
+        unread.read_to_string(&mut rest).unwrap();
+        assert!(rest.starts_with('x') && !rest.contains('\n'), "{rest}");
+        assert!(asked.ended().err.is_empty());
     }
 }
 
@@ -144,7 +159,9 @@ fn no_page_is_printed_twice_in_a_row_and_revisions_rise() {
 
 #[test]
 fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
-    // How many revisions there are until the first attempt has failed differs from run to run.
+    // How many revisions there are until the first attempt has failed differs from run to run, and so does
+    // how many pages are printed.
+    let mut printed = 0;
     for _ in 0..10 {
         let url = "ws://127.0.0.1:1/live";
         let ended = run(&["watch", url, "customers", "--json", "--for", "0.2"]);
@@ -153,7 +170,7 @@ fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        assert!(pages.len() > 1, "{ended:?}");
+        printed += pages.len();
         for page in &mut pages {
             page["revision"].take();
         }
@@ -161,6 +178,7 @@ fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
             assert_ne!(pair[0], pair[1], "{ended:#?}");
         }
     }
+    assert!(printed > 10, "{printed} pages");
 }
 
 #[test]

@@ -99,7 +99,7 @@ function showSort() {
 }
 
 const create = (fields) => ask("/api/write", { name: "create", fields });
-const update = (id) => (fields) => ask("/api/write", { name: "update", id, fields });
+const update = (id) => (fields, unset) => ask("/api/write", { name: "update", id, fields, unset });
 
 function make(row) {
   const id = String(row.id);

@@ -17,7 +17,8 @@ let shown = null;
 
 /**
  * Opens the dialog; `onSave` is given the fields, of a known customer only those that were changed here, so that what
- * others changed meanwhile stays. It gives back why they were refused, or nothing.
+ * others changed meanwhile stays, and the names of those that were emptied. It gives back why they were refused, or
+ * nothing.
  */
 export function editCustomer(fields, onSave) {
   save = onSave;
@@ -26,16 +27,17 @@ export function editCustomer(fields, onSave) {
   button.disabled = false;
   name.value = fields?.name ?? "";
   city.value = fields?.city ?? "";
-  status.value = fields?.status ?? "lead";
-  score.value = fields?.score ?? 50;
+  status.value = fields ? (fields.status ?? "") : "lead";
+  score.value = fields ? (fields.score ?? "") : 50;
   shown = fields ? typed() : null;
   dialog.showModal();
   name.focus();
 }
 
+/** What the fields hold; null where a customer goes without. */
 function typed() {
-  const number = Number(score.value);
-  return { name: name.value, city: city.value, status: status.value, score: Number.isFinite(number) ? number : 0 };
+  const number = score.value === "" ? null : Number(score.value);
+  return { name: name.value, city: city.value, status: status.value || null, score: number };
 }
 
 export function startDialog() {
@@ -44,11 +46,12 @@ export function startDialog() {
     event.preventDefault();
     // Enter in a field comes here also while the button is off.
     if (button.disabled) return;
-    const changed = Object.entries(typed()).filter(([field, value]) => value !== shown?.[field]);
+    const changed = Object.entries(typed()).filter(([field, value]) => value !== (shown?.[field] ?? null));
     if (changed.length === 0) return dialog.close();
     const asked = save;
     button.disabled = true;
-    const refused = await save(Object.fromEntries(changed));
+    const unset = changed.filter(([, value]) => value === null).map(([field]) => field);
+    const refused = await save(Object.fromEntries(changed.filter(([, value]) => value !== null)), unset);
     // The dialog may have been closed and opened for another customer.
     if (asked !== save) return;
     button.disabled = false;
