@@ -106,12 +106,9 @@ fn a_reader_that_stalls_keeps_it_from_neither_its_time_nor_its_end() {
 #[test]
 fn where_there_is_no_websocket_it_ends_and_says_where_one_is() {
     let serve = Serve::start();
-    let demo = Demo::start();
     for url in [
         format!("ws://{}", serve.address()),
         format!("ws://{}/elsewhere", serve.address()),
-        // A page is there, which is an answer too.
-        format!("ws://{}", demo.address),
     ] {
         let ended = run(&["watch", &url, "customers", "--json"]);
         let line = ended.failure(1);
@@ -120,6 +117,21 @@ fn where_there_is_no_websocket_it_ends_and_says_where_one_is() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn where_a_page_is_it_says_so_and_goes_on_since_a_network_may_show_one_before_the_server() {
+    let demo = Demo::start();
+    let watch = watch(&format!("ws://{}", demo.address), "customers", &[]);
+    for _ in 0..2 {
+        watch.find("to be offline", |page| page["status"] == "offline");
+        watch.find("to try again", |page| page["status"] == "connecting");
+    }
+    let line = watch.error_line();
+    assert!(
+        line.contains("sign in to the network") && line.contains("/live"),
+        "{line}"
+    );
 }
 
 #[test]

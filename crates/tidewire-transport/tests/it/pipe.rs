@@ -159,10 +159,8 @@ async fn a_listener_sees_what_is_asked_for_and_may_say_no() {
     };
     let ask = async {
         let rejected = transport.connect(request.clone()).await.unwrap_err();
-        assert_eq!(
-            rejected.to_string(),
-            "the server refused the connection with status 401: who are you"
-        );
+        let text = rejected.to_string();
+        assert!(text.contains("status 401: who are you"), "{text}");
         let chosen = transport.connect(request.clone()).await.unwrap_err();
         assert_eq!(
             chosen,

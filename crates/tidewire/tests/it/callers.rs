@@ -107,10 +107,9 @@ async fn law_17_a_server_that_stops_reading_blocks_no_caller_and_little_is_hande
         let held = client.held();
         assert!(held.unsent_bytes <= 350 * 1024, "{held:?}");
     }
-    assert!(
-        client.held().unsent_frames > 100,
-        "the server reads after all"
-    );
+    // What is under way of a lane, what was asked for, and one answer to all the pings.
+    let unsent = client.held().unsent_frames;
+    assert!((1..30).contains(&unsent), "{unsent} frames wait");
     // Reads and writes go on at once.
     let begun = tokio::time::Instant::now();
     customers
