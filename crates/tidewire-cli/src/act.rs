@@ -15,7 +15,7 @@ use tidewire::{
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
-use crate::text::plain;
+use crate::text::{plain, word};
 use crate::{address, fields, numbers, output, session, signals};
 
 /// How long the server may take to answer.
@@ -93,7 +93,7 @@ async fn tell(
     let number = kept.map(|kept| kept.number);
     print(arguments, action, number, &outcome).await?;
     let decide = |store: &Path| {
-        let (store, number) = (store.display(), number.unwrap_or_default());
+        let (store, number) = (word(store), number.unwrap_or_default());
         format!(
             "`tidewire queue --store {store} retry {number}` lets the next sync send it again, `discard {number}` gives it up"
         )
@@ -112,7 +112,7 @@ async fn tell(
             decide(store)
         ))),
         (Outcome::Kept(why), Some(store)) => {
-            let (store, url) = (store.display(), address::without_secrets(&arguments.url));
+            let (store, url) = (word(store), address::without_secrets(&arguments.url));
             Err(Failure::failed(format!(
                 "{why}; the write is kept: `tidewire queue --store {store} sync {url}` sends it"
             )))

@@ -11,7 +11,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; also when nobody reads the output any more, and when demo, serve or watch is asked to end
   1  it could not be done; one line on standard error says what to do
-  2  the arguments make no sense";
+  2  the arguments make no sense; nothing was opened or made";
 
 const WATCH_JSON: &str = "\
 With --json, one object per line, whenever anything but the revision has changed:

@@ -14,6 +14,7 @@ use crate::arguments::{Queue, QueueCommand};
 use crate::failure::{Failure, tell};
 use crate::numbers::{self, all};
 use crate::session;
+use crate::text::word;
 use line::{Line, Look};
 
 pub(crate) async fn run(arguments: Queue) -> Result<(), Failure> {
@@ -57,7 +58,7 @@ async fn list(path: &Path, look: Look) -> Result<(), Failure> {
 
 async fn decide(path: &Path, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
     let client = offline(path)?;
-    let decided = decide_one(&client, number, look, decision).await;
+    let decided = decide_one(&client, (path, number), look, decision).await;
     // Only what is stored was decided.
     let closed = session::close(client).await;
     decided.and(closed)
@@ -65,22 +66,30 @@ async fn decide(path: &Path, number: u64, look: Look, decision: Decision) -> Res
 
 async fn decide_one(
     client: &Client,
-    number: u64,
+    (path, number): (&Path, u64),
     look: Look,
     decision: Decision,
 ) -> Result<(), Failure> {
     let before = all(client);
     let Some(action) = before.iter().find(|action| action.number == number) else {
         return Err(Failure::failed(format!(
-            "the store holds no action {number}; `tidewire queue --store FILE ls` lists them"
+            "the store holds no action {number}; `tidewire queue --store {} ls` lists them",
+            word(path)
         )));
     };
-    if let (Decision::Retry, ActionState::Waiting | ActionState::PossiblySent) =
-        (decision, &action.state)
-    {
-        return Err(Failure::failed(format!(
-            "action {number} waits already: `tidewire queue --store FILE sync URL` sends it, `discard {number}` takes back what was never sent"
-        )));
+    let sync = format!("`tidewire queue --store {} sync URL`", word(path));
+    match (decision, &action.state) {
+        (Decision::Retry, ActionState::Waiting | ActionState::PossiblySent) => {
+            return Err(Failure::failed(format!(
+                "action {number} waits already: {sync} sends it, `discard {number}` takes back what was never sent"
+            )));
+        }
+        (Decision::Discard, ActionState::PossiblySent) => {
+            return Err(Failure::failed(format!(
+                "action {number} may have been sent, so it cannot be taken back: {sync} finds out what became of it"
+            )));
+        }
+        _ => {}
     }
     match (decision, &action.state) {
         (Decision::Retry, _) => client.actions().retry(action.id),
@@ -89,10 +98,17 @@ async fn decide_one(
     }
     .map_err(|error| Failure::failed(numbers::told(&error.to_string(), &before)))?;
     let after = all(client);
-    match numbers::of(action.id, &after) {
-        Some(left) => Line::new(left, &after).print(look).await,
-        None => Line::settled(action, "gone").print(look).await,
+    if numbers::of(action.id, &after).is_none() {
+        Line::settled(action, "gone").print(look).await?;
     }
+    // What depends on one that is sent again comes along, each under a new number.
+    for left in &after {
+        let was = numbers::of(left.id, &before).map(|before| before.number);
+        if was != Some(left.number) || left.id == action.id {
+            Line::new(left, &after).was(was).print(look).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The client a store belongs to, without a connection.
@@ -109,11 +125,15 @@ fn open(path: &Path) -> Result<SqliteStore, Failure> {
     let path_shown = path.display();
     Err(Failure::failed(match session::set_aside(path).last() {
         Some(damaged) => format!(
-            "there is no store at {path_shown}: it was damaged and set aside as {}; recover what waits in it, or begin anew with `tidewire act --store FILE`",
-            damaged.display()
+            "there is no store at {path_shown}: it was damaged and set aside as {}; recover what waits in it, or begin anew with `tidewire act --store {}`",
+            damaged.display(),
+            word(path)
         ),
         None => {
-            format!("there is no store at {path_shown}; `tidewire act --store FILE` makes one")
+            format!(
+                "there is no store at {path_shown}; check the path, or let `tidewire act --store {}` make one",
+                word(path)
+            )
         }
     }))
 }

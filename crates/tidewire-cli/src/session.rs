@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::failure::{Failure, tell};
 use crate::reasons;
+use crate::text::word;
 
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
@@ -61,7 +62,8 @@ fn unusable(path: &Path, error: &StoreError) -> Failure {
             if std::fs::metadata(path).is_ok_and(|file| file.len() == 0 && file.is_file()) =>
         {
             Failure::failed(format!(
-                "{shown} is an empty file and no store yet; check the path, or keep a first write in it with `tidewire act --store {shown}`"
+                "{shown} is an empty file and no store yet; check the path, or keep a first write in it with `tidewire act --store {}`",
+                word(path)
             ))
         }
         _ => Failure::failed(error),

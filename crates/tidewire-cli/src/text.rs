@@ -3,6 +3,8 @@
 //! A terminal obeys control characters, and other letters that cannot be seen turn the order of a line
 //! around or make two names look alike. They are shown as what they are: something that is not shown.
 
+use std::path::Path;
+
 /// The letters that cannot be seen: the general categories Cc, Cf, Zl and Zp of Unicode, as ranges.
 ///
 /// The joiners among them (U+200C, U+200D) are no exception. They belong to some scripts and to composed
@@ -44,6 +46,17 @@ pub(crate) fn plain(text: &str) -> String {
         letter => letter,
     };
     text.chars().map(shown).collect()
+}
+
+/// A path as a word of a command that can be typed as it is shown.
+pub(crate) fn word(path: &Path) -> String {
+    let shown = path.display().to_string();
+    let is_plain = |letter: char| letter.is_alphanumeric() || "._-/:\\+@%,".contains(letter);
+    if !shown.is_empty() && shown.chars().all(is_plain) {
+        shown
+    } else {
+        format!("'{}'", shown.replace('\'', r"'\''"))
+    }
 }
 
 /// JSON as it may be shown on a terminal, with the same value: what cannot be seen is written as its
@@ -92,6 +105,18 @@ mod tests {
         assert_eq!(plain(text).chars().count(), text.chars().count());
         assert_eq!(plain("a\nb\u{2028}c\u{2029}d\r\te"), "a b c d  e");
         assert_eq!(plain("Zoë 大 אב 😀 ~ \u{301}"), "Zoë 大 אב 😀 ~ \u{301}");
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_command() {
+        for (path, shown) in [
+            ("writes.db", "writes.db"),
+            ("/tmp/Zoë/w-1_2", "/tmp/Zoë/w-1_2"),
+            ("my writes", "'my writes'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(word(Path::new(path)), shown);
+        }
     }
 
     #[test]

@@ -56,9 +56,34 @@ pub enum RecordError {
         /// The rule that was broken.
         source: NameError,
     },
-    /// The content does not fit the application's type, or cannot be held by a record.
+    /// The content as a whole does not fit the application's type, or cannot be held by a record.
     #[error("{0}")]
     Mismatch(Box<str>),
+    /// A field does not fit the application's type, or cannot be held by a record.
+    #[error("the field \"{path}\": {detail}")]
+    Field {
+        /// Which, as in [`Record::path`]; the place in a list is left out.
+        path: Box<str>,
+        /// What was expected.
+        detail: Box<str>,
+    },
+}
+
+impl RecordError {
+    /// What went wrong inside of a field.
+    fn inside(self, field: &str) -> Self {
+        match self {
+            Self::Mismatch(detail) => Self::Field {
+                path: field.into(),
+                detail,
+            },
+            Self::Field { path, detail } => Self::Field {
+                path: format!("{field}.{path}").into(),
+                detail,
+            },
+            other => other,
+        }
+    }
 }
 
 impl Record {
@@ -198,7 +223,8 @@ impl Record {
     /// Reads an application's type from the record.
     ///
     /// # Errors
-    /// [`RecordError::Mismatch`] when the fields do not fit the type; it names what was expected.
+    /// [`RecordError::Field`] when a field does not fit the type, [`RecordError::Mismatch`] when the whole does not; both
+    /// say what was expected.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, RecordError> {
         T::deserialize(ValueRef::Object(self.as_object()))
     }

@@ -29,6 +29,9 @@ pub(super) struct Line<'a> {
     reason: Option<String>,
     /// What it waits for beside its turn, by number.
     waits_for: Vec<u64>,
+    /// The number it had before, where it has a new one.
+    #[serde(skip)]
+    was: Option<u64>,
     /// The reason as people are told it.
     #[serde(skip)]
     told: Option<String>,
@@ -60,6 +63,7 @@ impl<'a> Line<'a> {
             state,
             reason: None,
             waits_for: Vec::new(),
+            was: None,
             told: None,
         }
     }
@@ -67,6 +71,12 @@ impl<'a> Line<'a> {
     /// With the id its entity has by now, where that is not the one it was submitted with.
     pub(super) fn named(mut self, entity: Option<&'a EntityId>) -> Self {
         self.entity = entity.or(self.entity);
+        self
+    }
+
+    /// With the number it had before.
+    pub(super) fn was(mut self, number: Option<u64>) -> Self {
+        self.was = number.filter(|number| *number != self.number);
         self
     }
 
@@ -90,6 +100,9 @@ impl<'a> Line<'a> {
             self.state,
             words.join(" ")
         );
+        if let Some(was) = self.was {
+            text.push_str(&format!("  (was {was})"));
+        }
         if let Some(told) = &self.told {
             text.push_str(&format!("  ({told})"));
         }

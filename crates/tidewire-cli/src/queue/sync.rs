@@ -10,12 +10,15 @@ use super::line::{Line, Look};
 use super::{open, tell_unreadable};
 use crate::failure::Failure;
 use crate::numbers::{self, all};
+use crate::text::word;
 use crate::{address, output, session, signals};
 
 /// How long nothing may happen before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Actions that wait for a decision are named one by one up to so many.
+const NAMED_MAX: usize = 10;
 
 pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failure> {
     let url = address::url(url).await?;
@@ -34,7 +37,7 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
         () = end => Ok(Some("interrupted".to_owned())),
     };
     let told = match trouble {
-        Ok(trouble) => tell(&client, report, trouble).await,
+        Ok(trouble) => tell(&client, path, report, trouble).await,
         Err(failure) => Err(failure),
     };
     tell_unreadable(&client);
@@ -112,7 +115,12 @@ fn can_go_on(pending: &[Action]) -> bool {
 }
 
 /// Says the rest, and whether all were accepted.
-async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> Result<(), Failure> {
+async fn tell(
+    client: &Client,
+    path: &Path,
+    mut report: Report,
+    trouble: Option<String>,
+) -> Result<(), Failure> {
     report.settled(client).await?;
     let after = all(client);
     for left in &after {
@@ -124,7 +132,6 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
         let accepted = report.accepted;
         output::line(&format!("{accepted} accepted, {} left", after.len())).await?;
     }
-    let undecided = after.iter().filter(|left| !is_under_way(left)).count();
     match trouble {
         // Whatever became of the connection: there was nothing more to send.
         _ if after.is_empty() && client.actions().counts().unreadable == 0 => Ok(()),
@@ -135,8 +142,23 @@ async fn tell(client: &Client, mut report: Report, trouble: Option<String>) -> R
             "{reason}; what is left is kept, and the next sync sends it"
         ))),
         None => Err(Failure::failed(format!(
-            "waiting for a decision: {undecided}; `tidewire queue --store FILE retry N` or `discard N`"
+            "{} for a decision: `tidewire queue --store {} retry N` or `discard N`",
+            undecided(&after),
+            word(path)
         ))),
+    }
+}
+
+/// Which actions wait for somebody, by number.
+fn undecided(actions: &[Action]) -> String {
+    let waiting = actions.iter().filter(|left| !is_under_way(left));
+    let numbers: Vec<String> = waiting.map(|left| left.number.to_string()).collect();
+    match &numbers[..] {
+        [one] => format!("action {one} waits"),
+        [some @ .., last] if numbers.len() <= NAMED_MAX => {
+            format!("actions {} and {last} wait", some.join(", "))
+        }
+        many => format!("{} actions wait", many.len()),
     }
 }
 

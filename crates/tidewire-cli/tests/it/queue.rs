@@ -135,7 +135,11 @@ fn a_refused_write_waits_for_a_decision_and_can_be_sent_again_or_given_up() {
         act_offline(&serve, store, &words);
     }
     let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
-    assert!(synced.failure(1).contains("retry N"), "{synced:?}");
+    let line = synced.failure(1);
+    assert!(
+        line.contains("actions 1 and 2 wait") && line.contains(&format!("--store {store} retry N")),
+        "{line}"
+    );
     assert_eq!(synced.out.last().unwrap(), "0 accepted, 2 left");
     let parked = list(store);
     assert!(
@@ -185,7 +189,8 @@ fn a_number_that_is_not_there_is_a_failure_that_says_where_to_look() {
     act_offline(&serve, store, &["delete", "customers", "a"]);
     for decision in ["retry", "discard"] {
         let ended = run(&["queue", "--store", store, decision, "99"]);
-        assert!(ended.failure(1).contains("ls"), "{ended:?}");
+        let ls = format!("`tidewire queue --store {store} ls`");
+        assert!(ended.failure(1).contains(&ls), "{ended:?}");
     }
     assert_eq!(list(store).len(), 1);
 }
@@ -332,10 +337,28 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
         behind.failure(1).contains("depends on action 1,"),
         "{behind:?}"
     );
-    let discarded = run(&["queue", "--store", store, "discard", "1"]);
+    // What comes back has new numbers, and each is said.
+    let revived = run(&["queue", "--store", store, "retry", "1"]);
+    let words: Vec<Vec<&str>> = revived
+        .success()
+        .iter()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(words.len(), 2, "{revived:?}");
+    assert_eq!(
+        (words[0][0], &words[0][5..]),
+        ("3", &["(was", "1)"][..]),
+        "{words:?}"
+    );
+    assert_eq!(
+        (words[1][0], &words[1][5..]),
+        ("4", &["(was", "2)", "(waits", "for", "3)"][..]),
+        "{words:?}"
+    );
+    let discarded = run(&["queue", "--store", store, "discard", "3"]);
     discarded.success();
     let last = run(&["queue", "--store", store, "ls"]);
-    for ended in [synced, listed, retried, behind, discarded, last] {
+    for ended in [synced, listed, retried, behind, revived, discarded, last] {
         for line in ended.out.iter().chain(&ended.err) {
             assert!(!holds_an_id(line), "{ended:?}");
         }

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::value::SeqDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Unexpected, VariantAccess,
-    Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -111,11 +111,52 @@ fn read_object<'de, V: Visitor<'de>>(
     object: ObjectRef<'de>,
     visitor: V,
 ) -> Result<V::Value, RecordError> {
-    let mut access =
-        MapDeserializer::new(object.iter().map(|(name, value)| (KeyReader(name), value)));
+    let mut access = ObjectReader {
+        fields: object.iter(),
+        current: None,
+    };
     let value = visitor.visit_map(&mut access)?;
-    access.end()?;
-    Ok(value)
+    match access.fields.len() {
+        0 => Ok(value),
+        left => Err(de::Error::custom(format!("{left} fields too many"))),
+    }
+}
+
+/// The fields of an object, one by one. What does not fit is told with the name of its field.
+struct ObjectReader<'de, I> {
+    fields: I,
+    current: Option<(&'de str, ValueRef<'de>)>,
+}
+
+impl<'de, I: ExactSizeIterator<Item = (&'de str, ValueRef<'de>)>> MapAccess<'de>
+    for ObjectReader<'de, I>
+{
+    type Error = RecordError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, RecordError> {
+        self.current = self.fields.next();
+        let name = self
+            .current
+            .map(|(name, _)| seed.deserialize(KeyReader(name)));
+        name.transpose()
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, RecordError> {
+        let Some((name, value)) = self.current.take() else {
+            return Err(de::Error::custom("a value was asked for before its key"));
+        };
+        seed.deserialize(value).map_err(|error| error.inside(name))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.fields.len())
+    }
 }
 
 fn unexpected(value: ValueRef<'_>) -> Unexpected<'_> {
@@ -133,14 +174,6 @@ fn unexpected(value: ValueRef<'_>) -> Unexpected<'_> {
 
 /// A field name, which a map with number or truth value keys reads as such.
 struct KeyReader<'de>(&'de str);
-
-impl<'de> IntoDeserializer<'de, RecordError> for KeyReader<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
 
 macro_rules! read_parsed_key {
     ($($method:ident => $visit:ident as $type:ty,)*) => {$(

@@ -281,6 +281,13 @@ struct ObjectWriter {
 }
 
 impl ObjectWriter {
+    fn put<T: Serialize + ?Sized>(&mut self, name: Box<str>, value: &T) -> Result<(), RecordError> {
+        let value = value.serialize(self.inner);
+        let value = value.map_err(|error| error.inside(&name))?;
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
     fn finish(self) -> Value {
         if let [(name, Value::Text(text))] = &self.pairs[..]
             && **name == *number_text::FIELD
@@ -313,8 +320,7 @@ impl SerializeMap for ObjectWriter {
             .key
             .take()
             .ok_or_else(|| mismatch("a map value came without its key"))?;
-        self.pairs.push((name, value.serialize(self.inner)?));
-        Ok(())
+        self.put(name, value)
     }
 
     fn end(self) -> Result<Value, RecordError> {
@@ -333,8 +339,7 @@ macro_rules! write_object {
                 name: &'static str,
                 value: &T,
             ) -> Result<(), RecordError> {
-                self.pairs.push((name.into(), value.serialize(self.inner)?));
-                Ok(())
+                self.put(name.into(), value)
             }
 
             fn end(self) -> Result<Value, RecordError> {

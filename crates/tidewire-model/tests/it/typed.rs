@@ -207,3 +207,44 @@ proptest! {
         prop_assert_eq!(Record::from_serialize(&record).unwrap(), record);
     }
 }
+
+#[test]
+fn what_does_not_fit_is_told_with_the_path_of_its_field() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Address {
+        city: f64,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Customer {
+        name: String,
+        addresses: Vec<Address>,
+    }
+    let refused = |text: &str| {
+        let record: Record = serde_json::from_str(text).unwrap();
+        record.to::<Customer>().unwrap_err().to_string()
+    };
+    let line = refused(r#"{"name":7,"addresses":[]}"#);
+    assert!(
+        line.starts_with("the field \"name\": invalid type: integer `7`"),
+        "{line}"
+    );
+    let line = refused(r#"{"name":"Ada","addresses":[{"city":1.0},{"city":"x"}]}"#);
+    assert!(
+        line.starts_with("the field \"addresses.city\": invalid type"),
+        "{line}"
+    );
+    let line = refused(r#"{"name":"Ada"}"#);
+    assert!(line.contains("missing field `addresses`"), "{line}");
+
+    let written = |city| Customer {
+        name: "Ada".to_owned(),
+        addresses: vec![Address { city }],
+    };
+    let line = Record::from_serialize(&written(f64::NAN))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(line, "the field \"addresses.city\": a number is not finite");
+    let by_name = BTreeMap::from([("score", f64::INFINITY)]);
+    let line = Record::from_serialize(&by_name).unwrap_err().to_string();
+    assert_eq!(line, "the field \"score\": a number is not finite");
+}
