@@ -15,8 +15,9 @@ use tidewire::{
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
+use crate::listing::Listing;
 use crate::text::{plain, word};
-use crate::{address, fields, numbers, output, session, signals};
+use crate::{address, fields, output, session, signals};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,9 +44,9 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         builder = builder.offline();
     }
     let client = session::start(builder)?;
-    let action = write.submit(&client).map_err(|error| {
-        Failure::failed(numbers::told(&error.to_string(), &numbers::all(&client)))
-    })?;
+    let action = write
+        .submit(&client)
+        .map_err(|error| Failure::failed(Listing::all(&client).told(&error.to_string())))?;
     let outcome = tokio::select! {
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
@@ -87,9 +88,11 @@ async fn tell(
     action: &ActionHandle,
     outcome: Outcome,
 ) -> Result<(), Failure> {
-    let actions = numbers::all(client);
+    let listing = Listing::all(client);
     // Without a store it is in no queue that anybody could look at.
-    let kept = numbers::of(action.id(), &actions).filter(|_| arguments.store.is_some());
+    let kept = listing
+        .get(action.id())
+        .filter(|_| arguments.store.is_some());
     let number = kept.map(|kept| kept.number);
     print(arguments, action, number, &outcome).await?;
     let decide = |store: &Path| {
@@ -101,7 +104,7 @@ async fn tell(
     match (outcome, &arguments.store) {
         (Outcome::Reached(_), _) => Ok(()),
         (Outcome::Refused(refusal), Some(store)) => {
-            let why = numbers::told(&ActionError::Refused(refusal).to_string(), &actions);
+            let why = listing.told(&ActionError::Refused(refusal).to_string());
             let decide = decide(store);
             Err(Failure::failed(format!(
                 "{why}; the write is kept: {decide}"

@@ -10,7 +10,7 @@ mod failure;
 mod fields;
 mod hosts;
 mod listen;
-mod numbers;
+mod listing;
 mod output;
 mod queue;
 mod reasons;

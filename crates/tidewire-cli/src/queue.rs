@@ -12,7 +12,7 @@ use tidewire::{ActionState, Client, SqliteStore};
 
 use crate::arguments::{Queue, QueueCommand};
 use crate::failure::{Failure, tell};
-use crate::numbers::{self, all};
+use crate::listing::Listing;
 use crate::session;
 use crate::text::word;
 use line::{Line, Look};
@@ -45,12 +45,13 @@ enum Decision {
 
 async fn list(path: &Path, look: Look) -> Result<(), Failure> {
     let client = offline(path)?;
-    let actions = all(&client);
+    let listing = Listing::all(&client);
+    let actions = listing.actions();
     if actions.is_empty() && client.actions().counts().unreadable == 0 && look == Look::Text {
         crate::output::line("nothing waits").await?;
     }
-    for action in &actions {
-        Line::new(action, &actions).print(look).await?;
+    for action in actions {
+        Line::new(action, &listing).print(look).await?;
     }
     tell_unreadable(&client);
     session::close(client).await
@@ -70,8 +71,8 @@ async fn decide_one(
     look: Look,
     decision: Decision,
 ) -> Result<(), Failure> {
-    let before = all(client);
-    let Some(action) = before.iter().find(|action| action.number == number) else {
+    let before = Listing::all(client);
+    let Some(action) = before.numbered(number) else {
         return Err(Failure::failed(format!(
             "the store holds no action {number}; `tidewire queue --store {} ls` lists them",
             word(path)
@@ -96,14 +97,14 @@ async fn decide_one(
         (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),
         (Decision::Discard, _) => client.actions().discard(action.id),
     }
-    .map_err(|error| Failure::failed(numbers::told(&error.to_string(), &before)))?;
-    let after = all(client);
-    if numbers::of(action.id, &after).is_none() {
+    .map_err(|error| Failure::failed(before.told(&error.to_string())))?;
+    let after = Listing::all(client);
+    if after.get(action.id).is_none() {
         Line::settled(action, "gone").print(look).await?;
     }
     // What depends on one that is sent again comes along, each under a new number.
-    for left in &after {
-        let was = numbers::of(left.id, &before).map(|before| before.number);
+    for left in after.actions() {
+        let was = before.get(left.id).map(|before| before.number);
         if was != Some(left.number) || left.id == action.id {
             Line::new(left, &after).was(was).print(look).await?;
         }

@@ -15,8 +15,8 @@ const UNTOLD: (u64, u64) = (
     limits::COMMANDS_PER_SECOND as u64,
     limits::COMMAND_BURST as u64,
 );
-/// However much a server allows, it is not asked more than ten times what the protocol has.
-const MOST: (u64, u64) = (UNTOLD.0 * 10, UNTOLD.1 * 10);
+/// However much a server allows, it is not asked more than a hundred times what the protocol has.
+const MOST: (u64, u64) = (UNTOLD.0 * 100, UNTOLD.1 * 100);
 
 /// How fast commands may follow each other.
 #[derive(Debug, Default)]
@@ -100,9 +100,9 @@ mod tests {
             ((0, u64::MAX), 180, 5_400),
             ((100, 0), 180, 5_400),
             ((1, 1), 1, 54),
-            ((1, u64::MAX), 1_800, 54),
-            ((u64::MAX, 1), 1, 54_000),
-            ((u64::MAX, u64::MAX), 1_800, 54_000),
+            ((1, u64::MAX), 18_000, 54),
+            ((u64::MAX, 1), 1, 536_000),
+            ((u64::MAX, u64::MAX), 18_000, 536_000),
         ];
         for ((per_second, burst), at_once, in_a_minute) in cases {
             let mut pace = Pace::new(at(0), per_second, burst);

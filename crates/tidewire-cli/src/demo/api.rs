@@ -17,7 +17,7 @@ use tidewire::{ActionHandle, ActionId, CallError, Patch, Record};
 use super::Demonstration;
 use super::lists::Choice;
 use super::queue;
-use crate::numbers;
+use crate::listing::Listing;
 
 type Demo = State<Arc<Demonstration>>;
 
@@ -117,7 +117,7 @@ fn decided<E: Display>(
         return Ok(StatusCode::NO_CONTENT);
     };
     let client = demo.lists.client();
-    let why = if numbers::of(action, &numbers::all(client)).is_some() {
+    let why = if Listing::all(client).get(action).is_some() {
         queue::told(client, &error.to_string())
     } else {
         "this write is gone: it was accepted or given up already".to_owned()

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 use tokio::sync::{Notify, watch};
 
-use crate::numbers;
+use crate::listing::Listing;
 
 /// How often the queue is looked at while something is on its way.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -90,24 +90,25 @@ async fn look(client: Client, views: watch::Sender<QueueView>, submitted: Arc<No
 
 fn view(client: &Client) -> QueueView {
     let actions = client.actions();
-    let (pending, parked) = (actions.pending(), actions.parked());
-    let titles = titles(parked.iter().chain(&pending));
+    let (pending, parked) = (actions.pending(), Listing::new(actions.parked()));
+    let titles = titles(parked.actions().iter().chain(&pending));
     let shown = parked
+        .actions()
         .iter()
         .take(SHOWN_MAX)
         .chain(pending.iter().take(SHOWN_MAX));
     QueueView {
         pending: pending.len(),
-        parked: parked.len(),
+        parked: parked.actions().len(),
         actions: shown.map(|action| one(action, &titles, &parked)).collect(),
     }
 }
 
 /// A text of the client, with actions named as the page names them.
 pub(super) fn told(client: &Client, text: &str) -> String {
-    let actions = numbers::all(client);
-    let titles = titles(actions.iter());
-    numbers::told_by(text, &actions, |action| called(action, &titles))
+    let listing = Listing::all(client);
+    let titles = titles(listing.actions().iter());
+    listing.told_by(text, |action| called(action, &titles))
 }
 
 /// The names of customers. What one write says of its customer helps to know the others'.
@@ -126,14 +127,14 @@ fn called(action: &Action, titles: &HashMap<&EntityId, String>) -> String {
     format!("\u{201c}{} {whom}\u{201d}", action.name)
 }
 
-fn one(action: &Action, titles: &HashMap<&EntityId, String>, parked: &[Action]) -> ActionView {
+fn one(action: &Action, titles: &HashMap<&EntityId, String>, parked: &Listing) -> ActionView {
     let entity = action.entity_id.as_ref();
     let (state, reason) = match &action.state {
         ActionState::Waiting => ("waiting", None),
         ActionState::PossiblySent => ("sent", None),
         ActionState::Uncertain => ("uncertain", None),
         ActionState::Parked(refusal) => {
-            let why = numbers::why(refusal, parked, |action| called(action, titles));
+            let why = parked.why(refusal, |action| called(action, titles));
             ("parked", Some(why))
         }
     };

@@ -4,8 +4,9 @@ use serde::Serialize;
 use tidewire::{Action, ActionState, EntityId, EntityType};
 
 use crate::failure::Failure;
+use crate::listing::Listing;
+use crate::output;
 use crate::text::plain;
-use crate::{numbers, output};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +40,16 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// An action that is in the queue, among all that are.
-    pub(super) fn new(action: &'a Action, actions: &[Action]) -> Self {
+    pub(super) fn new(action: &'a Action, listing: &Listing) -> Self {
         let mut line = Self::settled(action, state_word(&action.state));
         if let ActionState::Parked(refusal) = &action.state {
             let code = &refusal.code;
             let by_number = |action: &Action| format!("action {}", action.number);
-            let told = numbers::why(refusal, actions, by_number);
+            let told = listing.why(refusal, by_number);
             line.told = Some(format!("{code}: {told}"));
             line.reason = Some(format!("{code}: {}", refusal.message));
         }
-        line.waits_for = numbers::waits_for(action, actions);
+        line.waits_for = listing.waits_for(action);
         line
     }
 

@@ -9,7 +9,7 @@ use tidewire::{Action, ActionState, Client, EntityId, Record};
 use super::line::{Line, Look};
 use super::{open, tell_unreadable};
 use crate::failure::Failure;
-use crate::numbers::{self, all};
+use crate::listing::Listing;
 use crate::text::word;
 use crate::{address, output, session, signals};
 
@@ -27,7 +27,7 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
     let client = session::start(session::builder(&url).store(store))?;
     let mut report = Report {
         look,
-        open: all(&client),
+        open: Listing::all(&client).actions().to_vec(),
         settled: VecDeque::new(),
         accepted: 0,
     };
@@ -48,23 +48,23 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
 /// Waits until nothing is left that could be sent, and says meanwhile what became of each action;
 /// gives the reason where it takes too long.
 async fn settled(client: &Client, report: &mut Report) -> Result<Option<String>, Failure> {
-    let mut last_change = tokio::time::Instant::now();
-    let mut last = client.actions().counts();
-    report.settled(client).await?;
-    while can_go_on(&client.actions().pending()) {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let counts = client.actions().counts();
-        if counts != last {
-            last = counts;
-            last_change = tokio::time::Instant::now();
-            report.settled(client).await?;
+    loop {
+        let seen = client.actions().counts();
+        let left = Listing::all(client);
+        report.settled(client, &left).await?;
+        if !can_go_on(left.actions()) {
+            return Ok(None);
         }
-        if last_change.elapsed() > PATIENCE {
+        let change = async {
+            while client.actions().counts() == seen {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, change).await.is_err() {
             let seconds = PATIENCE.as_secs();
             return Ok(Some(format!("nothing happened for {seconds} s")));
         }
     }
-    Ok(None)
 }
 
 /// What is still to be said.
@@ -80,17 +80,15 @@ struct Report {
 
 impl Report {
     /// Says what became of the actions that are settled by now.
-    async fn settled(&mut self, client: &Client) -> Result<(), Failure> {
-        let left = all(client);
-        let stands = |action: &Action| numbers::of(action.id, &left);
+    async fn settled(&mut self, client: &Client, left: &Listing) -> Result<(), Failure> {
         let (open, settled): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
-            .partition(|action| stands(action).is_some_and(is_under_way));
+            .partition(|action| left.get(action.id).is_some_and(is_under_way));
         self.open = open;
         self.settled.extend(settled);
         while let Some(action) = self.settled.pop_front() {
-            match stands(&action) {
-                Some(action) => Line::new(action, &left).print(self.look).await?,
+            match left.get(action.id) {
+                Some(action) => Line::new(action, left).print(self.look).await?,
                 None => {
                     self.accepted += 1;
                     let name = named(client, &action);
@@ -104,9 +102,10 @@ impl Report {
 }
 
 /// Whether an action is left that is not held up by one whose outcome cannot be known.
-fn can_go_on(pending: &[Action]) -> bool {
+fn can_go_on(actions: &[Action]) -> bool {
     let mut blocked = BTreeSet::new();
-    pending.iter().any(|action| {
+    let mut pending = actions.iter().filter(|action| !action.is_parked());
+    pending.any(|action| {
         if action.state == ActionState::Uncertain {
             blocked.insert(&action.lane);
         }
@@ -121,13 +120,13 @@ async fn tell(
     mut report: Report,
     trouble: Option<String>,
 ) -> Result<(), Failure> {
-    report.settled(client).await?;
-    let after = all(client);
-    for left in &after {
-        if report.open.iter().any(|open| open.id == left.id) {
-            Line::new(left, &after).print(report.look).await?;
-        }
+    let left = Listing::all(client);
+    report.settled(client, &left).await?;
+    // Those of which nothing was said; what the queue did not hold at first is nobody's question.
+    for open in report.open.iter().filter_map(|open| left.get(open.id)) {
+        Line::new(open, &left).print(report.look).await?;
     }
+    let after = left.actions();
     if report.look == Look::Text {
         let accepted = report.accepted;
         output::line(&format!("{accepted} accepted, {} left", after.len())).await?;
@@ -143,7 +142,7 @@ async fn tell(
         ))),
         None => Err(Failure::failed(format!(
             "{} for a decision: `tidewire queue --store {} retry N` or `discard N`",
-            undecided(&after),
+            undecided(after),
             word(path)
         ))),
     }

@@ -286,14 +286,9 @@ fn holds_an_id(text: &str) -> bool {
         .any(is_id)
 }
 
-#[test]
-fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
-    let serve = Serve::start();
-    let store = serve.path("store");
-    let store = store.to_str().unwrap();
-    let url = serve.url();
+/// A creation that will be refused, what depends on it, and what does not.
+fn store_three_writes(serve: &Serve, store: &str) {
     serve.act(&["create", "customers", r#"{"id":"a"}"#]);
-    // A creation that is refused, what depends on it, and what does not.
     for words in [
         &["create", "customers", r#"{"id":"a","score":1}"#][..],
         &["update", "customers", "a", r#"{"score":2}"#],
@@ -301,9 +296,25 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
     ] {
         let number_is = |line: &str| !holds_an_id(line) && line.contains("(action ");
         let around = ["--offline", "--store", store];
-        let ended = run(&[&["act", &url], words, &around].concat());
+        let ended = run(&[&["act", &serve.url()], words, &around].concat());
         assert!(number_is(&ended.success()[0]), "{ended:?}");
     }
+}
+
+fn words_of(ended: &Ended) -> Vec<Vec<&str>> {
+    let lines = ended.success().iter();
+    lines
+        .map(|line| line.split_whitespace().collect())
+        .collect()
+}
+
+#[test]
+fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    store_three_writes(&serve, store);
     let listed = run(&["queue", "--store", store, "ls"]);
     let lines = listed.success();
     assert!(lines[1].ends_with("(waits for 1)"), "{lines:?}");
@@ -339,11 +350,7 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
     );
     // What comes back has new numbers, and each is said.
     let revived = run(&["queue", "--store", store, "retry", "1"]);
-    let words: Vec<Vec<&str>> = revived
-        .success()
-        .iter()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
+    let words = words_of(&revived);
     assert_eq!(words.len(), 2, "{revived:?}");
     assert_eq!(
         (words[0][0], &words[0][5..]),
