@@ -286,30 +286,85 @@ fn holds_an_id(text: &str) -> bool {
         .any(is_id)
 }
 
+/// Keeps a creation that is going to be refused, what depends on it, and what does not.
+fn keep_dependent_writes(serve: &Serve, store: &str) -> Vec<Ended> {
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    let url = serve.url();
+    let keep =
+        |words: &[&str]| run(&[&["act", &url], words, &["--offline", "--store", store]].concat());
+    vec![
+        keep(&["create", "customers", r#"{"id":"a","score":1}"#]),
+        keep(&["update", "customers", "a", r#"{"score":2}"#]),
+        keep(&["create", "customers", r#"{"id":"b"}"#]),
+    ]
+}
+
+/// The words behind the name of the entity, and the number before it, of each line.
+fn numbers_and_notes(ended: &Ended) -> Vec<(&str, String)> {
+    let lines = ended.success().iter();
+    lines
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            (words[0], words[5..].join(" "))
+        })
+        .collect()
+}
+
 #[test]
 fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
     let serve = Serve::start();
     let store = serve.path("store");
     let store = store.to_str().unwrap();
     let url = serve.url();
-    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
-    // A creation that is refused, what depends on it, and what does not.
-    for words in [
-        &["create", "customers", r#"{"id":"a","score":1}"#][..],
-        &["update", "customers", "a", r#"{"score":2}"#],
-        &["create", "customers", r#"{"id":"b"}"#],
-    ] {
-        let number_is = |line: &str| !holds_an_id(line) && line.contains("(action ");
-        let around = ["--offline", "--store", store];
-        let ended = run(&[&["act", &url], words, &around].concat());
-        assert!(number_is(&ended.success()[0]), "{ended:?}");
+    let queue = |words: &[&str]| run(&[&["queue", "--store", store], words].concat());
+    let mut said = keep_dependent_writes(&serve, store);
+    for (number, kept) in said.iter().enumerate() {
+        let name = format!("(action {})", number + 1);
+        assert!(kept.success()[0].ends_with(&name), "{kept:?}");
     }
-    let listed = run(&["queue", "--store", store, "ls"]);
-    let lines = listed.success();
-    assert!(lines[1].ends_with("(waits for 1)"), "{lines:?}");
+    let synced = queue(&["sync", &url]);
+    assert_eq!(synced.out.last().unwrap(), "1 accepted, 2 left");
+    let listed = queue(&["ls"]);
     assert!(
-        lines[0].ends_with(" a") && lines[2].ends_with(" b"),
-        "{lines:?}"
+        listed.success()[1].contains("depends on action 1,"),
+        "{listed:?}"
+    );
+    let act = ["act", &url, "delete", "customers", "a", "--store", store];
+    for refused in [queue(&["retry", "2"]), run(&act)] {
+        assert!(
+            refused.failure(1).contains("depends on action 1,"),
+            "{refused:?}"
+        );
+        said.push(refused);
+    }
+    let discarded = queue(&["discard", "1"]);
+    discarded.success();
+    said.extend([synced, listed, discarded, queue(&["ls"])]);
+    for ended in said {
+        for line in ended.out.iter().chain(&ended.err) {
+            assert!(!holds_an_id(line), "{ended:?}");
+        }
+    }
+    // Programs have both.
+    let left = list(store).remove(0);
+    assert_eq!(
+        (&left["number"], left["id"].as_str().unwrap().len()),
+        (&json!(2), 36)
+    );
+}
+
+#[test]
+fn what_waits_for_another_write_says_so_and_what_is_sent_again_tells_its_new_number() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let queue = |words: &[&str]| run(&[&["queue", "--store", store], words].concat());
+    keep_dependent_writes(&serve, store);
+    let none = String::new;
+    let waits = ("2", "(waits for 1)".to_owned());
+    assert_eq!(
+        numbers_and_notes(&queue(&["ls"])),
+        [("1", none()), waits, ("3", none())]
     );
     let waits: Vec<Value> = list(store)
         .iter()
@@ -317,56 +372,12 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
         .collect();
     assert_eq!(waits, [json!([]), json!([1]), json!([])]);
 
-    let synced = run(&["queue", "--store", store, "sync", &url]);
-    assert_eq!(
-        synced.out.last().unwrap(),
-        "1 accepted, 2 left",
-        "{synced:?}"
-    );
-    let listed = run(&["queue", "--store", store, "ls"]);
-    let lines = listed.success();
-    assert!(lines[1].contains("depends on action 1,"), "{lines:?}");
-    let retried = run(&["queue", "--store", store, "retry", "2"]);
-    assert!(
-        retried.failure(1).contains("depends on action 1,"),
-        "{retried:?}"
-    );
-    let words = ["act", &url, "delete", "customers", "a", "--store", store];
-    let behind = run(&words);
-    assert!(
-        behind.failure(1).contains("depends on action 1,"),
-        "{behind:?}"
-    );
-    // What comes back has new numbers, and each is said.
-    let revived = run(&["queue", "--store", store, "retry", "1"]);
-    let words: Vec<Vec<&str>> = revived
-        .success()
-        .iter()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    assert_eq!(words.len(), 2, "{revived:?}");
-    assert_eq!(
-        (words[0][0], &words[0][5..]),
-        ("3", &["(was", "1)"][..]),
-        "{words:?}"
-    );
-    assert_eq!(
-        (words[1][0], &words[1][5..]),
-        ("4", &["(was", "2)", "(waits", "for", "3)"][..]),
-        "{words:?}"
-    );
-    let discarded = run(&["queue", "--store", store, "discard", "3"]);
-    discarded.success();
-    let last = run(&["queue", "--store", store, "ls"]);
-    for ended in [synced, listed, retried, behind, revived, discarded, last] {
-        for line in ended.out.iter().chain(&ended.err) {
-            assert!(!holds_an_id(line), "{ended:?}");
-        }
-    }
-    let in_json = list(store);
-    assert!(
-        in_json
-            .iter()
-            .all(|line| line["id"].as_str().unwrap().len() == 36)
-    );
+    queue(&["sync", &serve.url()]).failure(1);
+    let retried = queue(&["retry", "1"]);
+    // The number of what was accepted is free again.
+    let both = [
+        ("3", "(was 1)".to_owned()),
+        ("4", "(was 2) (waits for 3)".to_owned()),
+    ];
+    assert_eq!(numbers_and_notes(&retried), both);
 }
