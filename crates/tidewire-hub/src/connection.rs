@@ -53,6 +53,8 @@ pub(crate) struct Clocks {
     pub(crate) heard_at: Tick,
     /// When its socket last took something.
     pub(crate) taken_at: Tick,
+    /// When the socket was last given something while it had nothing.
+    pub(crate) handed_at: Tick,
     /// When the last ping went out.
     pub(crate) pinged_at: Option<Tick>,
     /// When the next ping is due.

@@ -10,10 +10,13 @@ mod fetch;
 mod handshake;
 mod held;
 mod resume;
+mod room;
 mod send;
 mod snapshot;
 mod subscribe;
 mod time;
+mod turns;
+mod write_line;
 mod writes;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +34,8 @@ use crate::timers::Timers;
 use crate::{ConnectionId, Fact, Frame, Input, Opened, Output, Settings, Stats, Ticket};
 
 use closing::Closing;
-use writes::WriteLine;
+use room::Room;
+use write_line::WriteLine;
 
 /// A server's fan-out as one state machine: connections, streams with their newest commits,
 /// subscriptions, and what waits for each socket.
@@ -51,6 +55,8 @@ pub struct Hub {
     /// Questions to the backend that somebody waits for.
     asked: BTreeMap<Ticket, Asked>,
     writes: WriteLine,
+    /// Who holds rows that were read and not yet sent.
+    room: Room,
     timers: Timers,
     /// Connections that may have something to hand out.
     line: VecDeque<ConnectionId>,
@@ -114,6 +120,7 @@ impl Hub {
             streams: Streams::new(opened.heads, bounds),
             asked: BTreeMap::new(),
             writes: WriteLine::default(),
+            room: Room::default(),
             timers: Timers::default(),
             line: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -170,6 +177,7 @@ impl Hub {
             }
             if let Some(connection) = self.line.pop_front() {
                 self.hand_out(connection);
+                self.note_held(connection);
                 continue;
             }
             return self
@@ -204,6 +212,7 @@ impl Hub {
                 stats.subscriptions += count(client.feeds.len());
             }
         }
+        debug_assert_eq!(stats.answer_bytes, count(self.room.bytes()));
         stats
     }
 
@@ -304,7 +313,10 @@ impl Hub {
             return;
         };
         match connection.outbox.push(after, item) {
-            Ok(()) => self.enqueue(id),
+            Ok(()) => {
+                self.note_held(id);
+                self.enqueue(id);
+            }
             Err(_) => self.close(id, &Closing::slow()),
         }
     }
@@ -348,12 +360,13 @@ impl Hub {
     /// Drops everything that is held for a connection.
     fn forget(&mut self, id: ConnectionId, code: Option<u16>) -> Option<Connection> {
         let mut connection = self.connections.remove(&id)?;
-        // Its client has no answer and sends them again; nobody waits for the writes of one that is gone.
-        self.writes.forget(id);
+        self.note_held(id);
         if let Some(at) = connection.clocks.wake_at.take() {
             self.timers.clear(at, id);
         }
         if let Phase::Ready(client) = &mut connection.phase {
+            // Its client has no answer and sends them again; nobody waits for the writes of one that is gone.
+            self.writes.forget(id, &client.principal.name);
             for ticket in std::mem::take(&mut client.asked) {
                 if let Some(Asked::Snapshot { .. }) = self.asked.remove(&ticket) {
                     self.outputs.push_back(Output::DropSnapshot { ticket });

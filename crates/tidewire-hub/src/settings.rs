@@ -46,6 +46,9 @@ pub struct Settings {
     pub fetch_rows: usize,
     /// The most bytes of rows that were read for one connection and not yet sent.
     pub answer_bytes: usize,
+    /// The same for all connections together. Where it is used up, connections make way whose sockets take nothing: their
+    /// fetches are refused with `slow` and class retry. Counts as `answer_bytes` where that is more.
+    pub answers_bytes: usize,
     /// The most commits that are read from the journal to resume one stream.
     pub replay_commits: usize,
     /// The most bytes of such commits that wait for one connection.
@@ -90,6 +93,7 @@ impl Settings {
             fetches: 16,
             fetch_rows: 1000,
             answer_bytes: 4 * 1024 * 1024,
+            answers_bytes: 128 * 1024 * 1024,
             replay_commits: 1000,
             replay_bytes: 1024 * 1024,
             group_items: 256,

@@ -34,7 +34,8 @@ pub use patch::{Patch, whole as patch_whole};
 pub use point::{MAX_WIRE, Offset, Point, Version};
 pub use query::{
     Cursor, Direction, Field, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS,
-    MAX_SORT_KEYS, Query, QueryError, Selection, Sort, SortKey, SortPosition, Start, Test, field,
+    MAX_SORT_KEYS, Matcher, Query, QueryError, Selection, Sort, SortKey, SortPosition, Start, Test,
+    field,
 };
 pub use record::{Record, RecordBuilder, RecordError};
 pub use time::{Now, Tick, WallTime};

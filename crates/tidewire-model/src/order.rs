@@ -13,9 +13,26 @@ pub fn compare(left: ValueRef<'_>, right: ValueRef<'_>) -> Ordering {
     compare_with(left, right, compare_numbers)
 }
 
-/// Whether two values are equal in the order above.
+/// Whether two values are equal in the order above. Looks at no more than the smaller one has.
 pub fn equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
-    compare(left, right) == Ordering::Equal
+    match (left, right) {
+        (ValueRef::List(left), ValueRef::List(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right.iter())
+                    .all(|(left, right)| equal(left, right))
+        }
+        (ValueRef::Object(left), ValueRef::Object(right)) => {
+            // Sorting is for those of one size only.
+            left.len() == right.len()
+                && sorted(left)
+                    .into_iter()
+                    .zip(sorted(right))
+                    .all(|(left, right)| left.0 == right.0 && equal(left.1, right.1))
+        }
+        (left, right) => compare(left, right) == Ordering::Equal,
+    }
 }
 
 /// The same order with integers before floats of the same number, so that it tells apart what equality does.

@@ -8,6 +8,7 @@ mod parse;
 mod sort;
 mod text;
 
+pub use eval::Matcher;
 pub use filter::{Field, Filter, Test, field};
 pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
 pub use sort::{Cursor, Direction, Sort, SortKey, SortPosition};

@@ -232,12 +232,32 @@ impl Outbox {
         taken
     }
 
+    /// Takes out the answers to all fetches.
+    pub(crate) fn take_all_answers(&mut self) -> Vec<RequestId> {
+        let mut taken = Vec::new();
+        self.items.retain(|(_, item)| match item {
+            Item::Data(answer) => {
+                self.frames -= 1;
+                self.answer_bytes -= answer.bytes;
+                taken.push(answer.request);
+                false
+            }
+            _ => true,
+        });
+        taken
+    }
+
     pub(crate) fn has_ping(&self) -> bool {
         self.ping
     }
 
     pub(crate) fn has_room(&self) -> bool {
         self.with_shell < self.bounds.window_bytes
+    }
+
+    /// Whether the shell has something that the socket has not taken.
+    pub(crate) fn is_with_shell(&self) -> bool {
+        self.with_shell > 0
     }
 
     pub(crate) fn handed_out(&mut self, bytes: usize) {

@@ -4,7 +4,7 @@ use tidewire_model::{ActionId, EntityId, EntityType, Lane};
 use tidewire_protocol::{ActionMessage, Class, Reject, ServerMessage};
 
 use super::Hub;
-use super::writes::Author;
+use super::write_line::Author;
 use crate::connection::Client;
 use crate::{ActionOrigin, ConnectionId, Principal, Refused, Write, WriteRequest};
 

@@ -9,7 +9,7 @@ use crate::connection::{Waiting, WaitingAnswer};
 use crate::{BackendError, ConnectionId, Output, ReadAnswer, ReadRequest, Ticket};
 
 /// A client that was refused for the moment comes again after this time.
-const RETRY_MS: u64 = 250;
+pub(super) const RETRY_MS: u64 = 250;
 
 impl Hub {
     pub(super) fn on_fetch(&mut self, id: ConnectionId, fetch: Fetch) {
@@ -90,11 +90,15 @@ impl Hub {
             self.counts.limited += 1;
             return self.end_fetch(id, request, ("slow", Class::Retry), Some(RETRY_MS));
         }
+        if !self.make_room(id, bytes) {
+            self.counts.limited += 1;
+            return self.end_fetch(id, request, ("busy", Class::Retry), Some(RETRY_MS));
+        }
         if answer.as_of <= self.streams.head(&entity_type) {
             return self.answer_fetch(id, request, entity_type, answer);
         }
         // The backend is ahead of what the hub was told; the events of the difference go first.
-        connection.outbox.hold_answer(bytes);
+        self.hold_answer(id, bytes);
         let until = answer.as_of;
         let what = Waiting::Fetch {
             request,
@@ -153,10 +157,17 @@ impl Hub {
         {
             // It speaks for a later point than the snapshot, which would be torn by it.
             held.push(answer);
-            connection.outbox.hold_answer(bytes);
-            return;
+            return self.hold_answer(id, bytes);
         }
         self.push(id, Item::Data(Box::new(answer)));
+    }
+
+    /// Counts rows that wait elsewhere for a socket.
+    fn hold_answer(&mut self, id: ConnectionId, bytes: usize) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.outbox.hold_answer(bytes);
+        }
+        self.note_held(id);
     }
 
     /// Sends an answer that waited for a snapshot to be out.
@@ -266,7 +277,9 @@ impl Hub {
             let Some(connection) = self.connections.get_mut(&id) else {
                 return;
             };
-            for request in connection.outbox.take_answers(&entity_type) {
+            let requests = connection.outbox.take_answers(&entity_type);
+            self.note_held(id);
+            for request in requests {
                 self.end_fetch(id, request, ("forbidden", Class::Permanent), None);
             }
         }

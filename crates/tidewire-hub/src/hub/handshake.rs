@@ -60,6 +60,7 @@ impl Hub {
                 opened_at: now,
                 heard_at: now,
                 taken_at: now,
+                handed_at: now,
                 pinged_at: None,
                 ping_at: now,
                 token_at: None,

@@ -79,6 +79,9 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if !connection.outbox.is_with_shell() {
+            connection.clocks.handed_at = self.now.tick;
+        }
         connection.outbox.handed_out(frame.len());
         self.counts.frames_out += 1;
         self.counts.bytes_out += frame.len() as u64;

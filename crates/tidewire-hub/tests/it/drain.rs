@@ -74,10 +74,10 @@ fn what_waits_of_a_closed_client_is_left_to_be_sent_again() {
         world.done_at_once = done_at_once;
         let peer = world.connect("client", 1);
         world.write_much(peer, 40);
-        let caller = world.publish(vec![create("tasks", "published", 1)]);
         // The next group is under way.
         world.execute(0);
         world.deliver(0);
+        let caller = world.publish(vec![create("tasks", "published", 1)]);
         drain(&mut world);
         world.pass_ms(10_000);
         assert_eq!((world.closed(peer), world.drained), (Some(4200), false));

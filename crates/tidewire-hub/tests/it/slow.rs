@@ -1,7 +1,7 @@
 //! Slow sockets: they hold nobody up and hold nothing but what they asked for (law 17).
 
 use tidewire_hub::{ConnectionId, Input};
-use tidewire_protocol::{ClientMessage, ServerMessage, Want};
+use tidewire_protocol::{Class, ClientMessage, ServerMessage, Want};
 
 use crate::world::{World, create, kind, offset, score};
 
@@ -231,6 +231,84 @@ fn rows_that_nobody_takes_are_bounded_and_the_fetch_is_told_to_come_again() {
     assert!(
         matches!(&world.messages(peer)[..], [ServerMessage::Data(_)]),
         "what was refused for the moment is not refused later"
+    );
+}
+
+/// Of the answers to fetches: how many have rows, and how many are refused with a code, to be asked for again.
+fn fetched(messages: &[ServerMessage], code: &str) -> (usize, usize) {
+    let rows = |message: &&ServerMessage| matches!(message, ServerMessage::Data(_));
+    let refused = |message: &&ServerMessage| {
+        matches!(message, ServerMessage::FetchError(error)
+            if error.code == code && error.class == Class::Retry && error.retry_after_ms.is_some())
+    };
+    (
+        messages.iter().filter(rows).count(),
+        messages.iter().filter(refused).count(),
+    )
+}
+
+#[test]
+fn rows_that_hundreds_do_not_take_are_bounded_and_make_way_for_one_who_reads() {
+    const BOUND: usize = 100_000;
+    let mut world = World::with(|settings| {
+        settings.window_bytes = 1;
+        settings.answers_bytes = BOUND;
+        settings.answer_bytes = 20_000;
+    });
+    let names: Vec<String> = (0..20).map(|number| format!("e{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    world.publish(names.iter().map(|name| create("tasks", name, 1)).collect());
+    world.settle();
+    let stuck: Vec<_> = (0..300)
+        .map(|number| world.connect(&format!("stuck-{number}"), 1))
+        .collect();
+    // Some hold their rows behind a snapshot.
+    for (number, &peer) in stuck.iter().enumerate() {
+        world.stuck(peer);
+        if number % 2 == 0 {
+            world.subscribe(peer, "tasks", Want::Snapshot);
+        }
+    }
+    let reader = world.connect("reader", 1);
+    let mut most = 0;
+    for _ in 0..3 {
+        for &peer in &stuck {
+            world.fetch_ids(peer, "tasks", &names);
+            world.settle();
+            most = most.max(held(&world).2);
+        }
+    }
+    assert!(most <= BOUND as u64 && most > BOUND as u64 / 2, "{most}");
+    world.fetch_ids(reader, "tasks", &names);
+    world.settle();
+    assert_eq!(fetched(&world.messages(reader), "busy"), (0, 1));
+
+    // It takes a moment to see who does not read. From then on they make way, and cannot take the room back.
+    for _ in 0..10 {
+        world.pass_ms(100);
+        for &peer in &stuck {
+            world.fetch_ids(peer, "tasks", &names);
+        }
+        world.fetch_ids(reader, "tasks", &names);
+        world.settle();
+        assert_eq!(fetched(&world.messages(reader), "busy"), (1, 0));
+        assert!(held(&world).2 <= BOUND as u64);
+    }
+    // Whoever made way hears that it is to ask again, and gets what it asks for when it reads.
+    let first = stuck[0];
+    world.unstick(first);
+    let (_, slow) = fetched(&world.messages(first), "slow");
+    assert!(slow > 0);
+    world.fetch_ids(first, "tasks", &names);
+    world.settle();
+    assert_eq!(fetched(&world.messages(first), "slow"), (1, 0));
+    for peer in stuck {
+        world.say(Input::Closed { connection: peer });
+    }
+    assert_eq!(
+        held(&world),
+        (0, 0, 0),
+        "the room is free when they are gone"
     );
 }
 

@@ -1,9 +1,10 @@
 //! Whose write is next, and what becomes of a group of which the backend does only the beginning.
 
-use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError};
-use tidewire_protocol::{AckResult, ServerMessage};
+use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError, Write};
+use tidewire_model::Value;
+use tidewire_protocol::{AckResult, ClientMessage, ServerMessage};
 
-use crate::world::{World, create};
+use crate::world::{World, action, changes, create, hello, id, kind, record};
 
 /// The numbers of the actions that were acknowledged as done now, in the order in which that came.
 fn acknowledged(world: &mut World, peer: ConnectionId) -> Vec<u64> {
@@ -67,6 +68,109 @@ fn one_who_comes_while_a_group_is_under_way_is_next() {
     assert!(acknowledged(&mut world, little).is_empty());
     assert!(write_once(&mut world));
     assert_eq!(acknowledged(&mut world, little), [1]);
+}
+
+/// One of several connections of a principal.
+fn connect_as(world: &mut World, principal: &str, client: &str) -> ConnectionId {
+    let connection = world.open();
+    let mut hello = hello(client, 1);
+    hello.token = Some(principal.to_owned());
+    world.tell(connection, &ClientMessage::Hello(hello));
+    world.settle();
+    world.messages(connection);
+    connection
+}
+
+fn put_large(world: &mut World) {
+    world.publish(vec![Write::Put {
+        entity_type: kind("tasks"),
+        id: id("large"),
+        entity: record(&[("text", Value::from("x".repeat(100_000)))]),
+    }]);
+    world.settle();
+}
+
+/// Sends an action that changes a few bytes of a large entity.
+fn touch(world: &mut World, peer: ConnectionId, seq: u64) {
+    let payload = changes(&[("n", Value::from(100 * seq + peer.0))]);
+    let touch = action(seq, seq - 1, "update", ("tasks", Some("large")), payload);
+    world.tell(peer, &ClientMessage::Action(touch));
+}
+
+#[test]
+fn one_who_rewrites_much_has_its_turn_when_others_have_written_as_much() {
+    let mut world = World::new();
+    put_large(&mut world);
+    world.done_at_once = 1;
+    let much: Vec<_> = (0..10)
+        .map(|number| world.connect(&format!("much-{number}"), 1))
+        .collect();
+    let little = world.connect("little", 1);
+    for seq in 1..=3 {
+        for &peer in &much {
+            touch(&mut world, peer, seq);
+        }
+    }
+    // Each of the many has its first turn; from then on it is known what they cost.
+    for _ in 0..11 {
+        assert!(write_once(&mut world));
+    }
+    world.write_much(little, 10);
+    let mut writes = 0;
+    while acknowledged(&mut world, little).last() != Some(&10) {
+        assert!(write_once(&mut world));
+        writes += 1;
+    }
+    assert!(writes <= 12, "{writes} writes for ten small ones");
+    while write_once(&mut world) {}
+    for peer in much {
+        assert_eq!(acknowledged(&mut world, peer), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn what_is_small_shares_no_group_with_what_is_known_to_be_large() {
+    let mut world = World::with(|settings| settings.group_bytes = 100_000);
+    put_large(&mut world);
+    let (much, little) = (world.connect("much", 1), world.connect("little", 1));
+    touch(&mut world, much, 1);
+    world.settle();
+    // One is under way, and meanwhile more comes of both.
+    touch(&mut world, much, 2);
+    touch(&mut world, much, 3);
+    world.write_much(little, 3);
+    let mut groups = Vec::new();
+    while let Some(Output::Write { group }) = world.asked.front() {
+        groups.push(group.len());
+        assert!(write_once(&mut world));
+    }
+    assert_eq!(groups, [1, 3, 1]);
+}
+
+#[test]
+fn the_connections_of_a_principal_share_its_turns() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let many: Vec<_> = (0..20)
+        .map(|number| connect_as(&mut world, "many", &format!("m{number}")))
+        .collect();
+    let one = connect_as(&mut world, "one", "o");
+    for &peer in &many {
+        world.write_much(peer, 5);
+    }
+    world.write_much(one, 5);
+    let mut writes = 0;
+    let mut done = 0;
+    while done < 5 {
+        assert!(write_once(&mut world));
+        done += acknowledged(&mut world, one).len();
+        writes += 1;
+    }
+    assert!(writes <= 12, "{writes} writes for five");
+    while write_once(&mut world) {}
+    for peer in many {
+        assert_eq!(acknowledged(&mut world, peer), [1, 2, 3, 4, 5]);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! How filters run on records. Total: every test has an answer for every value.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::filter::{Filter, Test};
 use crate::order::{compare, equal};
@@ -8,31 +10,141 @@ use crate::record::Record;
 use crate::value::{Value, ValueRef};
 
 impl Filter {
-    /// Whether a record is meant.
+    /// Whether a record is meant. To ask of many records, [prepare](Self::prepare) the filter.
     pub fn matches(&self, record: &Record) -> bool {
-        self.passes(record, &mut Folds::default())
+        run(self, record, &Needles::default(), &mut |_| Ok(())).unwrap_or_else(no_error)
     }
 
-    fn passes<'a>(&self, record: &'a Record, folds: &mut Folds<'a>) -> bool {
-        match self {
-            Self::All => true,
-            Self::And(parts) => parts.iter().all(|part| part.passes(record, folds)),
-            Self::Or(parts) => parts.iter().any(|part| part.passes(record, folds)),
-            Self::Not(inner) => !inner.passes(record, folds),
-            Self::Test { path, test } => test.passes(record.path(path), folds),
+    /// Makes the filter ready to be asked of many records.
+    pub fn prepare(&self) -> Matcher<'_> {
+        let mut needles = Needles::default();
+        needles.collect(self);
+        Matcher {
+            filter: self,
+            needles,
         }
     }
+
+    fn passes<'r, E>(
+        &self,
+        record: &'r Record,
+        run: &mut Run<'_, 'r, impl FnMut(usize) -> Result<(), E>>,
+    ) -> Result<bool, E> {
+        match self {
+            Self::All => Ok(true),
+            Self::And(parts) => Ok(!run.finds(parts, record, false)?),
+            Self::Or(parts) => run.finds(parts, record, true),
+            Self::Not(inner) => Ok(!inner.passes(record, run)?),
+            Self::Test { path, test } => test.passes(record.path(path), run),
+        }
+    }
+}
+
+/// A filter that is asked of many records: what is the same for all of them is worked out once.
+#[derive(Debug)]
+pub struct Matcher<'f> {
+    filter: &'f Filter,
+    needles: Needles<'f>,
+}
+
+impl Matcher<'_> {
+    /// Whether a record is meant. Before each test, `look` hears about how many bytes it looks at: a record of 256 KiB
+    /// and a query of a thousand tests come to hundreds of megabytes. Its error ends the asking.
+    ///
+    /// # Errors
+    /// What `look` gives.
+    pub fn matches<E>(
+        &self,
+        record: &Record,
+        mut look: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        run(self.filter, record, &self.needles, &mut look)
+    }
+}
+
+/// The folded texts that a filter looks for, by the texts as they were given.
+#[derive(Debug, Default)]
+struct Needles<'f>(BTreeMap<&'f str, String>);
+
+impl<'f> Needles<'f> {
+    fn collect(&mut self, filter: &'f Filter) {
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) => {
+                parts.iter().for_each(|part| self.collect(part));
+            }
+            Filter::Not(inner) => self.collect(inner),
+            Filter::Test {
+                test: Test::ContainsFold(part),
+                ..
+            } => drop(self.0.insert(part, folded(part))),
+            Filter::All | Filter::Test { .. } => {}
+        }
+    }
+
+    fn of<'n>(&'n self, part: &str) -> Cow<'n, str> {
+        match self.0.get(part) {
+            Some(folded) => Cow::Borrowed(folded),
+            None => Cow::Owned(folded(part)),
+        }
+    }
+}
+
+/// One record being asked.
+struct Run<'n, 'r, L> {
+    needles: &'n Needles<'n>,
+    folds: Folds<'r>,
+    look: &'n mut L,
+}
+
+fn run<'n, E>(
+    filter: &Filter,
+    record: &Record,
+    needles: &'n Needles<'n>,
+    look: &'n mut impl FnMut(usize) -> Result<(), E>,
+) -> Result<bool, E> {
+    let mut run = Run {
+        needles,
+        folds: Folds::default(),
+        look,
+    };
+    filter.passes(record, &mut run)
+}
+
+impl<'r, E, L: FnMut(usize) -> Result<(), E>> Run<'_, 'r, L> {
+    /// Whether the record passes one of the parts, or fails one.
+    fn finds(&mut self, parts: &[Filter], record: &'r Record, what: bool) -> Result<bool, E> {
+        for part in parts {
+            if part.passes(record, self)? == what {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn no_error(error: std::convert::Infallible) -> bool {
+    match error {}
 }
 
 impl Test {
     /// Whether a value passes; `None` stands for a missing one, which counts as null.
     pub fn holds(&self, value: Option<ValueRef<'_>>) -> bool {
-        self.passes(value, &mut Folds::default())
+        let mut run = Run {
+            needles: &Needles::default(),
+            folds: Folds::default(),
+            look: &mut |_| Ok(()),
+        };
+        self.passes(value, &mut run).unwrap_or_else(no_error)
     }
 
-    fn passes<'a>(&self, value: Option<ValueRef<'a>>, folds: &mut Folds<'a>) -> bool {
+    fn passes<'r, E>(
+        &self,
+        value: Option<ValueRef<'r>>,
+        run: &mut Run<'_, 'r, impl FnMut(usize) -> Result<(), E>>,
+    ) -> Result<bool, E> {
         let value = value.unwrap_or(ValueRef::Null);
-        match self {
+        (run.look)(self.looks_at(value))?;
+        Ok(match self {
             Self::Eq(other) => equal(value, other.as_value_ref()),
             Self::Ne(other) => !equal(value, other.as_value_ref()),
             Self::Lt(other) => within_kind(value, other).is_some_and(Ordering::is_lt),
@@ -45,14 +157,29 @@ impl Test {
             Self::Contains(part) => value.as_text().is_some_and(|text| text.contains(&**part)),
             Self::ContainsFold(part) => value
                 .as_text()
-                .is_some_and(|text| folds.of(text).contains(&*folded(part))),
+                .is_some_and(|text| run.folds.of(text).contains(&*run.needles.of(part))),
             Self::StartsWith(part) => value
                 .as_text()
                 .is_some_and(|text| text.starts_with(&**part)),
             Self::IsNull => value.is_null(),
+        })
+    }
+
+    /// About how many bytes the test has to look at. What compares ends where what it compares with does, and that is
+    /// as long as the query at most.
+    fn looks_at(&self, value: ValueRef<'_>) -> usize {
+        match self {
+            Self::Contains(_) | Self::ContainsFold(_) => value
+                .as_text()
+                .map_or(TEST_BYTES, |text| TEST_BYTES + text.len()),
+            Self::OneOf(others) => TEST_BYTES * others.len(),
+            _ => TEST_BYTES,
         }
     }
 }
+
+/// What a test counts for beside texts it looks through: the value has to be found first.
+const TEST_BYTES: usize = 64;
 
 /// The folded texts of one record. A query may ask a thousand times of one text; it is folded once.
 #[derive(Default)]
@@ -115,10 +242,59 @@ mod tests {
         let filter = Filter::And(parts.map(|part| Filter::Not(Box::new(part))).collect());
         assert!(!filter.matches(&record));
         let every: Vec<Filter> = ["x", "y", "z"].map(|part| test("a", part)).into();
-        let mut folds = Folds::default();
-        assert!(!Filter::Or(every).passes(&record, &mut folds));
-        assert_eq!(folds.0.len(), 1);
-        assert!(test("b", "ä").passes(&record, &mut folds));
-        assert_eq!(folds.0.len(), 2);
+        let mut run = Run {
+            needles: &Needles::default(),
+            folds: Folds::default(),
+            look: &mut |_| Ok(()),
+        };
+        assert!(
+            !Filter::Or(every)
+                .passes(&record, &mut run)
+                .unwrap_or_else(no_error)
+        );
+        assert_eq!(run.folds.0.len(), 1);
+        assert!(
+            test("b", "ä")
+                .passes(&record, &mut run)
+                .unwrap_or_else(no_error)
+        );
+        assert_eq!(run.folds.0.len(), 2);
+    }
+
+    #[test]
+    fn what_a_query_looks_for_is_folded_once_for_all_records() {
+        let test = |part: &str| Filter::Test {
+            path: "a".into(),
+            test: Test::ContainsFold(part.into()),
+        };
+        let filter = Filter::Or(vec![
+            test("Ä"),
+            Filter::Not(Box::new(Filter::And(vec![test("Σ"), test("Ä")]))),
+        ]);
+        let matcher = filter.prepare();
+        let known: Vec<&str> = matcher.needles.0.values().map(String::as_str).collect();
+        assert_eq!(known, ["ä", "σ"]);
+        assert!(matches!(matcher.needles.of("Ä"), Cow::Borrowed("ä")));
+    }
+
+    #[test]
+    fn a_filter_says_what_it_looks_at_and_stops_where_it_is_told_to() {
+        let record = RecordBuilder::new().field("a", "x".repeat(1000)).build();
+        let part = |part: &str| Filter::Test {
+            path: "a".into(),
+            test: Test::Contains(part.into()),
+        };
+        let filter = Filter::Or(["u", "v", "w"].map(part).into());
+        let mut looks = Vec::new();
+        let is_meant = filter.prepare().matches(&record, |bytes| {
+            looks.push(bytes);
+            if looks.len() == 2 {
+                Err("enough")
+            } else {
+                Ok(())
+            }
+        });
+        assert_eq!(is_meant, Err("enough"));
+        assert_eq!(looks, [1000 + TEST_BYTES; 2]);
     }
 }

@@ -82,6 +82,8 @@ fn kinds_are_ordered_as_documented() {
     for (place, left) in rising.iter().enumerate() {
         for (other, right) in rising.iter().enumerate() {
             assert_eq!(order(left, right), place.cmp(&other), "{left} and {right}");
+            let is_equal = equal(left.as_value_ref(), right.as_value_ref());
+            assert_eq!(is_equal, place == other, "{left} and {right}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use tidewire_hub::{ID_FIELD, ReadAnswer, ReadRequest};
 use tidewire_model::{
-    Cursor, EntityId, EntityType, Offset, Query, Record, Sort, SortPosition, Start,
+    Cursor, EntityId, EntityType, Filter, Matcher, Offset, Query, Record, Sort, SortPosition, Start,
 };
 
 use super::entities;
@@ -82,14 +82,15 @@ fn page(
         let id = record
             .entity_id(ID_FIELD)
             .map_err(|error| Trouble::content("an entity", &error))?;
-        page.take(Row {
+        let row = Row {
             sort: query.sort(),
             id,
             record,
             version,
-        })?;
+        };
+        page.take(row, |bytes| turn.look(bytes))?;
     }
-    Ok(page.answer(as_of))
+    page.answer(as_of, || turn.row())
 }
 
 fn within(bytes: usize, bound: usize) -> Result<(), Trouble> {
@@ -102,6 +103,8 @@ fn within(bytes: usize, bound: usize) -> Result<(), Trouble> {
 /// A page being put together, row by row in any order.
 struct Page<'q> {
     query: &'q Query,
+    /// What an opaque query has none of.
+    filter: Option<Matcher<'q>>,
     /// Where the window begins, for one that begins behind a row.
     after: Option<SortPosition>,
     /// The first rows of the list, or the first behind `after`; the last of them on top.
@@ -131,6 +134,7 @@ impl<'q> Page<'q> {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         Self {
             query,
+            filter: query.as_filter().map(Filter::prepare),
             after,
             kept: BinaryHeap::new(),
             room,
@@ -142,8 +146,16 @@ impl<'q> Page<'q> {
         }
     }
 
-    fn take(&mut self, row: Row<'q>) -> Result<(), Trouble> {
-        if self.query.matches(&row.record) != Some(true) {
+    /// Takes a row in; `look` is asked before the bytes of it are looked at.
+    fn take(
+        &mut self,
+        row: Row<'q>,
+        look: impl FnMut(usize) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let Some(filter) = &self.filter else {
+            return Ok(());
+        };
+        if !filter.matches(&row.record, look)? {
             return Ok(());
         }
         self.total += 1;
@@ -169,28 +181,36 @@ impl<'q> Page<'q> {
         within(self.bytes, self.most_bytes)
     }
 
-    fn answer(self, as_of: Offset) -> ReadAnswer {
+    /// The window. `next` is asked before each row that is put in order: that takes its time too.
+    fn answer(
+        self,
+        as_of: Offset,
+        mut next: impl FnMut() -> Result<(), Trouble>,
+    ) -> Result<ReadAnswer, Trouble> {
         let Self {
             query,
-            kept,
-            before,
+            mut kept,
+            mut before,
             total,
             behind,
             ..
         } = self;
-        let mut rows = kept.into_sorted_vec();
-        let mut before = before;
-        let mut last = rows.len() as u64;
-        if let Start::Offset(skipped @ 1..) = query.start() {
-            let skipped = usize::try_from(*skipped)
-                .unwrap_or(usize::MAX)
-                .min(rows.len());
-            let window = rows.split_off(skipped);
-            before = rows.pop();
-            rows = window;
-            last = (skipped + rows.len()) as u64;
+        let last = kept.len() as u64;
+        let skipped = match query.start() {
+            Start::Offset(skipped) => usize::try_from(*skipped).unwrap_or(usize::MAX),
+            Start::After(_) => 0,
+        };
+        // The last one is on top. What stands before the window need not be in order, but for the last of it.
+        let mut rows = Vec::with_capacity(kept.len().saturating_sub(skipped));
+        while kept.len() > skipped {
+            next()?;
+            rows.extend(kept.pop());
         }
-        ReadAnswer {
+        rows.reverse();
+        if skipped > 0 {
+            before = kept.pop();
+        }
+        Ok(ReadAnswer {
             as_of,
             rows: rows
                 .into_iter()
@@ -202,7 +222,7 @@ impl<'q> Page<'q> {
                 .map(|row| row.position().cursor())
                 .map(|Cursor { values, id }| (values, id)),
             end: last == behind,
-        }
+        })
     }
 }
 
@@ -256,7 +276,7 @@ mod tests {
                     record: Record::new().with("text", "x".repeat(1000)),
                     version: Offset::ZERO,
                 };
-                page.take(row).is_ok()
+                page.take(row, |_| Ok(())).is_ok()
             })
             .count()
     }

@@ -37,7 +37,11 @@ pub(super) struct ReadBounds {
     pub(super) long: usize,
     /// The most rows that are looked at before others have their turn.
     pub(super) slice_rows: usize,
-    /// The most time that passes before others have their turn, as far as a single row takes no longer.
+    /// About the most bytes of the rows that a filter looks at before others have their turn. What many tests look at
+    /// counts as often.
+    pub(super) slice_bytes: usize,
+    /// The most time that passes before others have their turn, as far as a single row takes no longer to be read and
+    /// a single test no longer to be made.
     pub(super) slice_time: Duration,
 }
 
@@ -48,6 +52,7 @@ impl ReadBounds {
             running,
             long: 8,
             slice_rows: 4096,
+            slice_bytes: 4 * 1024 * 1024,
             slice_time: Duration::from_millis(5),
         }
     }

@@ -61,6 +61,9 @@ fn rows_count_for_themselves_wherever_they_wait() {
         [RequestId(21)]
     );
     assert_eq!((outbox.answer_bytes(), outbox.frames()), (22, 1));
+    assert_eq!(outbox.push(0, frame(1)), Ok(()));
+    assert_eq!(outbox.take_all_answers(), [RequestId(22)]);
+    assert_eq!((outbox.answer_bytes(), outbox.frames()), (0, 1));
     outbox.pop();
     assert_eq!((outbox.answer_bytes(), outbox.frames()), (0, 0));
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
 use tidewire_hub::{ReadAnswer, ReadRequest};
-use tidewire_model::{EntityId, EntityKey, EntityType, Offset, Query, Record};
+use tidewire_model::{EntityId, EntityKey, EntityType, Filter, Offset, Query, Record, field};
 
 use super::super::entities;
 use super::super::file::HeldFile;
@@ -16,6 +16,7 @@ fn bounds(running: usize, long: usize) -> ReadBounds {
         running,
         long,
         slice_rows: 10,
+        slice_bytes: 10_000,
         // No test depends on how fast it runs.
         slice_time: Duration::MAX,
     }
@@ -249,4 +250,45 @@ async fn a_long_read_lets_others_read_in_its_middle_and_is_still_of_one_state() 
         // There is one place for a long read. The first has it until its end, and the second begins again after it.
         assert_eq!(*ended.lock(), ["writes", "second", "first", "second"]);
     }
+}
+
+#[tokio::test]
+async fn a_filter_of_many_tests_lets_others_read_in_the_middle_of_a_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, readers) = over_entities(&directory, 1);
+    let connection = file.open_writing().unwrap();
+    let key = EntityKey::new(kind(), entity_id(0));
+    let text = "x".repeat(1000);
+    let record = Record::new()
+        .with("id", key.id.as_str())
+        .with("text", text.as_str());
+    entities::put(
+        &mut Prepared::new(&connection),
+        &key,
+        &record,
+        Offset::new(2).unwrap(),
+    )
+    .unwrap();
+    let any = Filter::Or(
+        (0..100)
+            .map(|part| field("text").contains(&part.to_string()))
+            .collect(),
+    );
+    let query = Query::new(kind()).filter(any).limit(1);
+    let ended = Ended::default();
+    let (release, held) = hold(&readers);
+    let request = ReadRequest::Page { query };
+    let many = answer_to(request, &readers, asker(1), ("many tests", &ended));
+    let query = Query::new(kind()).limit(1);
+    let short = answer_to(
+        ReadRequest::Page { query },
+        &readers,
+        asker(2),
+        ("short", &ended),
+    );
+    drop(release);
+    assert_eq!(short.await.unwrap().rows.len(), 1);
+    assert_eq!(many.await.unwrap().rows.len(), 0);
+    held.await.unwrap();
+    assert_eq!(*ended.lock(), ["short", "many tests"]);
 }

@@ -7,7 +7,10 @@ use std::time::Instant;
 use super::line::{Passed, Place};
 use super::{Asker, Shared, Trouble, Worker};
 
-/// What a read asks before each row whether it may go on.
+/// After so many bytes that a filter looked at, the time is looked at too; well below a millisecond of work.
+const LOOK_BYTES: usize = 64 * 1024;
+
+/// What a read asks before each row, and within one, whether it may go on.
 pub(in super::super) struct Turn<'s> {
     shared: &'s Shared,
     worker: Worker,
@@ -16,6 +19,10 @@ pub(in super::super) struct Turn<'s> {
     is_given_up: Arc<AtomicBool>,
     begins_again: bool,
     rows_left: usize,
+    /// How many bytes of the rows filters may still look at.
+    bytes_left: usize,
+    /// How many they looked at since the time was looked at.
+    unseen_bytes: usize,
     began_at: Instant,
 }
 
@@ -35,6 +42,8 @@ impl<'s> Turn<'s> {
             is_given_up,
             begins_again: false,
             rows_left: shared.bounds.slice_rows,
+            bytes_left: shared.bounds.slice_bytes,
+            unseen_bytes: 0,
             began_at: Instant::now(),
         }
     }
@@ -45,11 +54,30 @@ impl<'s> Turn<'s> {
     /// # Errors
     /// Nobody waits for the read any more, or it has to begin again later. It ends with the same error.
     pub(in super::super) fn row(&mut self) -> Result<(), Trouble> {
-        if self.rows_left == 0 || self.began_at.elapsed() >= self.shared.bounds.slice_time {
+        if self.rows_left == 0 || self.is_over_time() {
             self.pass()?;
         }
         self.rows_left = self.rows_left.saturating_sub(1);
         Ok(())
+    }
+
+    /// Asks to look at so many bytes of the row, as [`Turn::row`] asks for the row itself: a single row may be worth
+    /// many slices to a filter of many tests.
+    ///
+    /// # Errors
+    /// As for [`Turn::row`].
+    pub(in super::super) fn look(&mut self, bytes: usize) -> Result<(), Trouble> {
+        if self.bytes_left == 0 || (self.unseen_bytes >= LOOK_BYTES && self.is_over_time()) {
+            self.pass()?;
+        }
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        self.unseen_bytes += bytes;
+        Ok(())
+    }
+
+    fn is_over_time(&mut self) -> bool {
+        self.unseen_bytes = 0;
+        self.began_at.elapsed() >= self.shared.bounds.slice_time
     }
 
     fn pass(&mut self) -> Result<(), Trouble> {
@@ -64,6 +92,7 @@ impl<'s> Turn<'s> {
             Passed::Over => return Err(Trouble::GivenUp),
         }
         self.rows_left = self.shared.bounds.slice_rows;
+        self.bytes_left = self.shared.bounds.slice_bytes;
         self.began_at = Instant::now();
         Ok(())
     }
