@@ -58,7 +58,8 @@ pub struct Settings {
     /// About the most bytes that are asked to be written in one group. A backend may end a group
     /// earlier, by what it comes to.
     pub group_bytes: usize,
-    /// The most items waiting to be written. A client has at most half of the room that others leave.
+    /// The most items waiting to be written. A principal has at most three quarters of the room that others leave, and
+    /// each of its connections half of what its others leave of that.
     pub waiting_items: usize,
     /// About the most bytes waiting to be written; shared in the same way.
     pub waiting_bytes: usize,

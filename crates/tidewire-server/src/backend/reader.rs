@@ -52,7 +52,7 @@ impl ReadBounds {
             running,
             long: 8,
             slice_rows: 4096,
-            slice_bytes: 4 * 1024 * 1024,
+            slice_bytes: 16 * 1024 * 1024,
             slice_time: Duration::from_millis(5),
         }
     }
