@@ -392,19 +392,8 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
     );
     let discarded = run(&["queue", "--store", store, "discard", "3"]);
     discarded.success();
-    // What was to change what the discarded one creates can only follow it.
-    let hinted = run(&["queue", "--store", store, "sync", &url]);
-    assert!(
-        hinted.failure(1).contains("no retry can help"),
-        "{hinted:?}"
-    );
-    let orphan = run(&["queue", "--store", store, "retry", "4"]);
-    let line = orphan.failure(1);
-    assert!(line.contains("by an action that is gone"), "{line}");
     let last = run(&["queue", "--store", store, "ls"]);
-    for ended in [
-        synced, listed, retried, behind, revived, discarded, hinted, orphan, last,
-    ] {
+    for ended in [synced, listed, retried, behind, revived, discarded, last] {
         for line in ended.out.iter().chain(&ended.err) {
             assert!(!holds_an_id(line), "{ended:?}");
         }
@@ -415,4 +404,29 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
             .iter()
             .all(|line| line["id"].as_str().unwrap().len() == 36)
     );
+}
+
+#[test]
+fn a_write_whose_creation_was_given_up_can_only_follow_it_and_no_id_is_told() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    store_three_writes(&serve, store);
+    let both = run(&["queue", "--store", store, "sync", &url]);
+    assert!(both.failure(1).contains("retry N"), "{both:?}");
+    let discarded = run(&["queue", "--store", store, "discard", "1"]);
+    discarded.success();
+    let synced = run(&["queue", "--store", store, "sync", &url]);
+    assert!(
+        synced.failure(1).contains("no retry can help"),
+        "{synced:?}"
+    );
+    let retried = run(&["queue", "--store", store, "retry", "2"]);
+    let line = retried.failure(1);
+    assert!(
+        line.contains("by an action that is gone") && !holds_an_id(line),
+        "{line}"
+    );
+    run(&["queue", "--store", store, "discard", "2"]).success();
 }
