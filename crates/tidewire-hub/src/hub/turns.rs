@@ -94,7 +94,7 @@ impl<K: Ord + Clone> Turns<K> {
     }
 
     /// Takes back what was counted of a turn that is not to come about any more.
-    fn refund(&mut self, who: &K, charged: u64) {
+    pub(super) fn refund(&mut self, who: &K, charged: u64) {
         self.change(who, |account| account.end_turn(charged));
     }
 

@@ -247,10 +247,17 @@ impl WriteLine {
     }
 
     /// Puts back what was not done of a group, each before what its author wrote later, and its author
-    /// where it was in line. It has cost nothing.
-    pub(super) fn take_back(&mut self, rest: Vec<Item>) {
+    /// where it was in line; what is not wanted any more is dropped. Neither has cost anything.
+    pub(super) fn take_back(&mut self, rest: Vec<Item>, is_wanted: impl Fn(&Item) -> bool) {
         for item in rest.into_iter().rev() {
             let (who, via) = (item.author.who(), item.author.connection());
+            if !is_wanted(&item) {
+                self.turns.refund(&who, item.charged.0);
+                if let Some(waiting) = self.authors.get_mut(&who) {
+                    waiting.turns.refund(&via, item.charged.1);
+                }
+                continue;
+            }
             self.turns.put_back(&who, item.charged.0);
             let waiting = self.authors.entry(who).or_default();
             waiting.turns.put_back(&via, item.charged.1);

@@ -263,6 +263,27 @@ fn the_connections_of_a_principal_are_not_overtaken_by_those_that_come_later() {
 }
 
 #[test]
+fn what_is_not_done_of_a_connection_that_is_gone_costs_its_principal_nothing() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let gone = connect_as(&mut world, "one", "gone");
+    let there = connect_as(&mut world, "one", "there");
+    let other = connect_as(&mut world, "other", "other");
+    world.write_much(gone, 40);
+    assert!(write_once(&mut world));
+    // All that is left is with the backend, which does one of it.
+    world.say(Input::Closed { connection: gone });
+    world.write_much(other, 40);
+    world.write_much(there, 1);
+    let mut writes = 0;
+    while acknowledged(&mut world, there).is_empty() {
+        assert!(write_once(&mut world));
+        writes += 1;
+    }
+    assert!(writes <= 5, "{writes}");
+}
+
+#[test]
 fn a_group_of_which_nothing_is_done_is_a_failure() {
     let mut world = World::new();
     world.publish(vec![create("tasks", "a", 1)]);
