@@ -116,7 +116,7 @@ async fn tell(
     // Without a store it is in no queue that anybody could look at.
     let kept = listing
         .get(action.id())
-        .filter(|_| arguments.store.is_some());
+        .filter(|_| arguments.store.is_some() && !matches!(outcome, Outcome::NotStored(_)));
     let number = kept.map(|kept| kept.number);
     print(arguments, action, number, &outcome).await?;
     let decide = |store: &Path, can_be_retried: bool| {
@@ -160,6 +160,9 @@ async fn tell(
         }
         (Outcome::Late(why), _) => Err(Failure::failed(format!(
             "{why}; the write was accepted, and its result has not come back"
+        ))),
+        (Outcome::NotStored(why), _) => Err(Failure::failed(format!(
+            "{why}; the write was not sent and is not kept: make the store work, then write it again"
         ))),
         (Outcome::Lost(why), _) => Err(Failure::failed(lost(&why, "may have been done"))),
         (Outcome::Unsent(why), _) => Err(Failure::failed(lost(&why, "was not sent"))),
@@ -237,6 +240,8 @@ enum Outcome {
     Unsent(String),
     /// The server said yes, and what was waited for beyond that did not come.
     Late(String),
+    /// The store failed before it had the write, which therefore went nowhere.
+    NotStored(String),
     /// This side failed.
     Broken(String),
 }
@@ -253,6 +258,7 @@ impl Outcome {
         match error {
             ActionError::Refused(refusal) => Self::Refused(refusal),
             ActionError::Uncertain => Self::Uncertain(error.to_string()),
+            ActionError::NotDurable(_) => Self::NotStored(error.to_string()),
             other => Self::Broken(other.to_string()),
         }
     }
@@ -287,6 +293,7 @@ impl Outcome {
             | Self::Lost(why)
             | Self::Unsent(why)
             | Self::Late(why)
+            | Self::NotStored(why)
             | Self::Broken(why) => (None, Some(why)),
         }
     }
@@ -299,7 +306,7 @@ impl Outcome {
             Self::Refused(_) => REFUSED,
             Self::Kept(_) => DURABLE,
             Self::Late(_) => ACCEPTED,
-            Self::Unsent(_) => "unsent",
+            Self::Unsent(_) | Self::NotStored(_) => "unsent",
             Self::Uncertain(_) | Self::Lost(_) | Self::Unanswered(_) | Self::Broken(_) => {
                 "uncertain"
             }

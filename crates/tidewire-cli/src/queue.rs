@@ -59,19 +59,21 @@ async fn list(path: &Path, look: Look) -> Result<(), Failure> {
 
 async fn decide(path: &Path, number: u64, look: Look, decision: Decision) -> Result<(), Failure> {
     let client = offline(path)?;
-    let decided = decide_one(&client, (path, number), look, decision).await;
+    let before = Listing::all(&client);
+    let decided = decide_one(&client, &before, (path, number), decision);
+    let after = Listing::all(&client);
     // Only what is stored was decided.
     let closed = session::close(client).await;
-    decided.and(closed)
+    decided.and(closed)?;
+    tell_decided(number, &before, &after, look).await
 }
 
-async fn decide_one(
+fn decide_one(
     client: &Client,
+    before: &Listing,
     (path, number): (&Path, u64),
-    look: Look,
     decision: Decision,
 ) -> Result<(), Failure> {
-    let before = Listing::all(client);
     let Some(action) = before.numbered(number) else {
         return Err(Failure::failed(format!(
             "the store holds no action {number}; `tidewire queue --store {} ls` lists them",
@@ -97,16 +99,25 @@ async fn decide_one(
         (Decision::Discard, ActionState::Waiting) => client.actions().cancel(action.id),
         (Decision::Discard, _) => client.actions().discard(action.id),
     }
-    .map_err(|error| Failure::failed(before.told(&error.to_string())))?;
-    let after = Listing::all(client);
-    if after.get(action.id).is_none() {
-        Line::settled(action, "gone").print(look).await?;
+    .map_err(|error| Failure::failed(before.told(&error.to_string())))
+}
+
+/// Says what a decision about one action changed.
+async fn tell_decided(
+    number: u64,
+    before: &Listing,
+    after: &Listing,
+    look: Look,
+) -> Result<(), Failure> {
+    let decided = before.numbered(number);
+    if let Some(gone) = decided.filter(|action| after.get(action.id).is_none()) {
+        Line::settled(gone, "gone").print(look).await?;
     }
     // What depends on one that is sent again comes along, each under a new number.
     for left in after.actions() {
         let was = before.get(left.id).map(|before| before.number);
-        if was != Some(left.number) || left.id == action.id {
-            Line::new(left, &after).was(was).print(look).await?;
+        if was != Some(left.number) || was == Some(number) {
+            Line::new(left, after).was(was).print(look).await?;
         }
     }
     Ok(())

@@ -21,7 +21,11 @@ const STORAGE_ADVICE: &str = "nothing is wrong with the address: whoever runs th
 /// How a client begins to say that nobody is there.
 const NOBODY: [&str; 2] = ["cannot reach ", "no connection to "];
 /// How it says what was wrong with whoever is, and what to do.
-const ADVISED: [&str; 2] = ["no secure connection to ", "check host, port and path"];
+const ADVISED: [&str; 3] = [
+    "no secure connection to ",
+    "check host, port and path",
+    "sign in to ",
+];
 
 /// What ends a command that has tried to connect and could not.
 pub(crate) fn of_failing(reason: &str) -> String {

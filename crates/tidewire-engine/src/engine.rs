@@ -215,6 +215,12 @@ impl Engine {
         self.persistence.is_idle()
     }
 
+    /// Why the store takes nothing any more, where it failed: what was given to it and not stored is lost.
+    #[must_use]
+    pub fn store_failure(&self) -> Option<&str> {
+        self.persistence.failure()
+    }
+
     /// Whether nothing is held of any stream: no subscription, no watch.
     #[must_use]
     pub fn is_idle(&self) -> bool {

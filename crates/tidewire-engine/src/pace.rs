@@ -30,15 +30,15 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// The server told its bounds. A zero is no bound, and what is too much none either: a server that
-    /// lies, or does not know better, must not make a client flood it.
+    /// The server told its bounds. A zero counts as not told, and what is too much as the most there is: a
+    /// server that lies, or does not know better, must not make a client flood it.
     pub(crate) fn new(now: Tick, per_second: u64, burst: u64) -> Self {
-        let (per_second, burst) = match (per_second, burst) {
-            (0, _) => UNTOLD,
-            (per_second, 0) => (per_second, UNTOLD.1),
-            told => told,
+        let kept = |told: u64, untold: u64, most: u64| match told {
+            0 => untold,
+            told => told.min(most),
         };
-        let (per_second, burst) = (per_second.min(MOST.0), burst.min(MOST.1));
+        let per_second = kept(per_second, UNTOLD.0, MOST.0);
+        let burst = kept(burst, UNTOLD.1, MOST.1);
         let micros = (100_000_000 / SHARE).div_ceil(per_second);
         let interval = Duration::from_micros(micros.max(1));
         let burst = (burst * SHARE / 100).max(1);
@@ -97,7 +97,8 @@ mod tests {
         // Announced; how many go at once, and within a minute.
         let cases = [
             ((0, 0), 180, 5_400),
-            ((0, u64::MAX), 180, 5_400),
+            ((0, 1), 1, 5_400),
+            ((0, u64::MAX), 18_000, 5_400),
             ((100, 0), 180, 5_400),
             ((1, 1), 1, 54),
             ((1, u64::MAX), 18_000, 54),

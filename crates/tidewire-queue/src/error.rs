@@ -103,7 +103,7 @@ pub enum DecideError {
     /// The entity it writes was to be created by this action, which was given up or cannot be read any more. The entity
     /// of that id, if there is one, is somebody else's. Discard it; if that entity is meant, write anew.
     #[error(
-        "its entity was to be created by action {0}, which was given up; discard this too, and write anew if the entity that has the id by now is meant"
+        "its entity was to be created by action {0}, which was given up or cannot be read any more; discard this too, and write anew if the entity that has the id by now is meant"
     )]
     NeverCreated(ActionId),
     /// The new content was refused.

@@ -52,7 +52,7 @@ pub(crate) fn action_key(number: u64) -> [u8; 8] {
 /// The submission number that a key holds, if it is one.
 pub(crate) fn action_number(key: &[u8]) -> Option<u64> {
     let number = u64::from_be_bytes(key.try_into().ok()?);
-    (number <= MAX_NUMBER).then_some(number)
+    (1..=MAX_NUMBER).contains(&number).then_some(number)
 }
 
 /// Reads one row of the present format. Why it cannot be used, as text for people.

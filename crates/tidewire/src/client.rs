@@ -49,6 +49,9 @@ pub enum CloseError {
     /// lost.
     #[error("the client had stopped: {0}; what was not durable then may be lost")]
     Stopped(String),
+    /// The store failed before: why. What it was given since then is not stored; of writes, each handle was told.
+    #[error("the store failed: {0}; what was decided or written since then is not kept")]
+    NotStored(String),
 }
 
 /// What a client holds, for whoever looks after leaks and growth.
@@ -149,7 +152,7 @@ impl Client {
     /// whoever waits for something is told that it will not come.
     ///
     /// # Errors
-    /// The store was not done before `deadline` had passed, or the client had stopped before.
+    /// The store was not done before `deadline` had passed, or it failed, or the client had stopped before.
     pub async fn close(self, deadline: Duration) -> Result<(), CloseError> {
         let shared = &self.handles.shared;
         shared.begin_close();
@@ -160,7 +163,10 @@ impl Client {
         }
         match shared.end() {
             Some(End::Failed(reason)) => Err(CloseError::Stopped(reason)),
-            Some(End::Closed) | None => Ok(()),
+            Some(End::Closed) | None => match shared.store_failure() {
+                Some(reason) => Err(CloseError::NotStored(reason)),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -198,6 +198,11 @@ impl Shared {
         matches!(core.phase, Phase::Ended(_))
     }
 
+    /// Why the store takes nothing any more, where it failed.
+    pub(crate) fn store_failure(&self) -> Option<String> {
+        self.look(|engine| engine.store_failure().map(str::to_owned))
+    }
+
     /// How the client ended, if it has.
     pub(crate) fn end(&self) -> Option<End> {
         match &self.core.lock().phase {

@@ -3,7 +3,7 @@
 //!
 //! Only joins what is exact whatever the image is, the order of its fields included.
 
-use tidewire_model::{EffectBody, Patch};
+use tidewire_model::EffectBody;
 
 use crate::base::Image;
 
@@ -48,7 +48,7 @@ fn joins(last: &EffectBody, next: &EffectBody) -> bool {
 
 fn join(last: &mut EffectBody, next: &EffectBody) {
     match (&mut *last, next) {
-        (EffectBody::Merge(earlier), EffectBody::Merge(later)) => extend(earlier, later),
+        (EffectBody::Merge(earlier), EffectBody::Merge(later)) => *earlier = earlier.then(later),
         (EffectBody::Put(record), _) => {
             *last = next
                 .apply(Some(record))
@@ -56,15 +56,6 @@ fn join(last: &mut EffectBody, next: &EffectBody) {
         }
         // What is gone stays so under all that does not put it anew.
         _ => {}
-    }
-}
-
-fn extend(earlier: &mut Patch, later: &Patch) {
-    for name in later.names() {
-        match later.get(name) {
-            Some(value) => earlier.put(name, value.clone()),
-            None => earlier.drop_field(name),
-        }
     }
 }
 

@@ -166,7 +166,7 @@ proptest! {
             ],
         };
         let filled = FIELDS.iter().fold(Record::default(), |record, name| record.with(name, 5));
-        let bases = [Image::Unknown, Image::Absent, Image::Present(filled)];
+        let bases = [Image::Unknown, Image::Absent, Image::Present(Record::default()), Image::Present(filled)];
         for (number, doing) in (0..).zip(doings) {
             both.run(number, doing);
             for (key, base) in both.keys.iter().flat_map(|key| bases.iter().map(move |base| (key, base))) {

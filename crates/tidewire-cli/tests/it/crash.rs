@@ -1,11 +1,15 @@
 //! A client is killed: what was durable is sent by the next one, once.
 
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
 
 use crate::support::DEADLINE;
+#[cfg(unix)]
+use crate::support::program::Ended;
 use crate::support::program::{Program, run};
 use crate::support::relay::{Manner, Relay};
 use crate::support::serve::{Serve, is_live_with, watch};
@@ -119,4 +123,43 @@ fn a_write_that_was_done_and_whose_answer_was_lost_is_done_once() {
     let fresh = watch(&serve.url(), "customers", &[]);
     let page = fresh.find("to be live", |page| page["trust"] == "live");
     assert_eq!(page["total_count"], 2);
+}
+
+/// Runs the program where files cannot grow, as on a disk that is full.
+#[cfg(unix)]
+fn run_on_a_full_disk(words: &[&str]) -> Ended {
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_tidewire"))
+        .args(words);
+    Program::spawn(limited).ended()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_could_not_be_stored_is_called_neither_decided_nor_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let store = store.to_str().unwrap();
+    let url = "ws://127.0.0.1:1/live";
+    let around = ["--store", store, "--offline", "--json"];
+    let act = |id| [&["act", url, "create", "customers", id], &around[..]].concat();
+    for id in [r#"{"id":"a"}"#, r#"{"id":"b"}"#] {
+        run(&act(id)).success();
+    }
+    let kept = run(&["queue", "ls", "--store", store]);
+
+    let discarded = run_on_a_full_disk(&["queue", "discard", "2", "--store", store]);
+    assert!(discarded.failure(1).contains("the store failed"));
+    assert_eq!(discarded.out, [] as [&str; 0]);
+    let written = run_on_a_full_disk(&act(r#"{"id":"c"}"#));
+    assert!(written.failure(1).contains("is not kept"), "{written:?}");
+    let line = written.json();
+    assert_eq!(
+        (&line["state"], &line["number"]),
+        (&json!("unsent"), &json!(null))
+    );
+
+    assert_eq!(run(&["queue", "ls", "--store", store]).out, kept.out);
 }

@@ -238,6 +238,28 @@ impl Hub {
         }
     }
 
+    /// Takes out the answers to fetches that wait for a point.
+    pub(super) fn take_waiting_answers(&mut self, id: ConnectionId) -> Vec<RequestId> {
+        let Some(client) = self.client(id) else {
+            return Vec::new();
+        };
+        let (fetches, others): (Vec<_>, Vec<_>) = std::mem::take(&mut client.waiting)
+            .into_iter()
+            .partition(|waiting| matches!(waiting.what, Waiting::Fetch { .. }));
+        client.waiting = others;
+        let mut taken = Vec::new();
+        for waiting in fetches {
+            self.stop_waiting(id, &waiting.entity_type, waiting.until);
+            if let Waiting::Fetch { request, answer } = waiting.what {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.outbox.release_answer(bytes_of(&answer));
+                }
+                taken.push(request);
+            }
+        }
+        taken
+    }
+
     /// Gives up all answers that wait for a point which will not come.
     pub(super) fn fail_waiting(&mut self) {
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();

@@ -89,6 +89,7 @@ impl Hub {
         };
         let mut requests = connection.outbox.take_all_answers();
         requests.extend(connection.take_held_answers());
+        requests.extend(self.take_waiting_answers(id));
         self.note_held(id);
         for request in requests {
             self.counts.limited += 1;

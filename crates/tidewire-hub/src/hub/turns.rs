@@ -18,7 +18,7 @@ pub(super) struct Turns<K> {
     accounts: BTreeMap<K, Account>,
     /// Those in line, by what they will have cost; of equal ones, whoever came first.
     line: BTreeSet<(u64, u64, K)>,
-    /// Those not in line who have cost more than where others begin, by cost.
+    /// Those not in line, with no turn under way, who have cost more than where others begin, by cost.
     away: BTreeSet<(u64, u64, K)>,
 }
 
@@ -31,6 +31,8 @@ struct Account {
     /// When it came.
     came: u64,
     is_in_line: bool,
+    /// Turns that were counted and are neither settled nor taken back. As long as there are any, it has not been away.
+    under_way: usize,
 }
 
 impl<K> Default for Turns<K> {
@@ -46,31 +48,28 @@ impl<K> Default for Turns<K> {
 }
 
 impl<K: Ord + Clone> Turns<K> {
-    /// Puts one into the line, where it is not there.
+    /// Puts one into the line. One who is there, or has a turn under way, keeps its place.
     pub(super) fn join(&mut self, who: &K) {
         let mut account = self.take_out(who).unwrap_or(Account {
             spent: 0,
             expected: 0,
             came: 0,
             is_in_line: false,
+            under_way: 0,
         });
-        if account.came == 0 || account.spent < self.reached {
+        let was_away = !account.is_in_line && account.under_way == 0;
+        if was_away && (account.came == 0 || account.spent < self.reached) {
             self.came += 1;
             account.came = self.came;
-        }
-        if !account.is_in_line {
             account.spent = account.spent.max(self.reached);
-            account.is_in_line = true;
         }
+        account.is_in_line = true;
         self.put_in(who, account);
     }
 
     /// Takes one out of the line. What it has cost stays known.
     pub(super) fn leave(&mut self, who: &K) {
         self.change(who, |account| account.is_in_line = false);
-        while self.away.len() > MOST_AWAY {
-            self.forget_cheapest();
-        }
     }
 
     /// Whose turn it is.
@@ -84,22 +83,33 @@ impl<K: Ord + Clone> Turns<K> {
         account.map_or(0, |account| account.expected)
     }
 
-    /// Counts a turn that costs at least so much; what was counted.
+    /// Counts a turn that costs at least so much, and is under way from now on; what was counted.
     pub(super) fn charge(&mut self, who: &K, least: u64) -> u64 {
         let charged = least.max(self.expected(who));
-        self.change(who, |account| account.spent += charged);
+        self.change(who, |account| {
+            account.spent += charged;
+            account.under_way += 1;
+        });
         charged
     }
 
-    /// Takes back what was counted of a turn that did not come about.
+    /// Takes back what was counted of a turn that is not to come about any more.
     pub(super) fn refund(&mut self, who: &K, charged: u64) {
-        self.change(who, |account| account.spent -= charged.min(account.spent));
+        self.change(who, |account| account.end_turn(charged));
+    }
+
+    /// Takes back what was counted of a turn that did not come about, and puts one into the line where it was before.
+    pub(super) fn put_back(&mut self, who: &K, charged: u64) {
+        // Before the turn ends: one with a turn under way keeps its place.
+        self.join(who);
+        self.refund(who, charged);
     }
 
     /// Counts what a turn has cost, in place of what was counted.
     pub(super) fn settle(&mut self, who: &K, charged: u64, cost: u64) {
         self.change(who, |account| {
-            account.spent = account.spent.saturating_sub(charged) + cost;
+            account.end_turn(charged);
+            account.spent += cost;
             account.expected = cost.max(account.expected / 2);
         });
     }
@@ -149,25 +159,39 @@ impl<K: Ord + Clone> Turns<K> {
 
     fn take_out(&mut self, who: &K) -> Option<Account> {
         let account = self.accounts.remove(who)?;
-        self.places(&account).remove(&account.place(who));
+        if let Some(places) = self.places(&account) {
+            places.remove(&account.place(who));
+        }
         Some(account)
     }
 
     fn put_in(&mut self, who: &K, account: Account) {
-        self.places(&account).insert(account.place(who));
         self.accounts.insert(who.clone(), account);
+        if let Some(places) = self.places(&account) {
+            places.insert(account.place(who));
+        }
+        while self.away.len() > MOST_AWAY {
+            self.forget_cheapest();
+        }
     }
 
-    fn places(&mut self, account: &Account) -> &mut BTreeSet<(u64, u64, K)> {
+    /// Where an account stands; one that is not in line and has a turn under way stands nowhere, and is not forgotten.
+    fn places(&mut self, account: &Account) -> Option<&mut BTreeSet<(u64, u64, K)>> {
         if account.is_in_line {
-            &mut self.line
+            Some(&mut self.line)
         } else {
-            &mut self.away
+            (account.under_way == 0).then_some(&mut self.away)
         }
     }
 }
 
 impl Account {
+    /// Ends a turn that is under way, and takes back what was counted for it.
+    fn end_turn(&mut self, charged: u64) {
+        self.spent = self.spent.saturating_sub(charged);
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     fn place<K: Clone>(&self, who: &K) -> (u64, u64, K) {
         let spent = if self.is_in_line {
             self.spent + self.expected
@@ -259,15 +283,45 @@ mod tests {
     #[test]
     fn what_did_not_come_about_costs_nothing_and_no_place_is_lost() {
         let mut turns = Turns::default();
-        ["a", "b"].iter().for_each(|who| turns.join(who));
-        assert_eq!(turns.charge(&"a", 5), 5);
-        turns.leave(&"a");
+        ["a", "b", "c"].iter().for_each(|who| turns.join(who));
+        turns.advance([].iter(), 300);
         turns.join(&"later");
-        turns.refund(&"a", 5);
+        for who in ["a", "b", "c"] {
+            assert_eq!(turns.first(), Some(&who));
+            assert_eq!(turns.charge(&who, 5), 5);
+            turns.leave(&who);
+        }
+        turns.join(&"latest");
+        for who in ["c", "b", "a"] {
+            turns.put_back(&who, 5);
+        }
+        for who in ["a", "b", "c", "later", "latest"] {
+            assert_eq!(turn(&mut turns, |_| 1000), who);
+        }
+    }
+
+    #[test]
+    fn one_who_wants_more_keeps_its_place() {
+        let mut turns = Turns::default();
+        ["a", "b"].iter().for_each(|who| turns.join(who));
+        turns.advance([].iter(), 100);
         turns.join(&"a");
-        assert_eq!(turn(&mut turns, |_| 1), "a");
-        assert_eq!(turn(&mut turns, |_| 1), "b");
-        assert_eq!(turn(&mut turns, |_| 1), "later");
+        assert_eq!(turns.first(), Some(&"a"));
+    }
+
+    #[test]
+    fn one_who_wants_more_while_its_turn_is_under_way_keeps_its_place() {
+        let mut turns = Turns::default();
+        turns.join(&"old");
+        turns.advance([].iter(), 50);
+        turns.join(&"new");
+        turns.advance([].iter(), 100);
+        let charged = turns.charge(&"old", 5);
+        turns.leave(&"old");
+        turns.join(&"old");
+        turns.put_back(&"old", charged);
+        assert_eq!(turn(&mut turns, |_| 100), "old");
+        assert_eq!(turn(&mut turns, |_| 100), "new");
     }
 
     #[test]
@@ -275,8 +329,9 @@ mod tests {
         let mut turns = Turns::default();
         for who in 0..2 * MOST_AWAY {
             turns.join(&who);
-            turns.charge(&who, 1 + who as u64);
+            let charged = turns.charge(&who, 1);
             turns.leave(&who);
+            turns.settle(&who, charged, 1 + who as u64);
         }
         assert_eq!(turns.accounts.len(), MOST_AWAY);
         turns.advance([].iter(), u64::MAX);

@@ -133,19 +133,21 @@ impl WriteLine {
             bytes,
             charged: (0, 0),
         };
+        let (who, via) = (item.author.who(), item.author.connection());
+        self.turns.join(&who);
+        self.authors.entry(who).or_default().turns.join(&via);
         self.line_up(item, VecDeque::push_back);
         Ok(())
     }
 
+    /// Keeps an item of one who is in line.
     fn line_up(&mut self, item: Item, add: fn(&mut VecDeque<Item>, Item)) {
         let (who, via) = (item.author.who(), item.author.connection());
         self.items += 1;
         self.bytes += item.bytes;
-        self.turns.join(&who);
         let waiting = self.authors.entry(who).or_default();
         waiting.items += 1;
         waiting.bytes += item.bytes;
-        waiting.turns.join(&via);
         let own = waiting.connections.entry(via).or_default();
         own.bytes += item.bytes;
         add(&mut own.items, item);
@@ -221,10 +223,6 @@ impl WriteLine {
         let own = waiting.connections.get_mut(&via)?;
         let mut item = own.items.pop_front()?;
         own.bytes -= item.bytes;
-        if own.items.is_empty() {
-            waiting.connections.remove(&via);
-            waiting.turns.leave(&via);
-        }
         waiting.items -= 1;
         waiting.bytes -= item.bytes;
         self.items -= 1;
@@ -233,6 +231,10 @@ impl WriteLine {
             self.turns.charge(&who, item.least_cost()),
             waiting.turns.charge(&via, item.least_cost()),
         );
+        if own.items.is_empty() {
+            waiting.connections.remove(&via);
+            waiting.turns.leave(&via);
+        }
         if waiting.items == 0 {
             self.turns.leave(&who);
         }
@@ -244,14 +246,21 @@ impl WriteLine {
         std::mem::take(&mut self.under_way)
     }
 
-    /// Puts back what was not done of a group, each before what its author wrote later. It has cost nothing.
-    pub(super) fn take_back(&mut self, rest: Vec<Item>) {
+    /// Puts back what was not done of a group, each before what its author wrote later, and its author
+    /// where it was in line; what is not wanted any more is dropped. Neither has cost anything.
+    pub(super) fn take_back(&mut self, rest: Vec<Item>, is_wanted: impl Fn(&Item) -> bool) {
         for item in rest.into_iter().rev() {
             let (who, via) = (item.author.who(), item.author.connection());
-            self.turns.refund(&who, item.charged.0);
-            if let Some(waiting) = self.authors.get_mut(&who) {
-                waiting.turns.refund(&via, item.charged.1);
+            if !is_wanted(&item) {
+                self.turns.refund(&who, item.charged.0);
+                if let Some(waiting) = self.authors.get_mut(&who) {
+                    waiting.turns.refund(&via, item.charged.1);
+                }
+                continue;
             }
+            self.turns.put_back(&who, item.charged.0);
+            let waiting = self.authors.entry(who).or_default();
+            waiting.turns.put_back(&via, item.charged.1);
             self.line_up(item, VecDeque::push_front);
         }
     }

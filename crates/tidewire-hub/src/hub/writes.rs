@@ -55,9 +55,13 @@ impl Hub {
             }
             Err(error) => return self.stop_writing(done, &error),
         };
-        let mut rest = done.split_off(outcomes.len());
-        rest.retain(|item| self.is_still_to_be_done(item));
-        self.writes.take_back(rest);
+        let rest = done.split_off(outcomes.len());
+        // Nobody waits for what a connection asked that is gone.
+        let connections = &self.connections;
+        self.writes.take_back(rest, |item| {
+            let connection = item.author.connection();
+            connection.is_none_or(|id| connections.contains_key(&id))
+        });
         self.writes.settle(&done, &outcomes);
         let mut due = BTreeSet::new();
         for (item, outcome) in done.into_iter().zip(outcomes) {
@@ -85,12 +89,6 @@ impl Hub {
         for id in due {
             self.release_due(id);
         }
-    }
-
-    /// Whether something that was not begun is still wanted: not what a connection asked that is gone.
-    fn is_still_to_be_done(&self, item: &Item) -> bool {
-        let connection = item.author.connection();
-        connection.is_none_or(|id| self.connections.contains_key(&id))
     }
 
     /// Adds a commit to the streams and lets everybody know who holds one of them. Connections

@@ -313,6 +313,41 @@ fn rows_that_hundreds_do_not_take_are_bounded_and_make_way_for_one_who_reads() {
 }
 
 #[test]
+fn rows_that_wait_for_a_point_to_come_make_way_too() {
+    let mut world = World::with(|settings| {
+        settings.window_bytes = 1;
+        settings.answers_bytes = 5000;
+        settings.answer_bytes = 5000;
+    });
+    let names: Vec<String> = (0..10).map(|number| format!("e{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    world.publish(names.iter().map(|name| create("tasks", name, 1)).collect());
+    world.settle();
+    let (stuck, reader) = (world.connect("stuck", 1), world.connect("reader", 1));
+    world.stuck(stuck);
+    world.tell(stuck, &ClientMessage::Ping(7));
+    // The backend is ahead of what the hub was told.
+    world.publish(vec![create("tasks", "ahead", 1)]);
+    world.execute(0);
+    let fetch = |world: &mut World, peer| {
+        world.fetch_ids(peer, "tasks", &names);
+        world.execute(0);
+        world.deliver(1);
+    };
+    fetch(&mut world, stuck);
+    let of_one = held(&world).2;
+    assert!(2500 < of_one && of_one <= 5000, "{of_one}");
+    world.pass_ms(200);
+    fetch(&mut world, reader);
+    assert_eq!(held(&world).2, of_one, "one has made way for the other");
+    world.settle();
+    assert_eq!(fetched(&world.messages(reader), "busy"), (1, 0));
+    world.unstick(stuck);
+    assert_eq!(fetched(&world.messages(stuck), "slow"), (0, 1));
+    assert_eq!(held(&world), (0, 0, 0));
+}
+
+#[test]
 fn a_snapshot_of_a_peer_that_stops_reading_reads_no_further() {
     let mut world = World::with(|settings| {
         settings.window_bytes = 1;

@@ -207,6 +207,83 @@ fn what_was_not_done_of_a_group_comes_again_in_its_order() {
 }
 
 #[test]
+fn what_was_not_done_of_a_group_is_not_overtaken_by_those_who_come_later() {
+    const AT_ONCE: usize = 10;
+    let mut world = World::new();
+    world.done_at_once = AT_ONCE;
+    let peers: Vec<_> = (0..300)
+        .map(|number| connect_as(&mut world, &format!("p{number}"), &format!("c{number}")))
+        .collect();
+    let (first, later) = peers.split_at(100);
+    for &peer in first {
+        world.write_much(peer, 1);
+    }
+    let mut newcomers = later.chunks(AT_ONCE);
+    let mut order = Vec::new();
+    loop {
+        for &peer in newcomers.next().unwrap_or_default() {
+            world.write_much(peer, 1);
+        }
+        if !write_once(&mut world) {
+            break;
+        }
+        let is_done = |peer: &ConnectionId| acknowledged(&mut world, *peer) == [1];
+        let done: Vec<_> = peers.iter().copied().filter(is_done).collect();
+        order.push(done);
+    }
+    for (arrival, peer) in peers.iter().enumerate() {
+        let group = order.iter().position(|done| done.contains(peer)).unwrap();
+        // The very first write goes alone.
+        let most = arrival / AT_ONCE + 2;
+        assert!(group <= most, "number {arrival} waited for {group} groups");
+    }
+}
+
+#[test]
+fn the_connections_of_a_principal_are_not_overtaken_by_those_that_come_later() {
+    let mut world = World::new();
+    world.done_at_once = 2;
+    let peers: Vec<_> = (0..40)
+        .map(|number| connect_as(&mut world, "one", &format!("c{number}")))
+        .collect();
+    let (first, later) = peers.split_at(20);
+    for &peer in first {
+        world.write_much(peer, 1);
+    }
+    let mut newcomers = later.chunks(2);
+    let mut order = Vec::new();
+    while write_once(&mut world) {
+        let is_done = |peer: &ConnectionId| acknowledged(&mut world, *peer) == [1];
+        order.extend(peers.iter().copied().filter(is_done));
+        for &peer in newcomers.next().unwrap_or_default() {
+            world.write_much(peer, 1);
+        }
+    }
+    assert_eq!(order, peers);
+}
+
+#[test]
+fn what_is_not_done_of_a_connection_that_is_gone_costs_its_principal_nothing() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let gone = connect_as(&mut world, "one", "gone");
+    let there = connect_as(&mut world, "one", "there");
+    let other = connect_as(&mut world, "other", "other");
+    world.write_much(gone, 40);
+    assert!(write_once(&mut world));
+    // All that is left is with the backend, which does one of it.
+    world.say(Input::Closed { connection: gone });
+    world.write_much(other, 40);
+    world.write_much(there, 1);
+    let mut writes = 0;
+    while acknowledged(&mut world, there).is_empty() {
+        assert!(write_once(&mut world));
+        writes += 1;
+    }
+    assert!(writes <= 5, "{writes}");
+}
+
+#[test]
 fn a_group_of_which_nothing_is_done_is_a_failure() {
     let mut world = World::new();
     world.publish(vec![create("tasks", "a", 1)]);

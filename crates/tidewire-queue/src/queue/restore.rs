@@ -134,13 +134,15 @@ impl Restoring {
 
     fn read_action(&mut self, key: Vec<u8>, value: &[u8]) {
         let number = action_number(&key);
-        if let Some(number) = number {
-            self.queue.next_number = self.queue.next_number.max(number + 1);
-        }
         let read = number.ok_or_else(|| "its key is no submission number".to_owned());
         let read = read
             .and_then(|number| StoredAction::read(number, value))
             .and_then(|action| self.admit(action));
+        let is_read = read.is_ok();
+        // A row that stays unread for good and stands too high would make the numbers begin anew at each start.
+        if let Some(number) = number.filter(|number| is_read || *number <= WORN_NUMBER) {
+            self.queue.next_number = self.queue.next_number.max(number + 1);
+        }
         let (mut action, temporaries) = match read {
             Ok(read) => read,
             Err(why) => {

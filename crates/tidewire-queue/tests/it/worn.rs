@@ -164,3 +164,39 @@ fn a_client_at_the_end_of_its_runs_takes_a_new_name_and_keeps_its_owner() {
     assert_ne!(client.id, old.client().id);
     assert_eq!(state(&queue, 1), ActionState::Uncertain);
 }
+
+#[test]
+fn law_12_a_row_at_a_place_that_no_action_can_have_makes_no_other_lose_its_own() {
+    let mut disk = disk("keys", MAX - 10);
+    let actions = Table::new("actions");
+    let first = disk.0.keys().find(|(table, _)| *table == actions).cloned();
+    let row = disk.0.remove(&first.unwrap()).unwrap();
+    disk.0.insert((actions, 0_u64.to_be_bytes().to_vec()), row);
+    for n in 6..9 {
+        let (mut queue, _) = Queue::restore(Settings::default(), [9; 16], disk.rows());
+        assert_eq!(queue.counts().unreadable, 1);
+        // 2 depends on what cannot be read.
+        assert_eq!(ids(queue.parked()), [id(2), id(4)]);
+        assert_eq!(ids(queue.pending())[..2], [id(3), id(5)]);
+        disk.store(&put(&mut queue, n, within(update("c6"), "other")));
+    }
+    let (queue, _) = Queue::restore(Settings::default(), [9; 16], disk.rows());
+    assert_eq!(queue.pending().count(), 2 + 3);
+}
+
+#[test]
+fn what_cannot_be_read_and_stands_too_high_leaves_all_others_their_numbers() {
+    let mut disk = disk("keys", 0);
+    let high = (Table::new("actions"), (WORN + 5).to_be_bytes().to_vec());
+    disk.0.insert(high, b"damaged".to_vec());
+    let numbers = |queue: &Queue| -> Vec<u64> {
+        let all = queue.pending().chain(queue.parked());
+        all.map(|action| action.number).collect()
+    };
+    let (mut queue, _) = Queue::restore(Settings::default(), [9; 16], disk.rows());
+    let before = numbers(&queue);
+    disk.store(&queue.cancel(NOW, id(3)).unwrap().txn.unwrap());
+    let (queue, _) = Queue::restore(Settings::default(), [9; 16], disk.rows());
+    let left: Vec<u64> = before.into_iter().filter(|number| *number != 3).collect();
+    assert_eq!(numbers(&queue), left);
+}

@@ -139,7 +139,7 @@ impl HeldFile {
             return Ok(());
         }
         let found: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(|error| OpenError::from_sqlite(&self.path, &error))?;
         if found == "ok" {
             Ok(())

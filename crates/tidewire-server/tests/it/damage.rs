@@ -94,6 +94,35 @@ async fn a_file_with_a_torn_page_is_damaged() {
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
+#[tokio::test]
+async fn a_file_with_a_page_twice_is_damaged_and_does_not_answer_with_fewer_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let backend = SqliteBackend::open(&path).unwrap();
+    for n in 0..50 {
+        let entity = format!(r#"{{"text":"{}"}}"#, "x".repeat(500));
+        let write = create("c", &n.to_string(), &entity);
+        publish(&backend, vec![write]).await.unwrap();
+    }
+    drop(backend);
+    let bytes = fs::read(&path).unwrap();
+    let holds_entities = |page: &&[u8]| {
+        // A leaf of a tree without row numbers.
+        page[0] == 0x0a && page.windows(100).any(|text| text == [b'x'; 100])
+    };
+    let leaves: Vec<usize> = (1..bytes.len() / 4096)
+        .filter(|page| holds_entities(&&bytes[page * 4096..][..4096]))
+        .collect();
+    assert!(leaves.len() > 4, "{leaves:?}");
+    for pair in leaves.windows(2) {
+        let mut bytes = bytes.clone();
+        bytes.copy_within(pair[0] * 4096..(pair[0] + 1) * 4096, pair[1] * 4096);
+        fs::write(&path, &bytes).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    }
+}
+
 #[test]
 fn a_database_of_another_program_is_foreign_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();

@@ -330,7 +330,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 fn check_whole(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| store_error(path, &error))?;
     if verdict == "ok" {
         Ok(())

@@ -345,7 +345,7 @@ impl Store for Full {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_whose_store_failed_can_still_be_closed() {
+async fn a_client_whose_store_failed_can_still_be_closed_and_says_so() {
     let client = Client::builder("ws://pipe/live")
         .transport(tidewire::testing::pipe().0)
         .store(Full)
@@ -363,8 +363,8 @@ async fn a_client_whose_store_failed_can_still_be_closed() {
         refused.to_string().contains("the disk is full"),
         "{refused}"
     );
-    client
-        .close(SOON)
-        .await
-        .expect("nothing is stored any more");
+    let Err(CloseError::NotStored(reason)) = client.close(SOON).await else {
+        panic!("not all was stored")
+    };
+    assert!(reason.contains("the disk is full"), "{reason}");
 }
