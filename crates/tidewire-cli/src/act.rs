@@ -10,12 +10,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde::Serialize;
 use tidewire::{
-    ActionError, ActionHandle, ActionState, CallError, Client, EntityId, Patch, Record, Refusal,
+    ActionError, ActionHandle, ActionState, CallError, Client, Connection, EntityId, Patch, Record,
+    Refusal,
 };
+use tidewire_model::TEMPORARY_PREFIX;
 
 use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
-use crate::listing::Listing;
+use crate::listing::{Listing, is_hopeless};
 use crate::text::{plain, word};
 use crate::{address, fields, output, session, signals};
 
@@ -27,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ID: &str = "id";
 /// The word for a write that is kept.
 const DURABLE: &str = "durable";
+/// The word for a write that was not taken and is gone.
+const REFUSED: &str = "refused";
 /// The word for a write that the server took.
 const ACCEPTED: &str = "accepted";
 
@@ -44,9 +48,10 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         builder = builder.offline();
     }
     let client = session::start(builder)?;
-    let action = write
-        .submit(&client)
-        .map_err(|error| Failure::failed(Listing::all(&client).told(&error.to_string())))?;
+    let action = match write.submit(&client) {
+        Ok(action) => action,
+        Err(error) => return Err(not_taken(&arguments, &write, &client, &error).await),
+    };
     let outcome = tokio::select! {
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
@@ -62,6 +67,25 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
     told.and(closed)
+}
+
+/// Says that the client itself took the write for one that cannot be done, and gives what the command ends with.
+async fn not_taken(arguments: &Act, write: &Write, client: &Client, error: &CallError) -> Failure {
+    let why = Listing::all(client).told(&error.to_string());
+    if arguments.json {
+        let line = Line {
+            id: write.id(),
+            action: None,
+            number: None,
+            state: REFUSED,
+            code: None,
+            reason: Some(&why),
+        };
+        if let Err(failure) = output::json(&line).await {
+            return failure;
+        }
+    }
+    Failure::failed(format!("{why}; the write was not kept"))
 }
 
 /// The moment to wait for, if it can ever come.
@@ -95,8 +119,13 @@ async fn tell(
         .filter(|_| arguments.store.is_some() && !matches!(outcome, Outcome::NotStored(_)));
     let number = kept.map(|kept| kept.number);
     print(arguments, action, number, &outcome).await?;
-    let decide = |store: &Path| {
+    let decide = |store: &Path, can_be_retried: bool| {
         let (store, number) = (word(store), number.unwrap_or_default());
+        if !can_be_retried {
+            return format!(
+                "no retry can help, so give it up with `tidewire queue --store {store} discard {number}` and write it anew, smaller or flatter"
+            );
+        }
         format!(
             "`tidewire queue --store {store} retry {number}` lets the next sync send it again, `discard {number}` gives it up"
         )
@@ -104,20 +133,29 @@ async fn tell(
     match (outcome, &arguments.store) {
         (Outcome::Reached(_), _) => Ok(()),
         (Outcome::Refused(refusal), Some(store)) => {
+            let decide = decide(store, !is_hopeless(&refusal));
             let why = listing.told(&ActionError::Refused(refusal).to_string());
-            let decide = decide(store);
             Err(Failure::failed(format!(
                 "{why}; the write is kept: {decide}"
             )))
         }
         (Outcome::Uncertain(_), Some(store)) => Err(Failure::failed(format!(
             "whether the write was done cannot be known: {}",
-            decide(store)
+            decide(store, true)
         ))),
         (Outcome::Kept(why), Some(store)) => {
-            let (store, url) = (word(store), address::without_secrets(&arguments.url));
+            let store = word(store);
+            // Where no further attempt is made, the address is what is wrong.
+            let sends = if client.status().connection == Connection::Stopped {
+                format!(
+                    "`tidewire queue --store {store} sync URL` sends it, with the right address"
+                )
+            } else {
+                let url = address::without_secrets(&arguments.url);
+                format!("`tidewire queue --store {store} sync {url}` sends it")
+            };
             Err(Failure::failed(format!(
-                "{why}; the write is kept: `tidewire queue --store {store} sync {url}` sends it"
+                "{why}; the write is kept: {sends}"
             )))
         }
         (Outcome::Late(why), _) => Err(Failure::failed(format!(
@@ -265,7 +303,7 @@ impl Outcome {
         match self {
             Self::Reached(state) => state,
             Self::Refused(_) if arguments.store.is_some() => "parked",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) => REFUSED,
             Self::Kept(_) => DURABLE,
             Self::Late(_) => ACCEPTED,
             Self::Unsent(_) | Self::NotStored(_) => "unsent",
@@ -287,8 +325,8 @@ async fn print(
     if arguments.json {
         let (code, reason) = outcome.reason();
         return output::json(&Line {
-            id,
-            action: action.id().to_string(),
+            id: Some(id),
+            action: Some(action.id().to_string()),
             number,
             state,
             code,
@@ -307,8 +345,10 @@ async fn print(
 
 #[derive(Serialize)]
 struct Line<'a> {
-    id: EntityId,
-    action: String,
+    /// None for a creation without one that the client did not take.
+    id: Option<EntityId>,
+    /// None where the client did not take the write.
+    action: Option<String>,
     /// What `queue` calls it, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
@@ -339,7 +379,7 @@ impl Write {
         | ActWrite::Update { entity_type, .. }
         | ActWrite::Delete { entity_type, .. }) = typed;
         let kind = match typed {
-            ActWrite::Create { fields, .. } => Kind::Create(record(fields)?),
+            ActWrite::Create { fields, .. } => Kind::Create(creation(fields)?),
             ActWrite::Update { id, fields, .. } => Kind::Update(id_text(id)?, changes(fields)?),
             ActWrite::Delete { id, .. } => Kind::Delete(id_text(id)?),
         };
@@ -347,6 +387,14 @@ impl Write {
             entity_type: address::entity_type(entity_type)?.to_string(),
             kind,
         })
+    }
+
+    /// The id of the entity, where it was typed.
+    fn id(&self) -> Option<EntityId> {
+        match &self.kind {
+            Kind::Create(record) => record.entity_id(ID).ok(),
+            Kind::Update(id, _) | Kind::Delete(id) => EntityId::text(id).ok(),
+        }
     }
 
     /// Submits it to a client that keeps and sends nothing, so that one that no client takes is misuse, and
@@ -386,6 +434,19 @@ fn id_text(id: &str) -> Result<String, Failure> {
         Err(error) => Err(Failure::misuse(format!(
             "the id {id:?} cannot be used: {error}"
         ))),
+    }
+}
+
+/// The fields of a creation. An id that looks like one of the client's own would be taken for one that the
+/// server is still to replace.
+fn creation(fields: &str) -> Result<Record, Failure> {
+    let record = record(fields)?;
+    match record.entity_id(ID) {
+        Ok(id) if id.is_temporary() => Err(Failure::misuse(format!(
+            "the id {:?} cannot be used: ids that begin with {TEMPORARY_PREFIX:?} stand for entities the server has not named yet; give another, or leave it out",
+            id.as_str()
+        ))),
+        _ => Ok(record),
     }
 }
 

@@ -15,9 +15,10 @@ Exit codes:
 
 const WATCH_JSON: &str = "\
 With --json, one object per line, whenever anything but the revision has changed:
-  {\"revision\",\"status\",\"trust\",\"pending\",\"total_count\",\"items\":[...]}
+  {\"revision\",\"status\",\"trust\",\"pending\",\"total_count\",\"total_exact\",\"items\":[...]}
   status  live, connecting, offline or stopped: the connection
   trust   live, fresh, stale or unknown: how far the page can be trusted
+  total_count  how many the query holds in all, null where nobody knows; a best guess unless total_exact
   items   the entities, each with its version as \"_version\" (null until the server has seen it);
           a field of that name, or with more underlines, gets one underline more
 
@@ -31,7 +32,8 @@ follows the name the server gave; state is
   accepted  the server said yes
   visible   the result came back
   parked    refused, and kept in --store for a decision (exit code 1)
-  refused   refused, and gone for lack of a --store (exit code 1)
+  refused   refused, and gone for lack of a --store (exit code 1); also where the write cannot be taken in
+            as it depends on one that was refused: then \"action\" is null, and so is an id that was not given
   unsent    not sent, and gone for lack of a --store (exit code 1)
   uncertain sent, and whether it was done cannot be known (exit code 1)";
 
@@ -39,7 +41,8 @@ const QUEUE_JSON: &str = "\
 With --json, one line per action:
   {\"number\",\"id\",\"name\",\"type\",\"entity\",\"state\",\"reason\",\"waits_for\":[...]}
   state      waiting, possibly_sent, uncertain or parked; after sync or discard also accepted or gone
-  waits_for  the numbers of what must be accepted or decided first, beside its turn";
+  waits_for  the numbers of what must be accepted or decided first, beside its turn; of a parked one, what
+             it depends on and must be decided first";
 
 /// A live cache in step with its server: try it, serve it, watch it, write to it.
 #[derive(Debug, Parser)]
@@ -86,6 +89,10 @@ pub(crate) struct Serve {
     /// The database; made where there is none.
     #[arg(long, value_name = "FILE")]
     pub(crate) db: PathBuf,
+    /// The database is an older copy that was put back; say so at the first start with it, and only then. Every
+    /// client then reads anew what it holds.
+    #[arg(long)]
+    pub(crate) restored: bool,
 }
 
 /// What `watch` is given.

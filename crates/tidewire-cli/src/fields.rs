@@ -8,13 +8,13 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use tidewire::Record;
-use tidewire_model::{MAX_DEPTH, RESERVED_FIELD};
+use tidewire_model::RESERVED_FIELD;
+use tidewire_server::MAX_ENTITY_DEPTH;
 
 use crate::failure::Failure;
 
-/// How deep the fields may be nested, the object they are in counted as one. The write they go into, and the
-/// message that carries it, are a level more each.
-const DEPTH_MAX: usize = MAX_DEPTH - 2;
+/// How deep the fields may be nested, the object they are in counted as one: as deep as an entity may be.
+const DEPTH_MAX: usize = MAX_ENTITY_DEPTH;
 
 /// Reads a JSON object.
 ///

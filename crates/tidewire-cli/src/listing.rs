@@ -9,6 +9,10 @@ use tidewire_model::Lane;
 
 /// How texts of the client name an action, in front of its id.
 const NAMED: &str = "action ";
+/// What is said of an action that is not listed: it was given up, or its row in the store cannot be read.
+const NOT_LISTED: &str = "an action that is gone or cannot be read";
+/// Codes of refusals that meet the same write each time: it is larger or deeper than may be.
+const HOPELESS: [&str; 2] = ["too_large", "too_deep"];
 /// The length of an id as text.
 const ID_LEN: usize = 36;
 
@@ -63,6 +67,17 @@ impl Listing {
         place.ok().map(|place| &self.actions[place])
     }
 
+    /// Whether an action that waits for a decision could be accepted if it were sent again as it is. One that
+    /// is too large, or whose creation is gone, never is.
+    pub(crate) fn can_be_retried(&self, action: &Action) -> bool {
+        let ActionState::Parked(refusal) = &action.state else {
+            return true;
+        };
+        let is_orphan = matches!(refusal.class, RefusalClass::Dependency(on)
+            if self.get(on).is_none() && action.behind.contains(&on));
+        !is_orphan && !is_hopeless(refusal)
+    }
+
     /// A text of the client, with numbers in place of ids.
     pub(crate) fn told(&self, text: &str) -> String {
         self.told_by(text, |action| format!("action {}", action.number))
@@ -75,10 +90,10 @@ impl Listing {
         for part in parts {
             let (id, rest) = part.split_at_checked(ID_LEN).unwrap_or((part, ""));
             // An id is like no other text, so nothing else is taken for it.
-            let id = ActionId::parse(id).ok();
-            match id.and_then(|id| self.get(id)) {
-                Some(action) => told.extend([&*name(action), rest]),
-                None => told.extend([NAMED, part]),
+            match ActionId::parse(id).map(|id| self.get(id)) {
+                Ok(Some(action)) => told.extend([&*name(action), rest]),
+                Ok(None) => told.extend([NOT_LISTED, rest]),
+                Err(_) => told.extend([NAMED, part]),
             }
         }
         told
@@ -87,18 +102,24 @@ impl Listing {
     /// Why an action was refused, told so; an action that it depends on may be gone by now.
     pub(crate) fn why(&self, refusal: &Refusal, name: impl Fn(&Action) -> String) -> String {
         match refusal.class {
-            RefusalClass::Dependency(on) if self.get(on).is_none() => refusal
-                .message
-                .replace(&format!("{NAMED}{on}"), "an action that is gone"),
+            RefusalClass::Dependency(on) if self.get(on).is_none() => {
+                refusal.message.replace(&format!("{NAMED}{on}"), NOT_LISTED)
+            }
             _ => self.told_by(&refusal.message, name),
         }
     }
 
-    /// The numbers of what an action that was never sent waits for, beside its turn: creations, wherever
-    /// they stand, and the first that holds up its own lane.
+    /// The numbers of what an action waits for, beside its turn. One that was never sent waits for creations,
+    /// wherever they stand, and the first that holds up its own lane; one that is parked because of another for
+    /// that one, as long as it is there.
     pub(crate) fn waits_for(&self, action: &Action) -> Vec<u64> {
-        if action.state != ActionState::Waiting {
-            return Vec::new();
+        match &action.state {
+            ActionState::Waiting => {}
+            ActionState::Parked(Refusal {
+                class: RefusalClass::Dependency(on),
+                ..
+            }) => return self.get(*on).map(|on| on.number).into_iter().collect(),
+            _ => return Vec::new(),
         }
         let own = self.parents(action).map(|parent| parent.number);
         let holder = self.holders.get(&action.lane);
@@ -126,6 +147,11 @@ impl Listing {
             ActionState::PossiblySent | ActionState::Parked(_) => false,
         }
     }
+}
+
+/// Whether the same write is refused each time.
+pub(crate) fn is_hopeless(refusal: &Refusal) -> bool {
+    HOPELESS.contains(&refusal.code.as_str())
 }
 
 #[cfg(test)]
@@ -209,8 +235,10 @@ mod tests {
         let gone = listing.why(&refusal(ActionId::from_bytes([1; 16])), number);
         assert_eq!(
             gone,
-            "depends on an action that is gone, which was not done"
+            "depends on an action that is gone or cannot be read, which was not done"
         );
+        let told = listing.told(&refusal(ActionId::from_bytes([1; 16])).message);
+        assert_eq!(told, gone);
         let told = listing.told(&refusal(known).message);
         assert_eq!(told, "depends on action 7, which was not done");
     }

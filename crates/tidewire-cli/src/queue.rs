@@ -131,7 +131,8 @@ fn offline(path: &Path) -> Result<Client, Failure> {
 
 /// A store that is there.
 fn open(path: &Path) -> Result<SqliteStore, Failure> {
-    if path.exists() {
+    // Of a link that leads nowhere the store says so.
+    if path.exists() || path.is_symlink() {
         return session::open_existing_store(path);
     }
     let path_shown = path.display();

@@ -50,7 +50,11 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// A path as a word of a command that can be typed as it is shown.
 pub(crate) fn word(path: &Path) -> String {
-    let shown = path.display().to_string();
+    let mut shown = path.display().to_string();
+    if shown.starts_with('-') {
+        // It would be taken for an option.
+        shown.insert_str(0, "./");
+    }
     let is_plain = |letter: char| letter.is_alphanumeric() || "._-/:\\+@%,".contains(letter);
     if !shown.is_empty() && shown.chars().all(is_plain) {
         shown
@@ -112,6 +116,8 @@ mod tests {
         for (path, shown) in [
             ("writes.db", "writes.db"),
             ("/tmp/Zoë/w-1_2", "/tmp/Zoë/w-1_2"),
+            ("-dash.db", "./-dash.db"),
+            ("-my writes", "'./-my writes'"),
             ("my writes", "'my writes'"),
             ("it's", r"'it'\''s'"),
         ] {

@@ -18,7 +18,7 @@ pub use facts::{Facts, News};
 pub use origin::{AllowsOrigin, Origins};
 pub use server::{Server, ServerStats};
 pub use tidewire_hub::{
-    Actions, Backend, Commit, Fact, OpenToAll, Principal, PublishError, Refused, Rights, Settings,
-    StandardActions, Stats, Write,
+    Actions, Backend, Commit, Fact, MAX_ENTITY_DEPTH, OpenToAll, Principal, PublishError, Refused,
+    Rights, Settings, StandardActions, Stats, Write,
 };
 pub use tidewire_protocol::ClientInfo;

@@ -56,6 +56,8 @@ pub(crate) async fn run(arguments: Demo) -> Result<(), Failure> {
     let backend = tokio::task::block_in_place(|| options.open()).map_err(Failure::failed)?;
     let hosts = Hosts::new(&arguments.listen);
     let present = data::Present::read(&backend).await?;
+    // Before the server starts, which would have to be closed again where the store cannot be used.
+    let store = session::open_store(&folder.client_store())?;
     let server = Server::builder(backend)
         .rights(rights::CustomersOnly)
         .origins(hosts.own_page())
@@ -64,8 +66,14 @@ pub(crate) async fn run(arguments: Demo) -> Result<(), Failure> {
         .start()
         .await
         .map_err(Failure::failed)?;
-    let store = session::open_store(&folder.client_store())?;
-    let client = session::start(session::builder(&format!("ws://{address}/live")).store(store))?;
+    let client =
+        match session::start(session::builder(&format!("ws://{address}/live")).store(store)) {
+            Ok(client) => client,
+            Err(failure) => {
+                server.close().await;
+                return Err(failure);
+            }
+        };
     let (ended, ending) = watch::channel(false);
     let demonstration = Arc::new(Demonstration {
         lists: Lists::new(client.clone())?,

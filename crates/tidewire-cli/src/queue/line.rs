@@ -108,7 +108,8 @@ impl<'a> Line<'a> {
             text.push_str(&format!("  ({told})"));
         }
         let numbers: Vec<String> = self.waits_for.iter().map(u64::to_string).collect();
-        if !numbers.is_empty() {
+        // Why it is parked says so already.
+        if !numbers.is_empty() && self.told.is_none() {
             text.push_str(&format!("  (waits for {})", numbers.join(", ")));
         }
         plain(&text)

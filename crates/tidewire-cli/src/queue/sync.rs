@@ -141,10 +141,30 @@ async fn tell(
             "{reason}; what is left is kept, and the next sync sends it"
         ))),
         None => Err(Failure::failed(format!(
-            "{} for a decision: `tidewire queue --store {} retry N` or `discard N`",
+            "{} for a decision: {}",
             undecided(after),
-            word(path)
+            ways(&left, path)
         ))),
+    }
+}
+
+/// The decisions that can help. What can never be accepted is given up, and written anew if need be.
+fn ways(left: &Listing, path: &Path) -> String {
+    let store = word(path);
+    let mut waiting = left.actions().iter().filter(|left| !is_under_way(left));
+    let (mut any, mut all) = (false, true);
+    for can in waiting.by_ref().map(|action| left.can_be_retried(action)) {
+        any |= can;
+        all &= can;
+    }
+    match (any, all) {
+        (_, true) => format!("`tidewire queue --store {store} retry N` or `discard N`"),
+        (true, _) => format!(
+            "`tidewire queue --store {store} retry N` or `discard N`; what is too large or too deep, or belongs to a creation that is gone, can only be discarded"
+        ),
+        (false, _) => format!(
+            "no retry can help, so `tidewire queue --store {store} discard N`, and write anew what can be done"
+        ),
     }
 }
 

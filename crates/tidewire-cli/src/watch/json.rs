@@ -18,6 +18,7 @@ pub(super) struct Line<'a> {
     trust: &'static str,
     pending: usize,
     total_count: Option<u64>,
+    total_exact: bool,
     items: Items<'a>,
 }
 
@@ -29,6 +30,7 @@ impl<'a> Line<'a> {
             trust: trust_word(page.trust()),
             pending: page.pending_count(),
             total_count: page.total_count(),
+            total_exact: page.total_count().is_some() && page.total_is_exact(),
             items: Items(page.rows()),
         }
     }

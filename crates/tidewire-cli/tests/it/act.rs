@@ -155,6 +155,82 @@ fn a_server_that_is_something_else_is_told() {
     let url = format!("ws://{}/elsewhere", serve.address());
     let ended = act(&url, &["delete", "customers", "a"]);
     assert!(ended.failure(1).contains("404"), "{ended:?}");
+    let store = serve.path("store");
+    let words = ["delete", "customers", "a", "--store"];
+    let ended = act(&url, &[&words[..], &[store.to_str().unwrap()]].concat());
+    let line = ended.failure(1);
+    assert!(
+        line.contains("404")
+            && line.contains("sync URL`")
+            && !line.contains(&format!("sync {url}")),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_write_the_client_does_not_take_is_told_in_json_too_and_is_not_kept() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    serve.act(&["create", "customers", r#"{"id":"a"}"#]);
+    let words = ["create", "customers", r#"{"id":"a"}"#, "--store", store];
+    act(&url, &words).failure(1);
+    let ended = act(&url, &["delete", "customers", "a", "--store", store]);
+    let line = ended.failure(1);
+    assert!(
+        line.contains("depends on action 1") && line.contains("was not kept"),
+        "{line}"
+    );
+    let printed = ended.json();
+    assert_eq!(
+        (&printed["id"], &printed["action"], &printed["state"]),
+        (&json!("a"), &json!(null), &json!("refused"))
+    );
+    assert!(
+        printed["reason"].as_str().unwrap().contains("action 1"),
+        "{printed}"
+    );
+    assert_eq!(run(&["queue", "--store", store, "ls"]).success().len(), 1);
+}
+
+#[test]
+fn what_no_retry_can_help_is_only_given_up() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+    let ended = act(
+        &serve.url(),
+        &["create", "customers", &large, "--store", store],
+    );
+    let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
+    for ended in [ended, synced] {
+        let line = ended.failure(1);
+        assert!(
+            line.contains("no retry can help")
+                && line.contains(&format!("--store {store} discard "))
+                && !line.contains(&format!("{store} retry")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_hint_for_a_store_whose_name_begins_with_a_dash_can_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run_there = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        command.current_dir(folder.path()).args(words);
+        Program::spawn(command).ended()
+    };
+    let url = "ws://127.0.0.1:1/live";
+    let ended = run_there(&["act", url, "delete", "customers", "a", "--store=-dash.db"]);
+    let line = ended.failure(1);
+    let hint = line.split('`').nth(1).expect("a command");
+    let words: Vec<&str> = hint.split(' ').skip(1).collect();
+    let synced = run_there(&words);
+    assert!(synced.failure(1).contains("is kept"), "{hint}: {synced:?}");
 }
 
 #[cfg(unix)]

@@ -242,16 +242,15 @@ fn a_write_that_is_nested_deep_arrives_and_a_deeper_one_is_refused_and_harms_not
     };
     // The entity is one level itself, and the server takes 28.
     serve.act(&["create", "customers", &nested("a", 27)]);
-    // What a message still carries the server refuses; what it does not carry is misuse, and is not sent.
-    for (id, lists, code) in [("b", 28, 1), ("c", 29, 1), ("d", 30, 2)] {
-        let ended = run(&[
-            "act",
-            &serve.url(),
-            "create",
-            "customers",
-            &nested(id, lists),
-        ]);
-        ended.failure(code);
+    serve.act(&["update", "customers", "a", &nested("a", 27)]);
+    // What no entity may be is misuse, also where a message would carry it.
+    let url = serve.url();
+    for lists in 28..32 {
+        for words in [&["create", "customers"][..], &["update", "customers", "a"]] {
+            let fields = nested("a", lists);
+            let line = misuse(&[&["act", &url], words, &[&fields]].concat());
+            assert!(line.contains("nested deeper than 28"), "{line}");
+        }
     }
     serve.act(&["create", "customers", r#"{"id":"e"}"#]);
 }
@@ -261,10 +260,10 @@ fn a_write_no_client_takes_is_misuse_and_names_what_is_wrong_and_makes_nothing()
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
     let nested = |lists: usize| format!("{{\"deep\":{}1{}}}", "[".repeat(lists), "]".repeat(lists));
-    // Both sides of the border between what is typed and what a message carries.
+    // Both sides of the borders of what a message carries.
     let (deep, deeper, deepest) = (nested(30), nested(31), nested(200));
     let reserved = r#"{"a":{"$serde_json::private::Number":"1"}}"#;
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (
             &["update", "orders", "o1", r#"{"id":"zz","a":1}"#],
             &["update orders o1", "\"id\""],
@@ -294,6 +293,10 @@ fn a_write_no_client_takes_is_misuse_and_names_what_is_wrong_and_makes_nothing()
         (
             &["create", "orders", r#"{"id":["a"]}"#],
             &["\"id\"", "neither text nor an integer"],
+        ),
+        (
+            &["create", "orders", r#"{"id":"tmp_mine","y":1}"#],
+            &["\"tmp_mine\"", "give another"],
         ),
     ];
     for (words, parts) in cases {

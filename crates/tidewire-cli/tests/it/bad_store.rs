@@ -58,6 +58,16 @@ fn damage(path: &Path) -> Vec<u8> {
     content
 }
 
+/// Overwrites the format of the schema in the header of an SQLite file, and gives what is there then.
+fn damage_format(path: &Path) -> Vec<u8> {
+    let mut content = std::fs::read(path).unwrap();
+    for byte in &mut content[44..52] {
+        *byte ^= 0xff;
+    }
+    std::fs::write(path, &content).unwrap();
+    content
+}
+
 fn act_offline(path: &Path) -> Ended {
     let store = path.to_str().unwrap();
     let write = ["act", URL, "delete", "customers", "a", "--offline"];
@@ -129,6 +139,43 @@ fn a_damaged_store_is_set_aside_and_the_line_says_where() {
     }
     std::fs::remove_file(folder.path().join("store.damaged-1")).unwrap();
     run(&["queue", "--store", store, "ls"]).success();
+}
+
+#[test]
+fn a_file_whose_header_names_no_format_of_sqlite_is_damaged_and_nothing_of_it_is_lost() {
+    let (folder, path) = store();
+    let content = damage_format(&path);
+    let store = path.to_str().unwrap();
+    let ended = run(&["queue", "--store", store, "ls"]);
+    let line = ended.failure(1);
+    assert!(
+        line.contains("damaged") && line.contains("put a copy back"),
+        "{line}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), content);
+    let ended = act_offline(&path);
+    assert!(ended.failure(1).contains("moved to"), "{ended:?}");
+    let aside = folder.path().join("store.damaged-1");
+    assert_eq!(std::fs::read(aside).unwrap(), content);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_is_damaged_is_left_as_it_is_and_the_line_says_what_follows_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("database");
+    let serve = Program::start(&serving(&database));
+    serve.line();
+    // At a good end everything is in the file and nothing in the log.
+    serve.terminate();
+    assert_eq!(serve.ended().code, Some(0));
+    let content = damage_format(&database);
+    let ended = run(&serving(&database));
+    let line = ended.failure(1);
+    for part in ["is damaged", "put a copy back", "--restored"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert_eq!(std::fs::read(&database).unwrap(), content);
 }
 
 #[test]
@@ -258,6 +305,23 @@ fn a_database_of_another_program_is_left_alone() {
     ]);
     assert!(ended.failure(1).contains("another program"), "{ended:?}");
     assert_eq!(std::fs::read(&database).unwrap(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_named_and_nothing_is_made_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(folder.path().join("gone"), &link).unwrap();
+    let store = link.to_str().unwrap();
+    for ended in [run(&["queue", "--store", store, "ls"]), act_offline(&link)] {
+        let line = ended.failure(1);
+        assert!(
+            line.contains("is a link to") && line.contains("gone"),
+            "{line}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -240,6 +240,21 @@ fn the_page_and_all_it_needs_come_from_the_demo_itself() {
 }
 
 #[test]
+fn a_client_store_of_another_program_ends_the_demo_with_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("demo");
+    let foreign = folder.path().join("demo.client");
+    std::fs::write(&foreign, "of somebody else").unwrap();
+    let words = ["demo", "--listen", "127.0.0.1:0", "--db"];
+    // What else was said depended on who was faster.
+    for _ in 0..8 {
+        let ended = run(&[&words[..], &[database.to_str().unwrap()]].concat());
+        assert!(ended.failure(1).contains("demo.client"), "{ended:?}");
+    }
+    assert_eq!(std::fs::read(&foreign).unwrap(), b"of somebody else");
+}
+
+#[test]
 fn a_tab_is_told_of_processes_metrics_activities_and_customers() {
     let demo = Demo::start();
     let mut tab = demo.tab();

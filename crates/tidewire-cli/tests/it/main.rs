@@ -17,6 +17,7 @@ mod garbage;
 mod live;
 mod outage;
 mod queue;
+mod restored;
 mod support;
 mod terminal;
 mod watch;

@@ -63,6 +63,33 @@ fn what_cannot_be_read_is_told_and_is_no_success() {
 }
 
 #[test]
+fn what_depends_on_a_write_that_cannot_be_read_says_so() {
+    let serve = Serve::start();
+    let path = serve.path("store");
+    let store = path.to_str().unwrap();
+    let words = ["create", "customers", r#"{"id":"a"}"#];
+    let made = act_offline(&serve, store, &words).json();
+    act_offline(&serve, store, &["delete", "customers", "a"]);
+    // A version to come wrote the creation.
+    let known = format!(r#"{{"v":1,"id":{}"#, made["action"]);
+    let newer = known.replace("1,", "9,").into_bytes();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes
+        .windows(known.len())
+        .position(|bytes| bytes == known.as_bytes());
+    let place = place.expect("the creation");
+    bytes[place..place + newer.len()].copy_from_slice(&newer);
+    std::fs::write(&path, &bytes).unwrap();
+
+    let listed = run(&["queue", "--store", store, "ls"]);
+    assert!(
+        listed.out[0].contains("an action that is gone or cannot be read"),
+        "{listed:?}"
+    );
+    assert!(listed.err[0].contains("cannot be read"), "{listed:?}");
+}
+
+#[test]
 fn offline_writes_are_listed_sent_in_order_and_then_gone() {
     let serve = Serve::start();
     let store = serve.path("store");
@@ -337,6 +364,7 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
     let listed = run(&["queue", "--store", store, "ls"]);
     let lines = listed.success();
     assert!(lines[1].contains("depends on action 1,"), "{lines:?}");
+    assert_eq!(list(store)[1]["waits_for"], json!([1]));
     let retried = run(&["queue", "--store", store, "retry", "2"]);
     assert!(
         retried.failure(1).contains("depends on action 1,"),
@@ -376,4 +404,29 @@ fn people_are_told_numbers_that_the_commands_take_and_never_an_id() {
             .iter()
             .all(|line| line["id"].as_str().unwrap().len() == 36)
     );
+}
+
+#[test]
+fn a_write_whose_creation_was_given_up_can_only_follow_it_and_no_id_is_told() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let url = serve.url();
+    store_three_writes(&serve, store);
+    let both = run(&["queue", "--store", store, "sync", &url]);
+    assert!(both.failure(1).contains("retry N"), "{both:?}");
+    let discarded = run(&["queue", "--store", store, "discard", "1"]);
+    discarded.success();
+    let synced = run(&["queue", "--store", store, "sync", &url]);
+    assert!(
+        synced.failure(1).contains("no retry can help"),
+        "{synced:?}"
+    );
+    let retried = run(&["queue", "--store", store, "retry", "2"]);
+    let line = retried.failure(1);
+    assert!(
+        line.contains("by an action that is gone") && !holds_an_id(line),
+        "{line}"
+    );
+    run(&["queue", "--store", store, "discard", "2"]).success();
 }

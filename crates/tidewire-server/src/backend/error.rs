@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use tidewire_hub::BackendError;
 
+/// What SQLite says of a schema format it does not know, without a code of its own. It has not had a new one for
+/// twenty years, so that the number in the header is not what was written.
+const BAD_SCHEMA_FORMAT: &str = "unsupported file format";
+
 /// Why a backend's file could not be opened. Nothing in the file was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +70,9 @@ impl OpenError {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail },
+            Some(ErrorCode::Unknown) if detail.contains(BAD_SCHEMA_FORMAT) => {
+                Self::Damaged { path, detail }
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::Io {
                     path,

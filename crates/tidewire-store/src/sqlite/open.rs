@@ -26,6 +26,9 @@ const APPLICATION_ID: i64 = 0x5449_4457;
 const FORMAT: i64 = 1;
 /// What is left of the log after a checkpoint, in bytes.
 const LOG_LIMIT_BYTES: u32 = 4 << 20;
+/// What SQLite says of a schema format it does not know, without a code of its own. It has not had a new one for
+/// twenty years, so that the number in the header is not what was written.
+const BAD_SCHEMA_FORMAT: &str = "unsupported file format";
 /// What SQLite keeps beside the file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -137,6 +140,13 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         ))),
         Ok(_) => fs::canonicalize(path).map_err(|error| refused(&error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Ok(target) = fs::read_link(path) {
+                return Err(StoreError::Io(format!(
+                    "{} is a link to {}, which is not there; put that back, or remove the link",
+                    path.display(),
+                    target.display()
+                )));
+            }
             let absolute = std::path::absolute(path).map_err(|error| refused(&error))?;
             let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
                 return Err(StoreError::Io(format!("{} names no file", path.display())));
@@ -337,6 +347,9 @@ pub(super) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {
             path: path.to_path_buf(),
         },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            damaged(path, &error.to_string())
+        }
+        Some(ErrorCode::Unknown) if error.to_string().contains(BAD_SCHEMA_FORMAT) => {
             damaged(path, &error.to_string())
         }
         Some(ErrorCode::DiskFull) => StoreError::Full,

@@ -31,17 +31,24 @@ impl Serve {
         serve
     }
 
+    /// Starts again at another address from now on.
+    #[cfg(unix)]
+    pub(crate) fn move_to(&mut self, address: &str) {
+        self.address = address.into();
+    }
+
     /// Starts it where it was before.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(&[]);
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_again_with(&mut self, more: &[&str]) {
         assert!(self.program.is_none(), "it runs");
         let database = self.path("database");
-        let program = Program::start(&[
-            "serve",
-            "--listen",
-            &self.address,
-            "--db",
-            database.to_str().unwrap(),
-        ]);
+        let database = database.to_str().unwrap();
+        let words = ["serve", "--listen", &self.address, "--db", database];
+        let program = Program::start(&[&words[..], more].concat());
         let line = program.line();
         let address = line
             .strip_prefix("listening on ws://")
@@ -53,6 +60,14 @@ impl Serve {
     /// Ends it without a chance to tidy up.
     pub(crate) fn kill(&mut self) {
         self.program.take().unwrap().kill();
+    }
+
+    /// Asks it to end, and waits for it: what it holds is in its database file alone.
+    #[cfg(unix)]
+    pub(crate) fn end(&mut self) {
+        let program = self.program.take().unwrap();
+        program.terminate();
+        assert_eq!(program.ended().code, Some(0));
     }
 
     /// Takes the process out of the test's hands.
