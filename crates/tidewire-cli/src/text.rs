@@ -55,7 +55,13 @@ pub(crate) fn word(path: &Path) -> String {
         // It would be taken for an option.
         shown.insert_str(0, "./");
     }
-    let is_plain = |letter: char| letter.is_alphanumeric() || "._-/:\\+@%,".contains(letter);
+    // Elsewhere a shell takes a backslash for its own.
+    let plain = if cfg!(windows) {
+        r"._-/:\+@%,"
+    } else {
+        "._-/:+@%,"
+    };
+    let is_plain = |letter: char| letter.is_alphanumeric() || plain.contains(letter);
     if !shown.is_empty() && shown.chars().all(is_plain) {
         shown
     } else {

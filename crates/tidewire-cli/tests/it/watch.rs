@@ -172,9 +172,9 @@ fn no_page_is_printed_twice_in_a_row_and_revisions_rise() {
 #[test]
 fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
     // How many revisions there are until the first attempt has failed differs from run to run, and so does
-    // how many pages are printed.
-    let mut printed = 0;
-    for _ in 0..10 {
+    // how many pages are printed: there have to be two to compare.
+    let mut compared = 0;
+    for _ in 0..100 {
         let url = "ws://127.0.0.1:1/live";
         let ended = run(&["watch", url, "customers", "--json", "--for", "0.2"]);
         let mut pages: Vec<Value> = ended
@@ -182,15 +182,18 @@ fn a_revision_that_changes_nothing_on_the_page_is_not_printed() {
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        printed += pages.len();
         for page in &mut pages {
             page["revision"].take();
         }
         for pair in pages.windows(2) {
             assert_ne!(pair[0], pair[1], "{ended:#?}");
+            compared += 1;
+        }
+        if compared >= 10 {
+            break;
         }
     }
-    assert!(printed > 10, "{printed} pages");
+    assert!(compared > 0, "never more than one page");
 }
 
 #[test]
