@@ -1,11 +1,12 @@
 //! Writes: shown at once, stored before they are sent, answered once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidewire_engine::{Command, Input, Problem, Reply, Stage, Switch, Write};
 use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Value, Version};
 use tidewire_protocol::{
-    Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Reject, ServerMessage,
+    Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Ping, Reject, ServerMessage,
 };
 
 use crate::bench::{Bench, customer, customers, events, key, point, row, settings, welcome};
@@ -229,6 +230,54 @@ fn law_14_a_refused_action_is_parked_and_the_view_is_worked_out_without_it() {
     assert_eq!(bench.command(Command::Discard(first)), Reply::Done);
     assert_eq!(bench.engine.queue().parked().count(), 0);
     assert_ne!(first, second);
+}
+
+#[test]
+fn why_a_write_is_put_off_is_told_once_per_reason() {
+    let (mut bench, _) = live();
+    let action = bench.update("c1", 7);
+    let seq = bench.actions_sent()[0].seq;
+    let reject = |code: &str, message: &str| {
+        ServerMessage::Reject(Reject {
+            id: action,
+            seq,
+            class: Class::Retry,
+            code: code.into(),
+            message: message.into(),
+            retry_after_ms: Some(5_000),
+            rows: Vec::new(),
+        })
+    };
+    let put_off = |code: &str, message: &str| Problem::WritePutOff {
+        code: code.into(),
+        message: message.into(),
+    };
+    // The server lives, and its retries are waited for.
+    let wait = |bench: &mut Bench| {
+        for n in 1..=12 {
+            let heads = BTreeMap::new();
+            bench.tell(ServerMessage::Ping(Ping { n, heads }));
+            bench.run_for(Duration::from_secs(5));
+        }
+    };
+    for sent in 1..=3 {
+        bench.tell(reject("storage", "the server's storage failed"));
+        wait(&mut bench);
+        assert!(bench.actions_sent().len() > sent, "it is sent again");
+    }
+    let storage = put_off("storage", "the server's storage failed");
+    assert_eq!(bench.problems, [storage.clone()]);
+    // That it is to wait for its turn is no news.
+    bench.tell(reject(
+        "rate",
+        "commands come faster than the limit announced",
+    ));
+    wait(&mut bench);
+    bench.tell(reject("closed", "the shop is closed"));
+    assert_eq!(
+        bench.problems,
+        [storage, put_off("closed", "the shop is closed")]
+    );
 }
 
 #[test]
