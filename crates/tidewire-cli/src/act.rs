@@ -19,7 +19,7 @@ use crate::arguments::{Act, ActWrite, Wait};
 use crate::failure::Failure;
 use crate::listing::{Listing, is_hopeless};
 use crate::text::{plain, word};
-use crate::{address, fields, output, session, signals};
+use crate::{address, fields, output, session, signals, trouble};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let wait = moment(&arguments)?;
     write.rehearse()?;
     let end = signals::end()?;
+    trouble::show();
     let mut builder = session::builder(&url);
     if let Some(path) = &arguments.store {
         builder = builder.store(session::open_store(path)?);

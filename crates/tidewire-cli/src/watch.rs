@@ -11,7 +11,10 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire::{Client, Collection, Connection, Dialects, Page, Query, Record, Status, Trust};
+use futures_util::FutureExt;
+use tidewire::{
+    Client, Collection, Connection, Dialects, LoadError, Page, Query, Record, Status, Trust,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -98,6 +101,10 @@ async fn show(
     dialect: Dialect,
 ) -> Result<(), Failure> {
     let list = collection.list(query).map_err(Failure::failed)?;
+    // One that no client follows is refused at once; what only waits for the server is shown meanwhile.
+    if let Some(Err(LoadError::Call(error))) = list.loaded().now_or_never() {
+        return Err(Failure::misuse(error));
+    }
     let mut pages = list.updates();
     let mut updates = client.status_updates();
     loop {

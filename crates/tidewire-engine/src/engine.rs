@@ -90,6 +90,8 @@ pub struct Engine {
     snapshots: BTreeMap<EntityType, FetchTicket>,
     /// Lanes that wait before they are tried again.
     retries: BTreeMap<Lane, Tick>,
+    /// Why the server put writes off, as it was told last.
+    told_put_off: Option<(String, String)>,
     wants_changed: bool,
     ageing: Ageing,
     skipped: Skipped,
@@ -152,6 +154,7 @@ impl Engine {
             ),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
+            told_put_off: None,
             wants_changed: false,
             ageing: Ageing::new(now.tick),
             skipped: Skipped::default(),
@@ -442,6 +445,14 @@ impl Engine {
 
     fn refused(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
         self.outputs.push_back(Output::Event(Event::Refused {
+            entity_type,
+            wanted: wanted.map(Box::new),
+            code,
+        }));
+    }
+
+    fn held_up(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
+        self.outputs.push_back(Output::Event(Event::HeldUp {
             entity_type,
             wanted: wanted.map(Box::new),
             code,

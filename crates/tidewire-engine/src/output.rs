@@ -93,6 +93,16 @@ pub enum Event {
         /// Why, for programs.
         code: String,
     },
+    /// What is watched does not come for now, and is asked for again: the server refused it. Told at
+    /// every refusal.
+    HeldUp {
+        /// The entity type.
+        entity_type: EntityType,
+        /// What was asked for; `None` for the stream itself.
+        wanted: Option<Box<Wanted>>,
+        /// Why, for programs.
+        code: String,
+    },
     /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
     Problem(Problem),
 }
@@ -129,7 +139,8 @@ pub enum Problem {
     /// A frame from the server broke the protocol's rules.
     #[error("the server broke the protocol: {0}")]
     BadPeer(String),
-    /// The server refused a stream, for good or for now.
+    /// The server refused a stream or ended it, for good or for now. Told once per reason, until the
+    /// stream has stood well.
     #[error("the server refused the stream {entity_type}: {code}")]
     StreamRefused {
         /// The stream.
@@ -162,6 +173,15 @@ pub enum Problem {
         entity_type: EntityType,
         /// Why.
         code: String,
+    },
+    /// The server put a write off: it is kept and sent again. Told once per reason, until a write is
+    /// accepted.
+    #[error("the server puts writes off: {message} ({code})")]
+    WritePutOff {
+        /// Why, for programs.
+        code: String,
+        /// Why, for people.
+        message: String,
     },
     /// A page of a list came that is not filtered and sorted as this client does it. The list is
     /// stale until a page of it agrees, and its total is not exact. Told once.
@@ -240,6 +260,11 @@ pub enum CommandError {
     /// The query cannot be sent.
     #[error("the query cannot be sent: {0}")]
     Query(#[from] tidewire_model::QueryError),
+    /// Only a server could evaluate the query, and no list of such is kept.
+    #[error(
+        "a list of opaque parameters cannot be followed, since only the server could evaluate it; filter with `where` instead"
+    )]
+    OpaqueQuery,
     /// The queue did not take it.
     #[error(transparent)]
     Queue(#[from] tidewire_queue::SubmitError),

@@ -44,6 +44,8 @@ struct Entry {
     /// It is not asked for again before that.
     rest_until: Tick,
     backoff: Backoff,
+    /// Why it was refused or ended, as it was told last since it stood well.
+    told: Option<String>,
 }
 
 /// What is to be sent.
@@ -258,6 +260,18 @@ impl Subscriptions {
         }
     }
 
+    /// Whether it was not told before that a stream was refused or ended for this reason.
+    pub(crate) fn is_news(&mut self, entity_type: &EntityType, code: &str) -> bool {
+        let Some(entry) = self.entries.get_mut(entity_type) else {
+            return true;
+        };
+        let is_news = entry.told.as_deref() != Some(code);
+        if is_news {
+            entry.told = Some(code.to_owned());
+        }
+        is_news
+    }
+
     /// Something of the stream is missing: it is asked for again where it was left, and anew if
     /// nothing of it came in by that (protocol rule 4). The first time at once, then after a wait
     /// that grows until the stream has stood for a while (protocol rule 14).
@@ -400,6 +414,7 @@ impl Entry {
             gaps: 0,
             rest_until: now,
             backoff: Backoff::new(backoff),
+            told: None,
         }
     }
 
@@ -419,6 +434,7 @@ impl Entry {
         {
             self.rest_until = now;
             self.gaps = 0;
+            self.told = None;
         }
         let at = again_at.map(|at| at.max(self.rest_until));
         self.rest_until = at.unwrap_or(now) + self.backoff.next_wait(random);

@@ -35,6 +35,7 @@ use tidewire_protocol::ClientInfo;
 pub use error::OpenError;
 pub use options::SqliteOptions;
 
+use error::of_file;
 use file::HeldFile;
 use options::EpochChoice;
 use reader::Readers;
@@ -120,7 +121,8 @@ impl Backend for SqliteBackend {
         let heads = self
             .readers
             .run(None, |prepared, _| streams::heads(prepared))
-            .await?;
+            .await
+            .map_err(of_file(self.path()))?;
         Ok(Opened {
             epoch: self.epoch.clone(),
             heads,
@@ -159,6 +161,7 @@ impl Backend for SqliteBackend {
                 page::read(prepared, turn, &request)
             })
             .await
+            .map_err(of_file(self.path()))
     }
 
     async fn snapshot(
@@ -185,5 +188,6 @@ impl Backend for SqliteBackend {
                 })
             })
             .await
+            .map_err(of_file(self.path()))
     }
 }

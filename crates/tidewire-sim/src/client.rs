@@ -187,6 +187,7 @@ impl Client {
             Event::Action { id, stage } => self.on_stage(id, &stage, history, hits),
             Event::Problem(problem) => match problem {
                 Problem::StreamRefused { .. }
+                | Problem::WritePutOff { .. }
                 | Problem::FetchRefused { .. }
                 // A collection may turn out larger than it may be.
                 | Problem::SnapshotTooLarge(_) => Ok(()),
@@ -195,7 +196,7 @@ impl Client {
                     format!("a sound server was blamed, or a sound store: {other}"),
                 )),
             },
-            Event::Refused { .. } => Ok(()),
+            Event::Refused { .. } | Event::HeldUp { .. } => Ok(()),
             other => Err(Broken::world(format!("{other:?} is not expected"))),
         }
     }

@@ -7,15 +7,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidewire_cache::Wanted;
 use tidewire_engine::{Connection, Engine, Event, Generation, Input, Output};
-use tidewire_model::Tick;
+use tidewire_model::{EntityType, Tick};
 use tidewire_protocol::Payload;
 use tidewire_store::Store;
 use tidewire_transport::{Frame, Received, Transport};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::builder::TokenSource;
-use crate::refusals::Refusals;
+use crate::refusals::{Refusals, Refused};
 use crate::seams::{Execute, Fetch};
 use crate::shared::{End, Pumped, Shared};
 use crate::unharmed::unharmed_future;
@@ -289,9 +290,18 @@ impl Driver {
                 entity_type,
                 wanted,
                 code,
-            } => self.shared.refusals.send_modify(|refusals| {
-                refusals.add(entity_type, wanted.map(|wanted| *wanted), code);
-            }),
+            } => {
+                let for_good = true;
+                self.on_refused(entity_type, wanted, Refused { code, for_good });
+            }
+            Event::HeldUp {
+                entity_type,
+                wanted,
+                code,
+            } => {
+                let for_good = false;
+                self.on_refused(entity_type, wanted, Refused { code, for_good });
+            }
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);
@@ -300,6 +310,17 @@ impl Driver {
             Event::Problem(problem) => tracing::warn!(%problem, "trouble"),
             // An event added later is of no interest here.
             _ => {}
+        }
+    }
+
+    fn on_refused(&self, entity_type: EntityType, wanted: Option<Box<Wanted>>, refused: Refused) {
+        let is_news = self.shared.refusals.send_if_modified(|refusals| {
+            refusals.add(entity_type, wanted.map(|wanted| *wanted), refused)
+        });
+        if is_news {
+            // Pages name the reason. The driver tells at its next turn, which must come.
+            self.shared.cells.tell_all_soon();
+            self.shared.nudge.notify_one();
         }
     }
 

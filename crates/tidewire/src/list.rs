@@ -80,8 +80,13 @@ impl<T: DeserializeOwned> List<T> {
     /// The page as it is now. Never waits.
     #[must_use]
     pub fn current(&self) -> Arc<Page<T>> {
-        let reading = self.inner.handles.shared.list(&self.query());
-        Arc::new(Page::new(reading, &self.inner.typed))
+        let (shared, query) = (&self.inner.handles.shared, self.query());
+        let reading = shared.list(&query);
+        let refused = || match &self.inner.fault {
+            Some(fault) => Some(fault.to_string()),
+            None => shared.refusals.borrow().why(&Target::List(query)),
+        };
+        Arc::new(Page::new(reading, &self.inner.typed, refused))
     }
 
     /// Calls `listener` after every change, outside of any lock, until the returned value is dropped;

@@ -18,6 +18,7 @@ pub struct Page<T> {
     trust: Trust,
     revision: Revision,
     known: bool,
+    reason: Option<String>,
 }
 
 /// One row of a page.
@@ -36,7 +37,17 @@ pub struct PageRow<T> {
 }
 
 impl<T: DeserializeOwned> Page<T> {
-    pub(crate) fn new(reading: ListReading, typed: &Typed<T>) -> Self {
+    /// `refused` says why what is not known does not come.
+    pub(crate) fn new(
+        reading: ListReading,
+        typed: &Typed<T>,
+        refused: impl FnOnce() -> Option<String>,
+    ) -> Self {
+        let reason = match reading.trust {
+            Trust::Live | Trust::Fresh => None,
+            Trust::Stale(reason) => Some(reason.to_string()),
+            Trust::Unknown => refused(),
+        };
         typed.make_room(reading.rows.len());
         let rows = reading
             .rows
@@ -57,6 +68,7 @@ impl<T: DeserializeOwned> Page<T> {
             trust: reading.trust,
             revision: reading.revision,
             known: reading.known,
+            reason,
         }
     }
 }
@@ -99,10 +111,18 @@ impl<T> Page<T> {
         self.known
     }
 
-    /// How far the page can be trusted, with the reason.
+    /// How far the page can be trusted, with the reason where it is stale; see [`reason`](Self::reason) too.
     #[must_use]
     pub fn trust(&self) -> Trust {
         self.trust
+    }
+
+    /// Why the page is stale, or why nothing is known: what the server said to it. `None` where it is to be
+    /// trusted, and where the list has not come yet and nobody said why; the connection has its own reason,
+    /// [`Status::reason`](crate::Status).
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// The revision of the view it was read at. Rises with every change set published.
@@ -133,6 +153,7 @@ impl<T> Page<T> {
             && self.total_exact == other.total_exact
             && self.complete == other.complete
             && self.known == other.known
+            && self.reason == other.reason
             && self.rows.len() == other.rows.len()
             && self.rows.iter().zip(&other.rows).all(|(one, two)| {
                 one.id == two.id

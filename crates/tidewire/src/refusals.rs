@@ -1,4 +1,4 @@
-//! What the server refused for good on the present connection, so that nobody waits for it.
+//! What the server refused on the present connection: for good, so that nobody waits for it, or for now.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,65 @@ use tidewire_model::EntityType;
 /// So many refusals are remembered; beyond that some are forgotten, and waited for again.
 const MAX: usize = 1_024;
 
-/// The refusals, with the code of each.
+/// What a refusal is about: a request, or the stream of a type itself.
+type About = (EntityType, Option<Wanted>);
+
+/// The refusals.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refusals(BTreeMap<(EntityType, Option<Wanted>), String>);
+pub(crate) struct Refusals(BTreeMap<About, Refused>);
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Why, for programs.
+    pub(crate) code: String,
+    /// Whether it will not come on this connection; otherwise it is asked for again.
+    pub(crate) for_good: bool,
+}
 
 impl Refusals {
-    pub(crate) fn add(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
-        if self.0.len() >= MAX {
+    /// Whether it is news.
+    pub(crate) fn add(
+        &mut self,
+        entity_type: EntityType,
+        wanted: Option<Wanted>,
+        refused: Refused,
+    ) -> bool {
+        let about = (entity_type, wanted);
+        if self.0.get(&about) == Some(&refused) {
+            return false;
+        }
+        if self.0.len() >= MAX && !self.0.contains_key(&about) {
             self.0.pop_first();
         }
-        self.0.insert((entity_type, wanted), code);
+        self.0.insert(about, refused);
+        true
     }
 
     /// Whether something watched will not come: the code of the refusal.
     pub(crate) fn of(&self, target: &Target) -> Option<&str> {
-        let of_type = self
-            .0
+        let refused = self.all_of(target).find(|refused| refused.for_good)?;
+        Some(&refused.code)
+    }
+
+    /// Why something watched has not come, or will not.
+    pub(crate) fn why(&self, target: &Target) -> Option<String> {
+        let refused = self.all_of(target).max_by_key(|refused| refused.for_good)?;
+        let code = &refused.code;
+        Some(if refused.for_good {
+            format!("the server refused this: {code}")
+        } else {
+            format!("the server cannot answer for now: {code}")
+        })
+    }
+
+    fn all_of(&self, target: &Target) -> impl Iterator<Item = &Refused> {
+        self.0
             .iter()
-            .filter(|((entity_type, _), _)| entity_type == target.entity_type());
-        let (_, code) = of_type
-            .into_iter()
-            .find(|((_, wanted), _)| concerns(wanted.as_ref(), target))?;
-        Some(code)
+            .filter(|((entity_type, wanted), _)| {
+                entity_type == target.entity_type() && concerns(wanted.as_ref(), target)
+            })
+            .map(|(_, refused)| refused)
     }
 }
 
@@ -53,6 +90,13 @@ mod tests {
         EntityType::new("orders").unwrap()
     }
 
+    fn for_good(code: &str) -> Refused {
+        Refused {
+            code: code.into(),
+            for_good: true,
+        }
+    }
+
     fn entity(id: &str) -> Target {
         Target::Entity(EntityKey::new(orders(), EntityId::text(id).unwrap()))
     }
@@ -64,14 +108,35 @@ mod tests {
             entity_type: orders(),
             ids: vec![EntityId::text("o1").unwrap()],
         };
-        refusals.add(orders(), Some(wanted), "too_large".into());
+        refusals.add(orders(), Some(wanted), for_good("too_large"));
         assert_eq!(refusals.of(&entity("o1")), Some("too_large"));
         assert_eq!(refusals.of(&entity("o2")), None);
         assert_eq!(refusals.of(&Target::List(Query::new(orders()))), None);
-        refusals.add(orders(), None, "forbidden".into());
+        refusals.add(orders(), None, for_good("forbidden"));
         assert_eq!(refusals.of(&entity("o2")), Some("forbidden"));
         let other = EntityType::new("others").unwrap();
         assert_eq!(refusals.of(&Target::List(Query::new(other))), None);
+    }
+
+    #[test]
+    fn what_is_refused_for_now_is_waited_for_and_says_why_it_does_not_come() {
+        let mut refusals = Refusals::default();
+        let for_now = Refused {
+            code: "internal".into(),
+            for_good: false,
+        };
+        assert!(refusals.add(orders(), None, for_now.clone()));
+        assert!(!refusals.add(orders(), None, for_now), "no news");
+        let list = Target::List(Query::new(orders()));
+        assert_eq!(refusals.of(&list), None);
+        let why = refusals.why(&list);
+        assert_eq!(
+            why.as_deref(),
+            Some("the server cannot answer for now: internal")
+        );
+        refusals.add(orders(), None, for_good("forbidden"));
+        let why = refusals.why(&list);
+        assert_eq!(why.as_deref(), Some("the server refused this: forbidden"));
     }
 
     #[test]
@@ -79,7 +144,7 @@ mod tests {
         let mut refusals = Refusals::default();
         for n in 0..2 * MAX {
             let name = EntityType::new(&format!("t{n}")).unwrap();
-            refusals.add(name, None, "forbidden".into());
+            refusals.add(name, None, for_good("forbidden"));
         }
         assert_eq!(refusals.0.len(), MAX);
     }

@@ -279,6 +279,14 @@ impl Cells {
         }
     }
 
+    /// The same for all.
+    pub(crate) fn tell_all_soon(&self) {
+        let cells: Vec<_> = self.all.lock().values().cloned().collect();
+        for cell in &cells {
+            self.tell_soon(cell);
+        }
+    }
+
     /// Those that are to be told now.
     pub(crate) fn take_due(&self) -> Vec<Arc<Cell>> {
         std::mem::take(&mut *self.due.lock())

@@ -16,6 +16,8 @@ pub(super) struct Line<'a> {
     revision: u64,
     status: &'static str,
     trust: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     pending: usize,
     total_count: Option<u64>,
     total_exact: bool,
@@ -28,6 +30,7 @@ impl<'a> Line<'a> {
             revision: page.revision().get(),
             status: status_word(status),
             trust: trust_word(page.trust()),
+            reason: page.reason(),
             pending: page.pending_count(),
             total_count: page.total_count(),
             total_exact: page.total_count().is_some() && page.total_is_exact(),

@@ -43,6 +43,9 @@ impl Table {
             status_word(status),
             trust_word(page.trust())
         );
+        if let Some(reason) = page.reason() {
+            push(&mut text, format_args!(" ({})", plain(reason)));
+        }
         let rows = page.rows();
         match page.total_count() {
             Some(total) if page.total_is_exact() => {

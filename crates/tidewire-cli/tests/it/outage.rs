@@ -236,3 +236,84 @@ fn a_server_whose_storage_failed_is_not_called_one_that_is_not_there() {
     let watch = Program::start(&["watch", &url, "customers"]);
     assert!(watch.error_line().contains("frees space"));
 }
+
+/// Starts a server whose entity `e2` of the type `notes` cannot be read.
+#[cfg(unix)]
+fn serve_with_an_unreadable_row() -> (Program, tempfile::TempDir, String) {
+    let serve = Serve::start();
+    for id in ["e1", "e2"] {
+        let fields = format!(r#"{{"id":"{id}","text":"words of {id}"}}"#);
+        serve.act(&["create", "notes", &fields]);
+    }
+    let (program, folder) = serve.into_program();
+    program.terminate();
+    program.ended().success();
+    let database = folder.path().join("database");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let words = b"words of e2";
+    let mut damaged = 0;
+    for at in 0..bytes.len() - words.len() {
+        if bytes[at..].starts_with(words) {
+            bytes[at] = 0xff;
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "the entity is in the file");
+    std::fs::write(&database, bytes).unwrap();
+    let database = database.to_str().unwrap();
+    let program = Program::start(&["serve", "--listen", "127.0.0.1:0", "--db", database]);
+    let url = program.line().replace("listening on ", "");
+    (program, folder, url)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_that_the_server_cannot_read_says_why_and_the_server_says_which_row() {
+    let (serve, _folder, url) = serve_with_an_unreadable_row();
+    let watch = Program::start(&["watch", &url, "notes", "--json"]);
+    let page = watch.find("the reason", |page| page["reason"].is_string());
+    assert_eq!(
+        (&page["status"], &page["trust"]),
+        (&"live".into(), &"unknown".into())
+    );
+    let reason = page["reason"].as_str().unwrap();
+    assert!(reason.contains("internal"), "{reason}");
+    let line = watch.error_line();
+    assert!(
+        line.contains("the server refused the stream notes: internal"),
+        "{line}"
+    );
+
+    let table = Program::start(&["watch", &url, "notes"]);
+    while !table
+        .line()
+        .contains("unknown (the server cannot answer for now: internal)")
+    {}
+
+    let line = serve.error_line();
+    let named = ["database", "the entity e2 of the type notes"];
+    assert!(named.iter().all(|part| line.contains(part)), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_writes_when_the_storage_fails_hears_why() {
+    let (_serve, _folder, url) = serve_with_an_unreadable_row();
+    let act = Program::start(&["act", &url, "update", "notes", "e2", r#"{"n":1}"#]);
+    let line = act.error_line();
+    assert!(line.contains("the server's storage failed"), "{line}");
+}
+
+#[test]
+fn a_list_of_opaque_parameters_is_misuse() {
+    let serve = Serve::start();
+    let ended = run(&[
+        "watch",
+        &serve.url(),
+        "notes",
+        "--query",
+        r#"opaque (x = "1")"#,
+    ]);
+    let line = ended.failure(2);
+    assert!(line.contains("opaque"), "{line}");
+}

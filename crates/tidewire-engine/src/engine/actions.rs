@@ -17,7 +17,7 @@ use super::Engine;
 use super::inbound::NORMAL;
 use crate::backoff::as_asked;
 use crate::frame::Speaking;
-use crate::output::Stage;
+use crate::output::{Problem, Stage};
 use crate::persistence::Then;
 use crate::session::{Event, Generation};
 use crate::timers::TimerReason;
@@ -166,6 +166,7 @@ impl Engine {
         rows: Vec<(EntityType, Row)>,
         replaced: BTreeMap<EntityId, EntityId>,
     ) {
+        self.told_put_off = None;
         let versions: BTreeMap<EntityKey, Version> = rows
             .iter()
             .filter_map(|(name, row)| {
@@ -204,6 +205,9 @@ impl Engine {
         let refusal = Refusal::new(refusal_class(reject.class), &reject.code, &reject.message);
         let retry_after = reject.retry_after_ms.map(Duration::from_millis);
         let auth = reject.class == Class::Auth;
+        if reject.class == Class::Retry {
+            self.tell_put_off(reject);
+        }
         let outcome =
             self.queue
                 .on_refused(self.now.wall, reject.id, reject.seq, refusal, retry_after);
@@ -213,6 +217,21 @@ impl Engine {
             let reason = format!("the server wants a new token: {}", reject.message);
             self.session_event(Event::Broken(NORMAL, reason));
         }
+    }
+
+    /// Says why a write is to come again, unless the server only takes its time.
+    fn tell_put_off(&mut self, reject: &Reject) {
+        let is_ordinary = matches!(&*reject.code, "rate" | "busy");
+        let why = (reject.code.clone(), reject.message.clone());
+        if is_ordinary
+            || self.queue.get(reject.id).is_none()
+            || self.told_put_off.as_ref() == Some(&why)
+        {
+            return;
+        }
+        self.told_put_off = Some(why.clone());
+        let (code, message) = why;
+        self.report(Problem::WritePutOff { code, message });
     }
 
     pub(super) fn on_action_sync(&mut self, sync: &ActionSync) {

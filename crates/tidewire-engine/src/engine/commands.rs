@@ -114,6 +114,11 @@ impl Engine {
         {
             return Reply::Refused(CommandError::Query(error));
         }
+        if let Target::List(query) = &target
+            && query.is_opaque()
+        {
+            return Reply::Refused(CommandError::OpaqueQuery);
+        }
         let id = self.cache.watch(target);
         self.watches.insert(id, entity_type.clone());
         self.ageing.on_changed();

@@ -193,6 +193,7 @@ impl Engine {
             Class::Retry => {
                 self.cache.fail_fetch(self.now.tick, ticket);
                 self.request_failed(&entity_type, retry_after);
+                self.held_up(entity_type.clone(), Some(request.wanted), code.to_owned());
             }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
                 match self.refetch.on_refused(request.wanted.clone()) {

@@ -201,8 +201,12 @@ impl Engine {
     fn stream_refused(&mut self, entity_type: EntityType, code: String, again_at: Option<Tick>) {
         if again_at.is_none() {
             self.refused(entity_type.clone(), None, code.clone());
+        } else {
+            self.held_up(entity_type.clone(), None, code.clone());
         }
-        self.report(Problem::StreamRefused { entity_type, code });
+        if self.subscriptions.is_news(&entity_type, &code) {
+            self.report(Problem::StreamRefused { entity_type, code });
+        }
     }
 
     /// The server ended a stream, unasked.
@@ -225,8 +229,10 @@ impl Engine {
         if !lost {
             return;
         }
-        if again_at.is_none() {
-            self.stream_refused(ended.entity_type.clone(), ended.code.clone(), None);
+        // What is asked for again for these is the ordinary course of things.
+        let is_ordinary = matches!(&*ended.code, "rights" | "slow");
+        if again_at.is_none() || !is_ordinary {
+            self.stream_refused(ended.entity_type.clone(), ended.code.clone(), again_at);
         }
         self.detach(&ended.entity_type, why);
     }

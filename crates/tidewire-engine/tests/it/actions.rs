@@ -1,11 +1,12 @@
 //! Writes: shown at once, stored before they are sent, answered once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidewire_engine::{Command, Input, Problem, Reply, Stage, Switch, Write};
 use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Value, Version};
 use tidewire_protocol::{
-    Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Reject, ServerMessage,
+    Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Ping, Reject, ServerMessage,
 };
 
 use crate::bench::{Bench, customer, customers, events, key, point, row, settings, welcome};
@@ -232,6 +233,54 @@ fn law_14_a_refused_action_is_parked_and_the_view_is_worked_out_without_it() {
 }
 
 #[test]
+fn why_a_write_is_put_off_is_told_once_per_reason() {
+    let (mut bench, _) = live();
+    let action = bench.update("c1", 7);
+    let seq = bench.actions_sent()[0].seq;
+    let reject = |code: &str, message: &str| {
+        ServerMessage::Reject(Reject {
+            id: action,
+            seq,
+            class: Class::Retry,
+            code: code.into(),
+            message: message.into(),
+            retry_after_ms: Some(5_000),
+            rows: Vec::new(),
+        })
+    };
+    let put_off = |code: &str, message: &str| Problem::WritePutOff {
+        code: code.into(),
+        message: message.into(),
+    };
+    // The server lives, and its retries are waited for.
+    let wait = |bench: &mut Bench| {
+        for n in 1..=12 {
+            let heads = BTreeMap::new();
+            bench.tell(ServerMessage::Ping(Ping { n, heads }));
+            bench.run_for(Duration::from_secs(5));
+        }
+    };
+    for sent in 1..=3 {
+        bench.tell(reject("storage", "the server's storage failed"));
+        wait(&mut bench);
+        assert!(bench.actions_sent().len() > sent, "it is sent again");
+    }
+    let storage = put_off("storage", "the server's storage failed");
+    assert_eq!(bench.problems, std::slice::from_ref(&storage));
+    // That it is to wait for its turn is no news.
+    bench.tell(reject(
+        "rate",
+        "commands come faster than the limit announced",
+    ));
+    wait(&mut bench);
+    bench.tell(reject("closed", "the shop is closed"));
+    assert_eq!(
+        bench.problems,
+        [storage, put_off("closed", "the shop is closed")]
+    );
+}
+
+#[test]
 fn what_leaves_the_view_with_a_refused_creation_leaves_it_in_one_step() {
     let (mut bench, _) = live();
     let made = bench.submit(Write::Create {
@@ -451,7 +500,7 @@ fn nested(depth: usize) -> Value {
 fn an_action_deeper_than_the_server_takes_is_parked_and_never_sent() {
     let (mut bench, _) = live();
     bench.cut();
-    bench.wait_for_attempt(std::time::Duration::from_secs(31));
+    bench.wait_for_attempt(Duration::from_secs(31));
     bench.connected();
     let mut shallow = welcome(Some(BTreeMap::new()));
     // The message, its payload, the changes: a value of 3 levels is the deepest.
@@ -521,7 +570,7 @@ fn an_action_possibly_sent_that_the_server_takes_no_more_is_left_to_a_person() {
         .id;
     assert_eq!(bench.actions_sent().len(), 1);
     bench.cut();
-    bench.wait_for_attempt(std::time::Duration::from_secs(31));
+    bench.wait_for_attempt(Duration::from_secs(31));
     bench.connected();
     let mut shallow = welcome(Some(BTreeMap::new()));
     shallow.limits.max_depth = 6;
@@ -576,7 +625,7 @@ fn rule_13_a_copied_store_becomes_another_client_and_sends_nothing_twice() {
 fn law_11_writes_show_in_lists_before_anything_else_is_known() {
     for mut bench in [Bench::complete(), Bench::windowed()] {
         let all = bench.watch_list("where score > 5 sort score desc limit 2");
-        bench.run_for(std::time::Duration::from_secs(1));
+        bench.run_for(Duration::from_secs(1));
         bench.woken.clear();
         for (id, score) in [("a", 1), ("b", 10), ("c", 30), ("d", 20)] {
             bench.submit(Write::Create {

@@ -34,6 +34,8 @@ pub struct Bench {
     pub woken: Vec<WatchId>,
     pub stages: Vec<(ActionId, Stage)>,
     pub problems: Vec<Problem>,
+    /// Streams that were refused for now, with the code.
+    pub held_up: Vec<(EntityType, String)>,
     pub wake_at: Option<Tick>,
     /// Answer the store's transactions at once.
     pub store_works: bool,
@@ -127,6 +129,7 @@ impl Bench {
             woken: Vec::new(),
             stages: Vec::new(),
             problems: Vec::new(),
+            held_up: Vec::new(),
             wake_at: None,
             store_works: true,
             dialect: &DIALECT,
@@ -230,6 +233,11 @@ impl Bench {
                 self.woken.extend(publication.woken);
             }
             Output::Event(Event::Action { id, stage }) => self.stages.push((id, stage)),
+            Output::Event(Event::HeldUp {
+                entity_type, code, ..
+            }) => {
+                self.held_up.push((entity_type, code));
+            }
             Output::Event(Event::Problem(problem)) => self.problems.push(problem),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),
             Output::Ping { .. } => self.pings += 1,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidewire_cache::{StaleReason, Target, Trust};
-use tidewire_engine::{Command, Switch};
+use tidewire_engine::{Command, Problem, Switch};
 use tidewire_model::{EntityId, Patch, Version};
 use tidewire_protocol::{
     ClientMessage, Op, Ping, ServerMessage, SubscribeResult, Unsubscribed, Want,
@@ -211,6 +211,80 @@ fn a_stream_the_server_ended_is_asked_for_again_soon() {
     bench.run_for(Duration::from_secs(2));
     let after = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
     assert_eq!(after, before + 1);
+}
+
+fn ended(code: &str) -> ServerMessage {
+    ServerMessage::Unsubscribed(Unsubscribed {
+        id: None,
+        entity_type: customers(),
+        code: code.into(),
+        resubscribe: true,
+    })
+}
+
+fn refused(code: &str) -> Problem {
+    Problem::StreamRefused {
+        entity_type: customers(),
+        code: code.into(),
+    }
+}
+
+/// Subscribes again, as often as it is asked, to a server that begins a snapshot and cannot read it.
+fn fail_snapshots(bench: &mut Bench, times: usize, code: &str) {
+    for _ in 0..times {
+        bench.subscribed(SubscribeResult::Snapshot, 3, 3);
+        bench.snapshot_part(3, 0, vec![row("c1", 1, 1)]);
+        bench.tell(ended(code));
+        let asked = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
+        let again = |bench: &Bench| {
+            bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_))) > asked
+        };
+        let end = bench.now.tick + Duration::from_secs(300);
+        while !again(bench) && bench.now.tick < end {
+            bench.run_for(Duration::from_millis(100));
+        }
+        assert!(again(bench), "it is asked for again");
+    }
+}
+
+#[test]
+fn a_snapshot_that_the_server_cannot_read_is_told_once_per_reason() {
+    let mut bench = Bench::complete();
+    let all = bench.watch_list("");
+    bench.go_up();
+    fail_snapshots(&mut bench, 3, "internal");
+    assert_eq!(bench.problems, [refused("internal")]);
+    assert_eq!(bench.trust(&all), Trust::Unknown);
+    assert_eq!(bench.held_up[0], (customers(), "internal".to_owned()));
+    fail_snapshots(&mut bench, 2, "unreadable");
+    assert_eq!(bench.problems, [refused("internal"), refused("unreadable")]);
+}
+
+#[test]
+fn a_stream_that_stood_well_in_between_is_told_of_again() {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    fail_snapshots(&mut bench, 1, "internal");
+    bench.snapshot(3, vec![row("c1", 1, 1)]);
+    for n in 1..=6 {
+        let heads = [(customers(), offset(3))].into();
+        bench.tell(ServerMessage::Ping(Ping { n, heads }));
+        bench.run_for(Duration::from_secs(5));
+    }
+    bench.tell(ended("internal"));
+    assert_eq!(bench.problems, [refused("internal"), refused("internal")]);
+}
+
+#[test]
+fn a_list_that_only_the_server_can_evaluate_is_refused_at_once() {
+    let mut bench = Bench::complete();
+    let query = tidewire_model::Query::new(customers()).opaque("x", "1");
+    let reply = bench.command(Command::Watch(Target::List(query)));
+    assert_eq!(
+        reply,
+        tidewire_engine::Reply::Refused(tidewire_engine::CommandError::OpaqueQuery)
+    );
 }
 
 #[test]

@@ -14,19 +14,40 @@ pub(super) fn load(
     entity_type: &EntityType,
     id: &EntityId,
 ) -> Result<Option<(Record, Offset)>, Trouble> {
-    let row = prepared
-        .get("SELECT version, body FROM entities WHERE type = ?1 AND id = ?2")?
+    let found = prepared
+        .get("SELECT version, body, id FROM entities WHERE type = ?1 AND id = ?2")?
         .query_row(params![entity_type.as_str(), id.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok(read(entity_type, row))
         })
         .optional()?;
-    row.map(|(version, body): (i64, String)| read(version, &body))
-        .transpose()
+    found.transpose()
 }
 
-/// An entity and its version from its row.
-pub(super) fn read(version: i64, body: &str) -> Result<(Record, Offset), Trouble> {
-    Ok((read_record(body)?, offset(version)?))
+/// An entity and its version from its row: version, body and id. What cannot be read is named.
+pub(super) fn read(
+    entity_type: &EntityType,
+    row: &rusqlite::Row<'_>,
+) -> Result<(Record, Offset), Trouble> {
+    let read = || -> Result<(Record, Offset), Trouble> {
+        let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        Ok((read_record(body)?, offset(row.get(0)?)?))
+    };
+    read().map_err(|trouble| {
+        let id = row.get_ref(2).ok();
+        let id = id.as_ref().and_then(|id| id.as_bytes().ok());
+        Trouble::Entity {
+            entity_type: entity_type.clone(),
+            id: String::from_utf8_lossy(id.unwrap_or_default()).into_owned(),
+            detail: trouble.to_string(),
+        }
+    })
+}
+
+/// How many bytes the body of a row has that [`read`] reads.
+pub(super) fn body_bytes(row: &rusqlite::Row<'_>) -> usize {
+    let body = row.get_ref(1).ok();
+    body.and_then(|body| body.as_bytes().ok())
+        .map_or(0, <[u8]>::len)
 }
 
 /// Writes an entity, whether it was there or not.

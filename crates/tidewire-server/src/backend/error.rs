@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use tidewire_hub::BackendError;
+use tidewire_model::EntityType;
 
 /// What SQLite says of a schema format it does not know, without a code of its own. It has not had a new one for
 /// twenty years, so that the number in the header is not what was written.
@@ -88,12 +89,13 @@ impl OpenError {
     pub(super) fn from_trouble(path: &Path, trouble: &Trouble) -> Self {
         match trouble {
             Trouble::Sqlite(error) => Self::from_sqlite(path, error),
-            Trouble::Content { .. } | Trouble::TooLarge { .. } | Trouble::GivenUp => {
-                Self::Damaged {
-                    path: path.to_owned(),
-                    detail: trouble.to_string(),
-                }
-            }
+            Trouble::Content { .. }
+            | Trouble::Entity { .. }
+            | Trouble::TooLarge { .. }
+            | Trouble::GivenUp => Self::Damaged {
+                path: path.to_owned(),
+                detail: trouble.to_string(),
+            },
         }
     }
 
@@ -117,6 +119,16 @@ pub(super) enum Trouble {
     Content {
         /// Which kind of row.
         what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// An entity is not what this program writes.
+    #[error("the entity {id} of the type {entity_type} cannot be read: {detail}")]
+    Entity {
+        /// Its type.
+        entity_type: EntityType,
+        /// Its id, as far as that can be read.
+        id: String,
         /// What is wrong with it.
         detail: String,
     },
@@ -148,5 +160,15 @@ impl From<Trouble> for BackendError {
             Trouble::GivenUp => Self::Closed,
             trouble => Self::Storage(trouble.to_string()),
         }
+    }
+}
+
+/// The same error, with the file whose storage failed.
+pub(super) fn of_file(path: &Path) -> impl Fn(BackendError) -> BackendError {
+    move |error| match error {
+        BackendError::Storage(text) => {
+            BackendError::Storage(format!("in the database {}: {text}", path.display()))
+        }
+        other => other,
     }
 }

@@ -73,12 +73,11 @@ fn page(
     let as_of = streams::load(prepared, entity_type)?.head;
     let mut page = Page::of(query, READ_BYTES);
     let mut rows = prepared
-        .get("SELECT version, body FROM entities WHERE type = ?1 ORDER BY id")?
+        .get("SELECT version, body, id FROM entities WHERE type = ?1 ORDER BY id")?
         .query([entity_type.as_str()])?;
     while let Some(row) = rows.next()? {
         turn.row()?;
-        let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let (record, version) = entities::read(row.get(0)?, body)?;
+        let (record, version) = entities::read(entity_type, row)?;
         let id = record
             .entity_id(ID_FIELD)
             .map_err(|error| Trouble::content("an entity", &error))?;

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::Path;
 
 use rusqlite::{Connection, Params, Statement};
 
@@ -19,6 +20,11 @@ impl<'c> Prepared<'c> {
             connection,
             statements: HashMap::new(),
         }
+    }
+
+    /// The file of the connection.
+    pub(super) fn path(&self) -> &Path {
+        Path::new(self.connection.path().unwrap_or_default())
     }
 
     /// The statement for `sql`, prepared at its first use.

@@ -3,6 +3,7 @@
 //! Each has a thread and a connection with one open read transaction. Such a transaction keeps the database's log from
 //! being shortened, so their number is bounded, and one that is not read on is given up.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -17,7 +18,7 @@ use tidewire_model::{EntityType, Offset, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::entities;
-use super::error::Trouble;
+use super::error::{Trouble, of_file};
 use super::file::HeldFile;
 use super::prepared::Prepared;
 use super::streams;
@@ -104,6 +105,7 @@ impl Snapshots {
         // Made before the thread, so that giving up here ends it too.
         let mut snapshot = Snapshot {
             as_of: Offset::ZERO,
+            path: file.path().to_owned(),
             say: say.clone(),
             state: State::Whole,
         };
@@ -124,7 +126,10 @@ impl Snapshots {
             threads.retain(|known| !known.thread.is_finished());
             threads.push(SnapshotThread { say, thread });
         }
-        snapshot.as_of = is_open.await.map_err(|_| BackendError::Closed)??;
+        let opened = is_open.await.map_err(|_| BackendError::Closed)?;
+        snapshot.as_of = opened
+            .map_err(BackendError::from)
+            .map_err(of_file(&snapshot.path))?;
         Ok(Box::new(snapshot))
     }
 }
@@ -158,6 +163,8 @@ impl Drop for Waits<'_> {
 /// A snapshot being read.
 struct Snapshot {
     as_of: Offset,
+    /// The file that is read.
+    path: PathBuf,
     say: SyncSender<Say>,
     /// A part that was asked for and never taken is gone, and the rest would have a hole.
     state: State,
@@ -186,7 +193,10 @@ impl SnapshotRows for Snapshot {
         self.say
             .try_send(Say::Next { limit, answer })
             .map_err(|_| ended())?;
-        let part = answered.await.map_err(|_| ended())??;
+        let part = answered.await.map_err(|_| ended())?;
+        let part = part
+            .map_err(BackendError::from)
+            .map_err(of_file(&self.path))?;
         self.state = State::Whole;
         Ok(part)
     }
@@ -241,13 +251,13 @@ impl Reading {
         let ends_at = Instant::now() + self.patience.whole;
         let as_of = streams::load(prepared, &self.entity_type)?.head;
         let mut rows = prepared
-            .get("SELECT version, body FROM entities WHERE type = ?1 ORDER BY id")?
+            .get("SELECT version, body, id FROM entities WHERE type = ?1 ORDER BY id")?
             .query([self.entity_type.as_str()])?;
         if let Some(opened) = opened.take() {
             let _ = opened.send(Ok(as_of));
         }
         while let Some(Say::Next { limit, answer }) = self.next(ends_at) {
-            drop(answer.send(part(&mut rows, limit)));
+            drop(answer.send(part(&self.entity_type, &mut rows, limit)));
         }
         Ok(())
     }
@@ -273,16 +283,15 @@ impl Reading {
     }
 }
 
-fn part(rows: &mut Rows<'_>, limit: usize) -> Result<Part, Trouble> {
+fn part(entity_type: &EntityType, rows: &mut Rows<'_>, limit: usize) -> Result<Part, Trouble> {
     let mut part = Vec::new();
     let mut bytes = 0;
     while part.len() < limit
         && bytes < PART_BYTES
         && let Some(row) = rows.next()?
     {
-        let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        bytes += body.len();
-        part.push(entities::read(row.get(0)?, body)?);
+        bytes += entities::body_bytes(row);
+        part.push(entities::read(entity_type, row)?);
     }
     Ok(part)
 }

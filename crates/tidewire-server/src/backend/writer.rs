@@ -12,7 +12,7 @@ use tidewire_protocol::ClientInfo;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clients;
-use super::error::Trouble;
+use super::error::{Trouble, of_file};
 use super::ids;
 use super::options::JournalLimits;
 use super::prepared::Prepared;
@@ -206,7 +206,7 @@ impl<'c> Loop<'c> {
     }
 
     fn give_up(&mut self, trouble: Trouble) -> BackendError {
-        let error = BackendError::from(trouble);
+        let error = of_file(self.prepared.path())(trouble.into());
         tracing::error!(%error, "nothing more is written until the database is opened again");
         // What SQLite has not rolled back by itself goes now; if even that fails, it goes with the process.
         let _ = self.run_statement("ROLLBACK");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use tidewire_hub::{Backend, BackendError, ReadRequest, WriteRequest};
 use tidewire_server::{OpenError, SqliteBackend};
 
 use crate::support::*;
@@ -190,4 +191,42 @@ async fn a_file_that_was_made_and_never_filled_is_taken_as_new() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn an_entity_that_cannot_be_read_is_named_with_its_database_however_it_is_met() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let backend = SqliteBackend::open(&path).unwrap();
+    for id in ["e1", "e2"] {
+        publish(&backend, vec![create("notes", id, r#"{"n":1}"#)])
+            .await
+            .unwrap();
+    }
+    drop(backend);
+    let connection = Connection::open(&path).unwrap();
+    let damage = "UPDATE entities SET body = CAST(x'7b226e223aff7d' AS TEXT) WHERE id = 'e2'";
+    assert_eq!(connection.execute(damage, []).unwrap(), 1);
+    drop(connection);
+
+    let backend = SqliteBackend::open(&path).unwrap();
+    let names = |error: BackendError| {
+        let text = error.to_string();
+        let is_named = ["app.db", "the entity e2 of the type notes", "utf-8"]
+            .iter()
+            .all(|part| text.contains(part));
+        assert!(is_named, "{text}");
+    };
+    let query = tidewire_model::Query::new(stream("notes")).limit(10);
+    let page = backend.read(ASKER, ReadRequest::Page { query }).await;
+    names(page.unwrap_err());
+    let ids = ReadRequest::Ids {
+        entity_type: stream("notes"),
+        ids: vec![tidewire_model::EntityId::text("e2").unwrap()],
+    };
+    names(backend.read(ASKER, ids).await.unwrap_err());
+    let mut snapshot = backend.snapshot(&stream("notes")).await.unwrap();
+    names(snapshot.next(10).await.unwrap_err());
+    let write = WriteRequest::Publish(vec![update("notes", "e2", r#"{"n":2}"#)]);
+    names(backend.write(vec![write]).await.unwrap_err());
 }
