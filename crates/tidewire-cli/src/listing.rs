@@ -83,7 +83,7 @@ impl Listing {
         self.told_by(text, |action| format!("action {}", action.number))
     }
 
-    /// A text of the client, with names of one's own for actions.
+    /// A text of the client, with names of one's own for actions; one that it names may be gone by now.
     pub(crate) fn told_by(&self, text: &str, name: impl Fn(&Action) -> String) -> String {
         let mut parts = text.split(NAMED);
         let mut told = parts.next().unwrap_or_default().to_owned();
@@ -97,16 +97,6 @@ impl Listing {
             }
         }
         told
-    }
-
-    /// Why an action was refused, told so; an action that it depends on may be gone by now.
-    pub(crate) fn why(&self, refusal: &Refusal, name: impl Fn(&Action) -> String) -> String {
-        match refusal.class {
-            RefusalClass::Dependency(on) if self.get(on).is_none() => {
-                refusal.message.replace(&format!("{NAMED}{on}"), NOT_LISTED)
-            }
-            _ => self.told_by(&refusal.message, name),
-        }
     }
 
     /// The numbers of what an action waits for, beside its turn. One that was never sent waits for creations,
@@ -230,9 +220,9 @@ mod tests {
             message: format!("depends on action {id}, which was not done"),
         };
         let number = |action: &Action| action.number.to_string();
-        let there = listing.why(&refusal(known), number);
+        let there = listing.told_by(&refusal(known).message, number);
         assert_eq!(there, "depends on 7, which was not done");
-        let gone = listing.why(&refusal(ActionId::from_bytes([1; 16])), number);
+        let gone = listing.told_by(&refusal(ActionId::from_bytes([1; 16])).message, number);
         assert_eq!(
             gone,
             "depends on an action that is gone or cannot be read, which was not done"

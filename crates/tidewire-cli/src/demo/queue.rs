@@ -134,7 +134,7 @@ fn one(action: &Action, titles: &HashMap<&EntityId, String>, parked: &Listing) -
         ActionState::PossiblySent => ("sent", None),
         ActionState::Uncertain => ("uncertain", None),
         ActionState::Parked(refusal) => {
-            let why = parked.why(refusal, |action| called(action, titles));
+            let why = parked.told_by(&refusal.message, |action| called(action, titles));
             ("parked", Some(why))
         }
     };

@@ -44,8 +44,7 @@ impl<'a> Line<'a> {
         let mut line = Self::settled(action, state_word(&action.state));
         if let ActionState::Parked(refusal) = &action.state {
             let code = &refusal.code;
-            let by_number = |action: &Action| format!("action {}", action.number);
-            let told = listing.why(refusal, by_number);
+            let told = listing.told(&refusal.message);
             line.told = Some(format!("{code}: {told}"));
             line.reason = Some(format!("{code}: {}", refusal.message));
         }
