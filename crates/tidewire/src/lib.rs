@@ -11,6 +11,7 @@ mod driver;
 mod entity;
 mod error;
 mod list;
+mod lock;
 mod page;
 mod query;
 mod refusals;

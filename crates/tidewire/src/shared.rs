@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tidewire_cache::{ListReading, Reader, Reading, StaleReason, Target, Trust, WatchId};
 use tidewire_engine::{
     Command, CommandError, Connection, Engine, Input, Reply, Status, Submission, Submitted, Switch,
@@ -22,6 +22,7 @@ use crate::action::ActionCell;
 use crate::client::Held;
 use crate::driver::Unsent;
 use crate::error::CallError;
+use crate::lock::Lock;
 use crate::refusals::Refusals;
 use crate::unharmed::unharmed;
 use crate::watch::{Cell, Cells};
@@ -82,7 +83,7 @@ struct Core {
 
 /// What callers and the driver share.
 pub(crate) struct Shared {
-    core: Mutex<Core>,
+    core: Lock<Core>,
     pub(crate) clock: Clock,
     reader: Reader,
     /// Set at the end, before anybody is told of it.
@@ -113,7 +114,7 @@ impl Shared {
         Self {
             reader: engine.reader(),
             over: AtomicBool::new(false),
-            core: Mutex::new(Core {
+            core: Lock::new(Core {
                 engine,
                 phase: Phase::Open,
             }),
@@ -134,7 +135,7 @@ impl Shared {
     /// # Errors
     /// The client is closed, or has stopped.
     pub(crate) fn ask<R>(&self, work: impl FnOnce(&mut Engine, Now) -> R) -> Result<R, CallError> {
-        let mut core = self.core.lock();
+        let mut core = self.core.caller();
         let result = match &core.phase {
             Phase::Open => self.work(&mut core, work).map_err(CallError::Stopped),
             Phase::Closing | Phase::Ended(End::Closed) => Err(CallError::Closed),
@@ -147,19 +148,16 @@ impl Shared {
 
     /// The driver's turn with the engine; `None` once the client has ended.
     pub(crate) fn drive<R>(&self, work: impl FnOnce(&mut Engine, Now) -> R) -> Option<R> {
-        let mut core = self.core.lock();
-        let result = match &core.phase {
+        let mut core = self.core.driver();
+        match &core.phase {
             Phase::Open | Phase::Closing => self.work(&mut core, work).ok(),
             Phase::Ended(_) => None,
-        };
-        // Callers that wait for the lock get it before the driver takes it again.
-        MutexGuard::unlock_fair(core);
-        result
+        }
     }
 
     /// A look at the engine, also after the end.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
-        look(&self.core.lock().engine)
+        look(&self.core.caller().engine)
     }
 
     /// The one place where the engine runs. The time is read here, so that it never goes back.
@@ -178,7 +176,7 @@ impl Shared {
     /// From here on every call is refused. The connection closes, and the driver ends once what was
     /// taken is stored.
     pub(crate) fn begin_close(&self) {
-        let mut core = self.core.lock();
+        let mut core = self.core.caller();
         if matches!(core.phase, Phase::Open) {
             core.phase = Phase::Closing;
             let off = Input::Command(Command::Switch(Switch::Off));
@@ -191,7 +189,7 @@ impl Shared {
 
     /// Ends the client if it is closing and everything is stored; tells whether it has ended.
     pub(crate) fn end_if_stored(&self) -> bool {
-        let mut core = self.core.lock();
+        let mut core = self.core.caller();
         if matches!(core.phase, Phase::Closing) && core.engine.is_stored() {
             core.phase = Phase::Ended(End::Closed);
         }
@@ -205,7 +203,7 @@ impl Shared {
 
     /// How the client ended, if it has.
     pub(crate) fn end(&self) -> Option<End> {
-        match &self.core.lock().phase {
+        match &self.core.caller().phase {
             Phase::Open | Phase::Closing => None,
             Phase::Ended(end) => Some(end.clone()),
         }
@@ -214,7 +212,7 @@ impl Shared {
     /// The client has ended, as it is known already or else so: whoever waits is told.
     pub(crate) fn end_with(&self, end: End) {
         let end = {
-            let mut core = self.core.lock();
+            let mut core = self.core.caller();
             if let Phase::Ended(known) = &core.phase {
                 known.clone()
             } else {

@@ -166,21 +166,21 @@ async fn a_snapshot_of_100_000_rows_is_worked_in_slices_and_others_get_their_tur
 }
 
 /// Callers must get on while a snapshot is worked, and see what they wrote; how long each waits is
-/// measured, and asserted where `TIDEWIRE_TIMINGS` says that nothing else is running. Other work on
-/// the machine only ever adds to a wait, so the best of a few runs is what counts.
+/// measured, and asserted where `TIDEWIRE_TIMINGS` says that nothing else is running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callers_update_waits_at_most_a_millisecond_while_a_snapshot_of_100_000_rows_arrives() {
     let server = server_of_many_rows();
     let timed = std::env::var_os("TIDEWIRE_TIMINGS").is_some();
     let mut p99s = Vec::new();
     for _ in 0..if timed { 5 } else { 1 } {
-        let p99 = p99_of_updates_while_a_snapshot_arrives(&server).await;
-        p99s.push(p99);
-        if p99 <= Duration::from_millis(1) {
-            return;
-        }
+        p99s.push(p99_of_updates_while_a_snapshot_arrives(&server).await);
     }
-    assert!(!timed, "p99 of each run: {p99s:?}");
+    p99s.sort();
+    let middle = p99s[p99s.len() / 2];
+    assert!(
+        !timed || middle <= Duration::from_millis(1),
+        "p99 of each run: {p99s:?}"
+    );
 }
 
 /// The rows are there, and come a second time.
