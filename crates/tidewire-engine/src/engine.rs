@@ -22,7 +22,7 @@ use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
 use crate::hold::Hold;
 use crate::input::Input;
-use crate::output::{Event, Output, Problem, Reply, Stage};
+use crate::output::{Event, Output, Problem, Reply, Stage, Term};
 use crate::pace::Pace;
 use crate::persistence::Persistence;
 use crate::random::Random;
@@ -443,19 +443,18 @@ impl Engine {
             .push_back(Output::Event(Event::Action { id, stage }));
     }
 
-    fn refused(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
+    fn refused(
+        &mut self,
+        entity_type: EntityType,
+        wanted: Option<Wanted>,
+        code: String,
+        term: Term,
+    ) {
         self.outputs.push_back(Output::Event(Event::Refused {
             entity_type,
             wanted: wanted.map(Box::new),
             code,
-        }));
-    }
-
-    fn held_up(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
-        self.outputs.push_back(Output::Event(Event::HeldUp {
-            entity_type,
-            wanted: wanted.map(Box::new),
-            code,
+            term,
         }));
     }
 

@@ -84,7 +84,7 @@ pub enum Event {
         /// How far it is.
         stage: Stage,
     },
-    /// What is watched will not come on this connection: the server refused it for good.
+    /// What is watched does not come: the server refused it. Told at every refusal.
     Refused {
         /// The entity type.
         entity_type: EntityType,
@@ -92,19 +92,20 @@ pub enum Event {
         wanted: Option<Box<Wanted>>,
         /// Why, for programs.
         code: String,
-    },
-    /// What is watched does not come for now, and is asked for again: the server refused it. Told at
-    /// every refusal.
-    HeldUp {
-        /// The entity type.
-        entity_type: EntityType,
-        /// What was asked for; `None` for the stream itself.
-        wanted: Option<Box<Wanted>>,
-        /// Why, for programs.
-        code: String,
+        /// For how long.
+        term: Term,
     },
     /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
     Problem(Problem),
+}
+
+/// For how long a refusal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Term {
+    /// It is asked for again.
+    ForNow,
+    /// It will not come on this connection.
+    ForGood,
 }
 
 /// How far an action is.

@@ -290,18 +290,8 @@ impl Driver {
                 entity_type,
                 wanted,
                 code,
-            } => {
-                let for_good = true;
-                self.on_refused(entity_type, wanted, Refused { code, for_good });
-            }
-            Event::HeldUp {
-                entity_type,
-                wanted,
-                code,
-            } => {
-                let for_good = false;
-                self.on_refused(entity_type, wanted, Refused { code, for_good });
-            }
+                term,
+            } => self.on_refused(entity_type, wanted, Refused { code, term }),
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire_cache::{RunKey, Target, Wanted};
+use tidewire_engine::Term;
 use tidewire_model::EntityType;
 
 /// So many refusals are remembered; beyond that some are forgotten, and waited for again.
@@ -20,8 +21,8 @@ pub(crate) struct Refusals(BTreeMap<About, Refused>);
 pub(crate) struct Refused {
     /// Why, for programs.
     pub(crate) code: String,
-    /// Whether it will not come on this connection; otherwise it is asked for again.
-    pub(crate) for_good: bool,
+    /// For how long.
+    pub(crate) term: Term,
 }
 
 impl Refusals {
@@ -45,18 +46,18 @@ impl Refusals {
 
     /// Whether something watched will not come: the code of the refusal.
     pub(crate) fn of(&self, target: &Target) -> Option<&str> {
-        let refused = self.all_of(target).find(|refused| refused.for_good)?;
+        let mut all = self.all_of(target);
+        let refused = all.find(|refused| refused.term == Term::ForGood)?;
         Some(&refused.code)
     }
 
     /// Why something watched has not come, or will not.
     pub(crate) fn why(&self, target: &Target) -> Option<String> {
-        let refused = self.all_of(target).max_by_key(|refused| refused.for_good)?;
+        let refused = self.all_of(target).max_by_key(|refused| refused.term)?;
         let code = &refused.code;
-        Some(if refused.for_good {
-            format!("the server refused this: {code}")
-        } else {
-            format!("the server cannot answer for now: {code}")
+        Some(match refused.term {
+            Term::ForGood => format!("the server refused this: {code}"),
+            Term::ForNow => format!("the server cannot answer for now: {code}"),
         })
     }
 
@@ -93,7 +94,7 @@ mod tests {
     fn for_good(code: &str) -> Refused {
         Refused {
             code: code.into(),
-            for_good: true,
+            term: Term::ForGood,
         }
     }
 
@@ -123,7 +124,7 @@ mod tests {
         let mut refusals = Refusals::default();
         let for_now = Refused {
             code: "internal".into(),
-            for_good: false,
+            term: Term::ForNow,
         };
         assert!(refusals.add(orders(), None, for_now.clone()));
         assert!(!refusals.add(orders(), None, for_now), "no news");

@@ -9,7 +9,7 @@ use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestErr
 use super::Engine;
 use crate::frame::Speaking;
 use crate::input::{Failure, Fetched};
-use crate::output::{Output, Problem};
+use crate::output::{Output, Problem, Term};
 use crate::refetch::{Answered, FetchNumber, Refusal, Unfit};
 use crate::timers::TimerReason;
 
@@ -193,14 +193,15 @@ impl Engine {
             Class::Retry => {
                 self.cache.fail_fetch(self.now.tick, ticket);
                 self.request_failed(&entity_type, retry_after);
-                self.held_up(entity_type.clone(), Some(request.wanted), code.to_owned());
+                let (wanted, code) = (Some(request.wanted), code.to_owned());
+                self.refused(entity_type.clone(), wanted, code, Term::ForNow);
             }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
                 match self.refetch.on_refused(request.wanted.clone()) {
                     Refusal::OneByOne => self.cache.fail_fetch(self.now.tick, ticket),
                     Refusal::Final => {
-                        let wanted = Some(request.wanted);
-                        self.refused(entity_type.clone(), wanted, code.to_owned());
+                        let (wanted, code) = (Some(request.wanted), code.to_owned());
+                        self.refused(entity_type.clone(), wanted, code, Term::ForGood);
                         self.take(Intake::Refused { ticket });
                         self.batch.hurry();
                     }

@@ -11,7 +11,7 @@ use tidewire_protocol::{
 use super::Engine;
 use crate::backoff::as_asked;
 use crate::frame::Speaking;
-use crate::output::Problem;
+use crate::output::{Problem, Term};
 use crate::subscriptions::{From, Gap, Step};
 
 /// The epoch of points that this client makes itself.
@@ -199,11 +199,8 @@ impl Engine {
     }
 
     fn stream_refused(&mut self, entity_type: EntityType, code: String, again_at: Option<Tick>) {
-        if again_at.is_none() {
-            self.refused(entity_type.clone(), None, code.clone());
-        } else {
-            self.held_up(entity_type.clone(), None, code.clone());
-        }
+        let term = again_at.map_or(Term::ForGood, |_| Term::ForNow);
+        self.refused(entity_type.clone(), None, code.clone(), term);
         if self.subscriptions.is_news(&entity_type, &code) {
             self.report(Problem::StreamRefused { entity_type, code });
         }
