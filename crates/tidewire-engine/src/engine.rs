@@ -458,6 +458,13 @@ impl Engine {
         }));
     }
 
+    fn answered(&mut self, entity_type: EntityType, wanted: Option<Wanted>) {
+        self.outputs.push_back(Output::Event(Event::Answered {
+            entity_type,
+            wanted: wanted.map(Box::new),
+        }));
+    }
+
     fn report(&mut self, problem: Problem) {
         self.outputs
             .push_back(Output::Event(Event::Problem(problem)));

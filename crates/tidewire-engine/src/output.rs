@@ -95,6 +95,14 @@ pub enum Event {
         /// For how long.
         term: Term,
     },
+    /// What was asked for has come: a refusal for now of the same does not hold any more. Told at every
+    /// answer.
+    Answered {
+        /// The entity type.
+        entity_type: EntityType,
+        /// What was asked for; `None` for the stream itself.
+        wanted: Option<Box<Wanted>>,
+    },
     /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
     Problem(Problem),
 }

@@ -44,6 +44,17 @@ impl Refusals {
         true
     }
 
+    /// What was asked for has come, so it is not refused for now any more. Whether that is news.
+    pub(crate) fn forget(&mut self, entity_type: &EntityType, wanted: Option<&Wanted>) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(other, about), refused| {
+            other != entity_type
+                || refused.term == Term::ForGood
+                || !overlap(about.as_ref(), wanted)
+        });
+        self.0.len() < before
+    }
+
     /// Whether something watched will not come: the code of the refusal.
     pub(crate) fn of(&self, target: &Target) -> Option<&str> {
         let mut all = self.all_of(target);
@@ -68,6 +79,18 @@ impl Refusals {
                 entity_type == target.entity_type() && concerns(wanted.as_ref(), target)
             })
             .map(|(_, refused)| refused)
+    }
+}
+
+/// Whether two requests ask for the same, in part at least. A page is asked for by other bounds each time.
+fn overlap(one: Option<&Wanted>, other: Option<&Wanted>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(Wanted::Entities { ids, .. }), Some(Wanted::Entities { ids: others, .. })) => {
+            ids.iter().any(|id| others.contains(id))
+        }
+        (Some(Wanted::Page { run, .. }), Some(Wanted::Page { run: other, .. })) => run == other,
+        _ => false,
     }
 }
 

@@ -152,7 +152,7 @@ impl Engine {
             self.refetch
                 .on_late(self.now.tick, &answered.wanted, jitter);
         }
-        self.take(match answered.wanted {
+        self.take(match &answered.wanted {
             Wanted::Entities { .. } => Intake::Entities {
                 ticket,
                 as_of,
@@ -169,6 +169,7 @@ impl Engine {
                 end: answered.end,
             },
         });
+        self.answered(entity_type, Some(answered.wanted));
         self.batch.hurry();
         self.wants_changed = true;
     }
