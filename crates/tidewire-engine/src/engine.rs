@@ -43,6 +43,9 @@ mod knowledge;
 mod names;
 mod streams;
 
+/// The code of what a server, or the application's own backend, does not answer in time.
+const NO_ANSWER: &str = "no_answer";
+
 /// How the engine keeps a collection.
 #[derive(Debug)]
 pub(crate) struct Collection {
@@ -116,16 +119,12 @@ impl Engine {
             collections: BTreeMap::new(),
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
-            subscriptions: Subscriptions::new(settings.linger, settings.session.backoff),
+            subscriptions: Subscriptions::new(&settings),
             assembly: Assembly::new(Weight {
                 rows: settings.unfinished_max_rows,
                 bytes: settings.unfinished_max_bytes,
             }),
-            refetch: Refetch::new(
-                settings.max_fetches,
-                settings.answer_max_bytes,
-                settings.refetch_wait,
-            ),
+            refetch: Refetch::new(&settings),
             persistence: Persistence::default(),
             batch: Batch::new(
                 settings.batch_window,
@@ -335,12 +334,9 @@ impl Engine {
                 TimerReason::Retry => self.on_retry_due(),
                 TimerReason::Hold => self.on_hold_due(),
                 TimerReason::Ageing => self.on_aged(),
+                TimerReason::Refetch => self.on_unanswered(),
                 // What these are for is looked at after every input.
-                TimerReason::Batch
-                | TimerReason::Work
-                | TimerReason::Refetch
-                | TimerReason::Ask
-                | TimerReason::Pace => {}
+                TimerReason::Batch | TimerReason::Work | TimerReason::Ask | TimerReason::Pace => {}
             }
             self.wants_changed = true;
         }

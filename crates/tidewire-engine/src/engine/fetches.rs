@@ -6,7 +6,7 @@ use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
 use tidewire_model::{EntityType, Point};
 use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError, RequestId};
 
-use super::Engine;
+use super::{Engine, NO_ANSWER};
 use crate::frame::Speaking;
 use crate::input::{Failure, Fetched};
 use crate::output::{Output, Problem, Term};
@@ -88,7 +88,7 @@ impl Engine {
             }
         };
         let id = self.ids.next();
-        self.refetch.begin(id, wanted, ticket);
+        self.refetch.begin(self.now.tick, id, wanted, ticket);
         match self.speaking {
             Speaking::V1 => {
                 self.transmit(&ClientMessage::Fetch(Fetch {
@@ -115,7 +115,7 @@ impl Engine {
     }
 
     pub(super) fn on_data(&mut self, data: Data) {
-        match self.refetch.on_data(data) {
+        match self.refetch.on_data(self.now.tick, data) {
             Ok(Some(answered)) => self.on_answered(answered),
             Ok(None) => {}
             Err(Unfit::Broken(fault)) => self.broken_peer(fault),
@@ -214,6 +214,36 @@ impl Engine {
             code: code.to_owned(),
         });
         self.wants_changed = true;
+    }
+
+    /// What was asked for long ago, and nothing has come of, is asked for again: the server lives, and may have lost it.
+    /// The answer to it is left if it comes after all.
+    pub(super) fn on_unanswered(&mut self) {
+        for id in self.refetch.overdue(self.now.tick) {
+            let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
+            let wanted = match self.speaking {
+                Speaking::V1 => self
+                    .refetch
+                    .give_up(self.now.tick, id, jitter)
+                    .map(|request| {
+                        self.cache.fail_fetch(self.now.tick, request.ticket);
+                        request.wanted
+                    }),
+                // The application's own call goes on, and its answer counts whenever it comes.
+                Speaking::Basic => self.refetch.wait_longer(self.now.tick, id),
+            };
+            let Some(wanted) = wanted else {
+                continue;
+            };
+            let (entity_type, code) = (wanted.entity_type().clone(), NO_ANSWER.to_owned());
+            self.refused(
+                entity_type.clone(),
+                Some(wanted),
+                code.clone(),
+                Term::ForNow,
+            );
+            self.report(Problem::FetchRefused { entity_type, code });
+        }
     }
 
     fn request_failed(&mut self, entity_type: &EntityType, retry_after: Option<Duration>) {

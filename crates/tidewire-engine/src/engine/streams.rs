@@ -8,7 +8,7 @@ use tidewire_protocol::{
     ClientMessage, RequestError, RequestId, Resume, Subscribe, Unsubscribe, Unsubscribed, Want,
 };
 
-use super::Engine;
+use super::{Engine, NO_ANSWER};
 use crate::backoff::as_asked;
 use crate::frame::Speaking;
 use crate::output::{Problem, Term};
@@ -48,6 +48,13 @@ impl Engine {
     pub(super) fn on_streams_due(&mut self) {
         for entity_type in self.subscriptions.on_due(self.now.tick) {
             self.detach(&entity_type, DetachReason::Ended);
+        }
+        let tick = self.now.tick;
+        for entity_type in self
+            .subscriptions
+            .give_up_unanswered(tick, &mut self.random)
+        {
+            self.stream_refused(entity_type, NO_ANSWER.to_owned(), Some(tick));
         }
         self.send_streams();
     }

@@ -572,7 +572,10 @@ fn rule_14_a_server_that_always_leaves_something_out_is_not_asked_in_a_circle() 
     bench.run_for(Duration::from_secs(30));
     let later = subscribes(&bench);
     bench.run_for(Duration::from_secs(600));
-    assert_eq!(subscribes(&bench), later, "it waits for the answer");
+    assert!(
+        subscribes(&bench) <= later + 4,
+        "it waits for the answer, longer each time"
+    );
     assert_eq!(bench.subscribe_sent().resume, None, "it begins anew");
 }
 
