@@ -4,7 +4,7 @@
 //! [`Engine::poll`] gives what is to be done outside. The engine dispatches: each concern is its
 //! own struct, and this file only says in which order they are asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_cache::{
     Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
@@ -93,8 +93,8 @@ pub struct Engine {
     snapshots: BTreeMap<EntityType, FetchTicket>,
     /// Lanes that wait before they are tried again.
     retries: BTreeMap<Lane, Tick>,
-    /// Why the server put writes off, as it was told last.
-    told_put_off: Option<(String, String)>,
+    /// Why the server put writes off, as far as it was told: the codes.
+    told_put_off: BTreeSet<String>,
     wants_changed: bool,
     ageing: Ageing,
     skipped: Skipped,
@@ -153,7 +153,7 @@ impl Engine {
             ),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
-            told_put_off: None,
+            told_put_off: BTreeSet::new(),
             wants_changed: false,
             ageing: Ageing::new(now.tick),
             skipped: Skipped::default(),

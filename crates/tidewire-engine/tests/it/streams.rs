@@ -211,6 +211,11 @@ fn a_stream_the_server_ended_is_asked_for_again_soon() {
     bench.run_for(Duration::from_secs(2));
     let after = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
     assert_eq!(after, before + 1);
+    assert_eq!(
+        (bench.problems.len(), bench.refused.len()),
+        (0, 0),
+        "the ordinary course"
+    );
 }
 
 fn ended(code: &str) -> ServerMessage {

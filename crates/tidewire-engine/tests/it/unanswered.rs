@@ -1,5 +1,5 @@
-//! A server that lives and does not answer: what is asked for says why it does not come, and is asked for again at a
-//! bounded pace.
+//! A server that lives and does not answer, or asks to be left alone: what is asked for says why it does not come, and is
+//! asked for again at a bounded pace.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use tidewire_cache::{Target, Trust, Wanted};
 use tidewire_engine::{Settings, Term};
 use tidewire_protocol::{
-    ClientMessage, Data, Ping, RequestId, ServerMessage, SubscribeResult, Subscribed,
+    Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage,
+    SubscribeResult, Subscribed, Unsubscribed,
 };
 
 use crate::basic_bench::{OWN, basic, person_row};
@@ -135,6 +136,81 @@ fn a_new_connection_asks_at_once_and_is_as_patient_as_the_first() {
     assert_eq!(bench.fetches_sent().len(), before + 2);
 }
 
+fn subscribes(bench: &Bench) -> usize {
+    bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)))
+}
+
+#[test]
+fn a_stream_that_was_answered_is_waited_for_as_at_first_again() {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    lives_on(&mut bench, 200);
+    bench.snapshot(1, vec![row("c1", 1, 1)]);
+    lives_on(&mut bench, 60);
+    let ended = Unsubscribed {
+        id: None,
+        entity_type: customers(),
+        code: "slow".into(),
+        resubscribe: true,
+    };
+    bench.tell(ServerMessage::Unsubscribed(ended));
+    let before = subscribes(&bench);
+    lives_on(&mut bench, 35);
+    assert_eq!(subscribes(&bench), before + 2);
+
+    lives_on(&mut bench, 200);
+    bench.come_back(0);
+    let before = subscribes(&bench);
+    lives_on(&mut bench, 35);
+    assert_eq!(subscribes(&bench), before + 1, "and on a new connection");
+}
+
+/// More a frame cannot say.
+const FOR_EVER: u64 = (1 << 53) - 1;
+/// Longer than any client waits because a server said so, and not much.
+const LEFT_ALONE: u64 = 15 * 60 + 20;
+
+fn for_ever(id: RequestId) -> RequestError {
+    RequestError {
+        id,
+        code: "busy".into(),
+        class: Class::Retry,
+        retry_after_ms: Some(FOR_EVER),
+    }
+}
+
+#[test]
+fn law_19_a_server_that_asks_to_be_left_alone_for_ever_is_asked_again() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 5");
+    bench.go_up();
+    let id = bench.subscribe_sent().id;
+    bench.tell(ServerMessage::SubscribeError(for_ever(id)));
+    lives_on(&mut bench, LEFT_ALONE);
+    assert_eq!(subscribes(&bench), 2);
+
+    bench.subscribed(SubscribeResult::Now, 5, 5);
+    let id = bench.fetch_sent().id;
+    bench.tell(ServerMessage::FetchError(for_ever(id)));
+    lives_on(&mut bench, LEFT_ALONE);
+    assert_ne!(bench.fetch_sent().id, id);
+
+    let id = bench.update("c1", 7);
+    let put_off = Reject {
+        id,
+        seq: bench.actions_sent()[0].seq,
+        class: Class::Retry,
+        code: "busy".into(),
+        message: "later".into(),
+        retry_after_ms: Some(FOR_EVER),
+        rows: Vec::new(),
+    };
+    bench.tell(ServerMessage::Reject(put_off));
+    lives_on(&mut bench, LEFT_ALONE);
+    assert_eq!(bench.actions_sent().len(), 2);
+}
+
 #[test]
 fn a_call_of_the_applications_own_that_takes_long_is_told_and_not_made_twice() {
     let mut bench = basic(OWN);
@@ -160,15 +236,13 @@ fn law_15_a_stream_whose_subscription_is_never_answered_is_asked_for_less_and_le
     let mut bench = Bench::complete();
     bench.watch_list("");
     bench.go_up();
-    let count =
-        |bench: &Bench| bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
     lives_on(&mut bench, 29);
-    assert_eq!((count(&bench), no_answers(&bench)), (1, 0));
+    assert_eq!((subscribes(&bench), no_answers(&bench)), (1, 0));
     lives_on(&mut bench, 3);
-    assert_eq!((count(&bench), no_answers(&bench)), (2, 1));
+    assert_eq!((subscribes(&bench), no_answers(&bench)), (2, 1));
     assert_eq!(bench.refused[0].1, None);
     lives_on(&mut bench, 3_600);
-    let asked = count(&bench);
+    let asked = subscribes(&bench);
     assert!((8..14).contains(&asked), "{asked} subscriptions in an hour");
 }
 
