@@ -281,7 +281,7 @@ impl Driver {
                 tracing::debug!(connection = %status.connection, reason = status.reason, "connection");
                 if status.connection != Connection::Connected {
                     // Another connection may have other rights.
-                    self.shared.refusals.send_replace(Refusals::default());
+                    self.change_refusals(Refusals::clear);
                 }
                 self.shared.status.send_replace(status);
             }

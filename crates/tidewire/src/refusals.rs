@@ -44,6 +44,11 @@ impl Refusals {
         true
     }
 
+    /// Another connection has refused nothing yet. Whether that is news.
+    pub(crate) fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
+    }
+
     /// What was asked for has come, so it is not refused for now any more. Whether that is news.
     pub(crate) fn forget(&mut self, entity_type: &EntityType, wanted: Option<&Wanted>) -> bool {
         let before = self.0.len();

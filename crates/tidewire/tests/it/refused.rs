@@ -190,4 +190,35 @@ async fn a_page_says_why_the_server_does_not_answer_and_no_longer_once_it_has() 
     };
     let both = format!("{why}; {}", WHY.expect("it is said"));
     assert_eq!(page.reason(), Some(&*both), "and why it stays so");
+
+    // Another connection has said nothing yet.
+    drop(server);
+    let lost = why.to_string();
+    page_where(&list, "of no connection", |page| {
+        page.reason() == Some(&*lost)
+    })
+    .await;
+    assert_eq!(other.current().reason(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reason_that_nothing_is_known_for_goes_with_its_connection_and_who_watches_is_told() {
+    let (transport, mut listener) = narrow_pipe();
+    let client = Client::builder("ws://pipe/live").transport(transport);
+    let client = client.start().expect("it starts");
+    let list = customers(&client).query().live();
+    let mut server = greeted(&mut listener, Duration::from_secs(3_600)).await;
+    let refused = subscribe_heard(&mut server).await;
+    say(
+        &mut server,
+        &ServerMessage::SubscribeError(for_now(refused.id)),
+    )
+    .await;
+    page_where(&list, "with a reason", |page| page.reason() == WHY).await;
+    let mut pages = list.updates();
+    assert_eq!(pages.next().await.expect("it is held").reason(), WHY);
+    drop(server);
+    let page = tokio::time::timeout(Duration::from_secs(60), pages.next()).await;
+    let page = page.expect("it is told").expect("it is held");
+    assert_eq!(page.reason(), None);
 }
