@@ -40,6 +40,8 @@ pub(crate) struct Request {
     patience: Duration,
     /// When that is over.
     overdue_at: Tick,
+    /// That nothing came was told.
+    told: bool,
 }
 
 /// Why a part of an answer is not taken.
@@ -145,6 +147,7 @@ impl Refetch {
             bytes: 0,
             patience,
             overdue_at: now + patience,
+            told: false,
         };
         self.under_way.insert(id, request);
     }
@@ -222,16 +225,22 @@ impl Refetch {
         now: Tick,
         id: RequestId,
         jitter: Duration,
-    ) -> Option<Request> {
+    ) -> Option<FetchTicket> {
         let request = self.under_way.remove(&id)?;
         let first = self.wait + jitter;
         self.put_off(now, &request.wanted, first, jitter);
-        Some(request)
+        Some(request.ticket)
     }
 
-    /// A request is waited for longer; gives what it is about.
+    /// Whether it was told of a request that nothing came.
+    pub(crate) fn is_told(&self, id: RequestId) -> bool {
+        self.under_way.get(&id).is_some_and(|request| request.told)
+    }
+
+    /// A request is waited for longer, and that is told; gives what it is about.
     pub(crate) fn wait_longer(&mut self, now: Tick, id: RequestId) -> Option<Wanted> {
         let request = self.under_way.get_mut(&id)?;
+        request.told = true;
         request.patience = patience(request.patience, 1);
         request.overdue_at = now + request.patience;
         Some(request.wanted.clone())

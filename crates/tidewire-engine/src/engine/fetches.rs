@@ -216,23 +216,16 @@ impl Engine {
         self.wants_changed = true;
     }
 
-    /// What was asked for long ago, and nothing has come of, is asked for again: the server lives, and may have lost it.
-    /// The answer to it is left if it comes after all.
+    /// Of what was asked for long ago nothing has come: that is told, and it is waited for longer. A server that has not
+    /// answered by then may have lost it, and is asked again; what it says to the first asking after all is left.
     pub(super) fn on_unanswered(&mut self) {
         for id in self.refetch.overdue(self.now.tick) {
-            let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
-            let wanted = match self.speaking {
-                Speaking::V1 => self
-                    .refetch
-                    .give_up(self.now.tick, id, jitter)
-                    .map(|request| {
-                        self.cache.fail_fetch(self.now.tick, request.ticket);
-                        request.wanted
-                    }),
-                // The application's own call goes on, and its answer counts whenever it comes.
-                Speaking::Basic => self.refetch.wait_longer(self.now.tick, id),
-            };
-            let Some(wanted) = wanted else {
+            // A call of the application's own goes on, and its answer counts whenever it comes.
+            if self.speaking == Speaking::V1 && self.refetch.is_told(id) {
+                self.give_up_fetch(id);
+                continue;
+            }
+            let Some(wanted) = self.refetch.wait_longer(self.now.tick, id) else {
                 continue;
             };
             let (entity_type, code) = (wanted.entity_type().clone(), NO_ANSWER.to_owned());
@@ -243,6 +236,13 @@ impl Engine {
                 Term::ForNow,
             );
             self.report(Problem::FetchRefused { entity_type, code });
+        }
+    }
+
+    fn give_up_fetch(&mut self, id: RequestId) {
+        let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
+        if let Some(ticket) = self.refetch.give_up(self.now.tick, id, jitter) {
+            self.cache.fail_fetch(self.now.tick, ticket);
         }
     }
 
