@@ -163,9 +163,55 @@ mod tests {
             why.as_deref(),
             Some("the server cannot answer for now: internal")
         );
-        refusals.add(orders(), None, for_good("forbidden"));
+        let page = page_of("sort score");
+        let list = Target::List(Query::parse(orders(), "sort score").unwrap());
+        refusals.add(orders(), Some(page), for_good("forbidden"));
         let why = refusals.why(&list);
         assert_eq!(why.as_deref(), Some("the server refused this: forbidden"));
+    }
+
+    fn page_of(query: &str) -> Wanted {
+        let query = Query::parse(orders(), query).unwrap();
+        Wanted::Page {
+            entity_type: orders(),
+            run: RunKey::of(&query),
+            query,
+        }
+    }
+
+    fn entities(ids: &[&str]) -> Wanted {
+        let ids = ids.iter().map(|id| EntityId::text(id).unwrap());
+        Wanted::Entities {
+            entity_type: orders(),
+            ids: ids.collect(),
+        }
+    }
+
+    #[test]
+    fn what_has_come_is_not_refused_for_now_any_more_and_nothing_else_is_forgotten() {
+        let for_now = || Refused {
+            code: "internal".into(),
+            term: Term::ForNow,
+        };
+        let mut refusals = Refusals::default();
+        let page = page_of("sort score limit 5");
+        for wanted in [None, Some(page), Some(entities(&["o1", "o2"]))] {
+            refusals.add(orders(), wanted, for_now());
+        }
+        let other = EntityType::new("others").unwrap();
+        assert!(!refusals.forget(&other, None), "of another type");
+        let none = [page_of("sort name"), entities(&["o3"])];
+        assert!(none.iter().all(|it| !refusals.forget(&orders(), Some(it))));
+        for come in [
+            None,
+            Some(page_of("sort score limit 9")),
+            Some(entities(&["o2"])),
+        ] {
+            assert!(refusals.forget(&orders(), come.as_ref()), "{come:?}");
+        }
+        assert!(refusals.0.is_empty());
+        refusals.add(orders(), None, for_good("forbidden"));
+        assert!(!refusals.forget(&orders(), None), "that is for good");
     }
 
     #[test]

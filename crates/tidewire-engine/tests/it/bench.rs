@@ -36,6 +36,8 @@ pub struct Bench {
     pub woken: Vec<WatchId>,
     pub stages: Vec<(ActionId, Stage)>,
     pub problems: Vec<Problem>,
+    /// Streams, and what was asked for of others, that came.
+    pub answered: Vec<(EntityType, Option<Wanted>)>,
     /// Streams, and what was asked for of others, that were refused.
     pub refused: Vec<(EntityType, Option<Wanted>, String, Term)>,
     pub wake_at: Option<Tick>,
@@ -131,6 +133,7 @@ impl Bench {
             woken: Vec::new(),
             stages: Vec::new(),
             problems: Vec::new(),
+            answered: Vec::new(),
             refused: Vec::new(),
             wake_at: None,
             store_works: true,
@@ -243,6 +246,13 @@ impl Bench {
             }) => {
                 let about = wanted.map(|wanted| *wanted);
                 self.refused.push((entity_type, about, code, term));
+            }
+            Output::Event(Event::Answered {
+                entity_type,
+                wanted,
+            }) => {
+                self.answered
+                    .push((entity_type, wanted.map(|wanted| *wanted)));
             }
             Output::Event(Event::Problem(problem)) => self.problems.push(problem),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),

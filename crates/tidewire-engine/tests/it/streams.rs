@@ -264,6 +264,9 @@ fn a_snapshot_that_the_server_cannot_read_is_told_once_per_reason() {
     assert_eq!(bench.refused, vec![for_now; 3], "at every refusal");
     fail_snapshots(&mut bench, 2, "unreadable");
     assert_eq!(bench.problems, [refused("internal"), refused("unreadable")]);
+    assert_eq!(bench.answered, [], "it has not come before its end");
+    bench.snapshot(3, vec![row("c1", 1, 1)]);
+    assert_eq!(bench.answered, [(customers(), None)]);
 }
 
 #[test]

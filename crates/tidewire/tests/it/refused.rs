@@ -66,7 +66,11 @@ async fn a_query_that_cannot_be_sent_is_told_to_whoever_waits_for_it() {
     let (_client, customers) = started(&server, "customers");
     let long = "x".repeat(20_000);
     let list = customers.query().filter(field("name").eq(long)).live();
-    assert!(matches!(list.loaded().await, Err(LoadError::Call(_))));
+    let Err(LoadError::Call(why)) = list.loaded().await else {
+        panic!("it is misuse")
+    };
+    let page = list.current();
+    assert_eq!(page.reason(), Some(&*why.to_string()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,17 +181,29 @@ async fn a_page_says_why_the_server_does_not_answer_and_no_longer_once_it_has() 
     let page = page_where(&list, "that is known", tidewire::Page::is_known).await;
     assert_eq!(page.reason(), None);
 
-    let ended = Unsubscribed {
-        id: None,
-        entity_type: again.entity_type,
-        code: "internal".into(),
-        resubscribe: true,
+    let ended = |code: &str| {
+        ServerMessage::Unsubscribed(Unsubscribed {
+            id: None,
+            entity_type: again.entity_type.clone(),
+            code: code.into(),
+            resubscribe: true,
+        })
     };
-    say(&mut server, &ServerMessage::Unsubscribed(ended)).await;
+    say(&mut server, &ended("slow")).await;
     let page = page_where(&list, "that is stale", |page| page.reason().is_some()).await;
     let Trust::Stale(why) = page.trust() else {
         panic!("{page:?}")
     };
+    assert_eq!(page.reason(), Some(&*why.to_string()), "it has answered");
+    let subscribe = loop {
+        if let ClientMessage::Subscribe(subscribe) = heard(&mut server).await {
+            break subscribe;
+        }
+    };
+    attach(&mut server, subscribe).await;
+    say(&mut server, &ended("internal")).await;
+    let said = |page: &tidewire::Page<Customer>| page.reason().is_some_and(|it| it.contains(';'));
+    let page = page_where(&list, "that says why it stays so", said).await;
     let both = format!("{why}; {}", WHY.expect("it is said"));
     assert_eq!(page.reason(), Some(&*both), "and why it stays so");
 
@@ -199,6 +215,22 @@ async fn a_page_says_why_the_server_does_not_answer_and_no_longer_once_it_has() 
     })
     .await;
     assert_eq!(other.current().reason(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_says_in_time_that_a_server_that_lives_does_not_answer() {
+    let (transport, mut listener) = narrow_pipe();
+    let client = Client::builder("ws://pipe/live").transport(transport);
+    let client = client.start().expect("it starts");
+    let list = customers(&client).query().live();
+    let mut server = greeted(&mut listener, Duration::from_secs(3_600)).await;
+    let subscribe = subscribe_heard(&mut server).await;
+    attach(&mut server, subscribe).await;
+    fetch_heard(&mut server).await;
+    // Within a minute.
+    let page = page_where(&list, "with a reason", |page| page.reason().is_some()).await;
+    let why = "the server cannot answer for now: no_answer";
+    assert_eq!(page.reason(), Some(why));
 }
 
 #[tokio::test(start_paused = true)]
