@@ -38,6 +38,11 @@ impl Answers {
         self.accepted.insert(id, Accepted { lane, seq, phase });
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.accepted.len()
+    }
+
     /// The server named entities.
     pub(crate) fn on_named(&mut self, replaced: &BTreeMap<EntityId, EntityId>) {
         let named = replaced.iter();

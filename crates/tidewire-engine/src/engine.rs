@@ -4,7 +4,7 @@
 //! [`Engine::poll`] gives what is to be done outside. The engine dispatches: each concern is its
 //! own struct, and this file only says in which order they are asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_cache::{
     Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
@@ -22,7 +22,7 @@ use crate::batch::{Batch, Begun, Verdict};
 use crate::frame::{FrameReader, Speaking};
 use crate::hold::Hold;
 use crate::input::Input;
-use crate::output::{Event, Output, Problem, Reply, Stage};
+use crate::output::{Event, Output, Problem, Reply, Stage, Term};
 use crate::pace::Pace;
 use crate::persistence::Persistence;
 use crate::random::Random;
@@ -42,6 +42,9 @@ mod inbound;
 mod knowledge;
 mod names;
 mod streams;
+
+/// The code of what a server, or the application's own backend, does not answer in time.
+const NO_ANSWER: &str = "no_answer";
 
 /// How the engine keeps a collection.
 #[derive(Debug)]
@@ -90,8 +93,8 @@ pub struct Engine {
     snapshots: BTreeMap<EntityType, FetchTicket>,
     /// Lanes that wait before they are tried again.
     retries: BTreeMap<Lane, Tick>,
-    /// Why the server put writes off, as it was told last.
-    told_put_off: Option<(String, String)>,
+    /// Why the server put writes off, as far as it was told: the codes.
+    told_put_off: BTreeSet<String>,
     wants_changed: bool,
     ageing: Ageing,
     skipped: Skipped,
@@ -116,16 +119,12 @@ impl Engine {
             collections: BTreeMap::new(),
             watches: BTreeMap::new(),
             session: Session::new(settings.session),
-            subscriptions: Subscriptions::new(settings.linger, settings.session.backoff),
+            subscriptions: Subscriptions::new(&settings),
             assembly: Assembly::new(Weight {
                 rows: settings.unfinished_max_rows,
                 bytes: settings.unfinished_max_bytes,
             }),
-            refetch: Refetch::new(
-                settings.max_fetches,
-                settings.answer_max_bytes,
-                settings.refetch_wait,
-            ),
+            refetch: Refetch::new(&settings),
             persistence: Persistence::default(),
             batch: Batch::new(
                 settings.batch_window,
@@ -154,7 +153,7 @@ impl Engine {
             ),
             snapshots: BTreeMap::new(),
             retries: BTreeMap::new(),
-            told_put_off: None,
+            told_put_off: BTreeSet::new(),
             wants_changed: false,
             ageing: Ageing::new(now.tick),
             skipped: Skipped::default(),
@@ -335,12 +334,9 @@ impl Engine {
                 TimerReason::Retry => self.on_retry_due(),
                 TimerReason::Hold => self.on_hold_due(),
                 TimerReason::Ageing => self.on_aged(),
+                TimerReason::Refetch => self.on_unanswered(),
                 // What these are for is looked at after every input.
-                TimerReason::Batch
-                | TimerReason::Work
-                | TimerReason::Refetch
-                | TimerReason::Ask
-                | TimerReason::Pace => {}
+                TimerReason::Batch | TimerReason::Work | TimerReason::Ask | TimerReason::Pace => {}
             }
             self.wants_changed = true;
         }
@@ -443,19 +439,25 @@ impl Engine {
             .push_back(Output::Event(Event::Action { id, stage }));
     }
 
-    fn refused(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
+    fn refused(
+        &mut self,
+        entity_type: EntityType,
+        wanted: Option<Wanted>,
+        code: String,
+        term: Term,
+    ) {
         self.outputs.push_back(Output::Event(Event::Refused {
             entity_type,
             wanted: wanted.map(Box::new),
             code,
+            term,
         }));
     }
 
-    fn held_up(&mut self, entity_type: EntityType, wanted: Option<Wanted>, code: String) {
-        self.outputs.push_back(Output::Event(Event::HeldUp {
+    fn answered(&mut self, entity_type: EntityType, wanted: Option<Wanted>) {
+        self.outputs.push_back(Output::Event(Event::Answered {
             entity_type,
             wanted: wanted.map(Box::new),
-            code,
         }));
     }
 

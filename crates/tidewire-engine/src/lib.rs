@@ -27,7 +27,7 @@ pub use frame::{FrameReader, Incoming};
 pub use input::{
     Command, Executed, Failure, FailureOutcome, Fetched, Input, Submission, Switch, Trouble, Write,
 };
-pub use output::{CommandError, Event, Output, Problem, Reply, Stage, Submitted};
+pub use output::{CommandError, Event, Output, Problem, Reply, Stage, Submitted, Term};
 pub use persistence::StoreTicket;
 pub use refetch::FetchNumber;
 pub use session::{Generation, SessionSettings};

@@ -84,7 +84,8 @@ pub enum Event {
         /// How far it is.
         stage: Stage,
     },
-    /// What is watched will not come on this connection: the server refused it for good.
+    /// What is watched does not come: the server refused it, or did not answer in time (`no_answer`). Told
+    /// each time.
     Refused {
         /// The entity type.
         entity_type: EntityType,
@@ -92,19 +93,28 @@ pub enum Event {
         wanted: Option<Box<Wanted>>,
         /// Why, for programs.
         code: String,
+        /// For how long.
+        term: Term,
     },
-    /// What is watched does not come for now, and is asked for again: the server refused it. Told at
-    /// every refusal.
-    HeldUp {
+    /// What was asked for has come: a refusal for now of the same does not hold any more. Told at every
+    /// answer.
+    Answered {
         /// The entity type.
         entity_type: EntityType,
         /// What was asked for; `None` for the stream itself.
         wanted: Option<Box<Wanted>>,
-        /// Why, for programs.
-        code: String,
     },
     /// Something was wrong with what a peer or the store did; counted, and nothing is lost.
     Problem(Problem),
+}
+
+/// For how long a refusal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Term {
+    /// It is asked for again.
+    ForNow,
+    /// It will not come on this connection.
+    ForGood,
 }
 
 /// How far an action is.
@@ -139,8 +149,8 @@ pub enum Problem {
     /// A frame from the server broke the protocol's rules.
     #[error("the server broke the protocol: {0}")]
     BadPeer(String),
-    /// The server refused a stream or ended it, for good or for now. Told once per reason, until the
-    /// stream has stood well.
+    /// The server refused a stream or ended it, for good or for now, or did not answer in time
+    /// (`no_answer`). Told once per reason, until the stream has stood well.
     #[error("the server refused the stream {entity_type}: {code}")]
     StreamRefused {
         /// The stream.
@@ -166,8 +176,8 @@ pub enum Problem {
         /// [`Settings::answer_max_bytes`](crate::Settings::answer_max_bytes).
         limit: usize,
     },
-    /// A request was refused, for good or for now.
-    #[error("a request for {entity_type} was refused: {code}")]
+    /// A request was refused, for good or for now, or not answered in time (`no_answer`).
+    #[error("a request for {entity_type} came to nothing: {code}")]
     FetchRefused {
         /// The entity type.
         entity_type: EntityType,

@@ -1,7 +1,7 @@
 //! Requests under way: what was asked for, and what came so far.
 //!
-//! It bounds how many are under way, waits after failures, each type for itself, and never asks
-//! again on the same connection for what was refused for good. What is worth asking for is the
+//! It bounds how many are under way and how long each is, waits after failures, each type for itself,
+//! and never asks again on the same connection for what was refused for good. What is worth asking for is the
 //! cache's knowledge.
 
 mod refused;
@@ -13,7 +13,8 @@ use tidewire_cache::{FetchTicket, Wanted};
 use tidewire_model::{EntityId, EntityType, Point, Tick};
 use tidewire_protocol::{Data, RequestId, WireRow};
 
-use crate::backoff::as_asked;
+use crate::backoff::{as_asked, patience};
+use crate::settings::Settings;
 
 pub(crate) use refused::Refusal;
 use refused::Refused;
@@ -35,6 +36,12 @@ pub(crate) struct Request {
     parts: u64,
     /// Roughly what the parts take.
     bytes: usize,
+    /// How long it, or the next part of its answer, may take.
+    patience: Duration,
+    /// When that is over.
+    overdue_at: Tick,
+    /// That nothing came was told.
+    told: bool,
 }
 
 /// Why a part of an answer is not taken.
@@ -65,14 +72,14 @@ struct Wait {
     not_before: Tick,
 }
 
-/// Something whose answers were too old, one after the other.
+/// Something that was asked for in vain, one time after the other: the answer was too old, or none came.
 #[derive(Debug)]
 struct Late {
-    answers: u32,
+    times: u32,
     not_before: Tick,
 }
 
-/// So many things with old answers are remembered.
+/// So many things that were asked for in vain are remembered.
 const LATE_MAX: usize = 64;
 
 /// The requests.
@@ -85,19 +92,20 @@ pub(crate) struct Refetch {
     max: usize,
     max_bytes: usize,
     wait: Duration,
+    answer_wait: Duration,
 }
 
 impl Refetch {
-    /// So many requests may be under way, and the parts of one answer take so many bytes.
-    pub(crate) fn new(max: usize, max_bytes: usize, wait: Duration) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             under_way: BTreeMap::new(),
             refused: Refused::default(),
             waits: BTreeMap::new(),
             late: BTreeMap::new(),
-            max: max.max(1),
-            max_bytes,
-            wait,
+            max: settings.max_fetches.max(1),
+            max_bytes: settings.answer_max_bytes,
+            wait: settings.refetch_wait,
+            answer_wait: settings.answer_wait,
         }
     }
 
@@ -107,7 +115,7 @@ impl Refetch {
     }
 
     /// What of this may be asked for now: not what was refused for good, nothing of a type that waits
-    /// after a failure, and not what waits after old answers.
+    /// after a failure, and not what waits after it was asked for in vain.
     pub(crate) fn allowed(&self, now: Tick, wanted: Wanted) -> Option<Wanted> {
         let wait = self.waits.get(wanted.entity_type());
         let late = self.late.get(&wanted);
@@ -119,14 +127,17 @@ impl Refetch {
         self.refused.allowed(wanted)
     }
 
-    /// When the earliest wait after a failure ends.
+    /// When the earliest wait ends, after a failure or for an answer.
     pub(crate) fn deadline(&self, now: Tick) -> Option<Tick> {
         let ends = self.waits.values().map(|wait| wait.not_before);
         let ends = ends.chain(self.late.values().map(|late| late.not_before));
+        let ends = ends.chain(self.under_way.values().map(|request| request.overdue_at));
         ends.filter(|end| *end > now).min()
     }
 
-    pub(crate) fn begin(&mut self, id: RequestId, wanted: Wanted, ticket: FetchTicket) {
+    pub(crate) fn begin(&mut self, now: Tick, id: RequestId, wanted: Wanted, ticket: FetchTicket) {
+        let times = self.late.get(&wanted).map_or(0, |late| late.times);
+        let patience = patience(self.answer_wait, times);
         let request = Request {
             wanted,
             ticket,
@@ -134,6 +145,9 @@ impl Refetch {
             missing: Vec::new(),
             parts: 0,
             bytes: 0,
+            patience,
+            overdue_at: now + patience,
+            told: false,
         };
         self.under_way.insert(id, request);
     }
@@ -142,7 +156,7 @@ impl Refetch {
     ///
     /// # Errors
     /// The part does not follow the one before it, or is too much; the request is still under way.
-    pub(crate) fn on_data(&mut self, data: Data) -> Result<Option<Answered>, Unfit> {
+    pub(crate) fn on_data(&mut self, now: Tick, data: Data) -> Result<Option<Answered>, Unfit> {
         let Some(request) = self.under_way.get_mut(&data.id) else {
             return Ok(None);
         };
@@ -155,6 +169,7 @@ impl Refetch {
             ));
         }
         request.parts += 1;
+        request.overdue_at = now + request.patience;
         request.bytes += bytes_of(&data);
         request.rows.extend(data.rows);
         request.missing.extend(data.missing);
@@ -194,6 +209,43 @@ impl Refetch {
         self.under_way.remove(&id)
     }
 
+    /// The requests of which nothing has come for longer than it may take.
+    pub(crate) fn overdue(&self, now: Tick) -> Vec<RequestId> {
+        let overdue = self
+            .under_way
+            .iter()
+            .filter(|(_, request)| request.overdue_at <= now);
+        overdue.map(|(id, _)| *id).collect()
+    }
+
+    /// A request is not waited for any more, and makes room for others before the same is asked for again, which is then
+    /// waited for longer.
+    pub(crate) fn give_up(
+        &mut self,
+        now: Tick,
+        id: RequestId,
+        jitter: Duration,
+    ) -> Option<FetchTicket> {
+        let request = self.under_way.remove(&id)?;
+        let first = self.wait + jitter;
+        self.put_off(now, &request.wanted, first, jitter);
+        Some(request.ticket)
+    }
+
+    /// Whether it was told of a request that nothing came.
+    pub(crate) fn is_told(&self, id: RequestId) -> bool {
+        self.under_way.get(&id).is_some_and(|request| request.told)
+    }
+
+    /// A request is waited for longer, and that is told; gives what it is about.
+    pub(crate) fn wait_longer(&mut self, now: Tick, id: RequestId) -> Option<Wanted> {
+        let request = self.under_way.get_mut(&id)?;
+        request.told = true;
+        request.patience = patience(request.patience, 1);
+        request.overdue_at = now + request.patience;
+        Some(request.wanted.clone())
+    }
+
     /// A request for this type failed and may succeed later: it waits twice as long as the last
     /// time, with `jitter` on top.
     pub(crate) fn on_failed(
@@ -221,19 +273,23 @@ impl Refetch {
     /// An answer speaks for a point before what was received. If the same is wanted at once again, it is
     /// asked for at once; after further such answers it waits, longer each time.
     pub(crate) fn on_late(&mut self, now: Tick, wanted: &Wanted, jitter: Duration) {
+        self.put_off(now, wanted, Duration::ZERO, jitter);
+    }
+
+    fn put_off(&mut self, now: Tick, wanted: &Wanted, first: Duration, jitter: Duration) {
         if self.late.len() >= LATE_MAX {
             self.late.pop_first();
         }
-        let answers = self.late.get(wanted).map_or(0, |late| late.answers);
-        let wait = match answers.checked_sub(1) {
-            None => Duration::ZERO,
+        let times = self.late.get(wanted).map_or(0, |late| late.times);
+        let wait = match times.checked_sub(1) {
+            None => first,
             Some(times) => {
                 let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
                 self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter
             }
         };
         let late = Late {
-            answers: answers.saturating_add(1),
+            times: times.saturating_add(1),
             not_before: now + wait,
         };
         self.late.insert(wanted.clone(), late);

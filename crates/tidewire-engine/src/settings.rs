@@ -37,6 +37,10 @@ pub struct Settings {
     pub linger: Duration,
     /// Requests under way at once.
     pub max_fetches: usize,
+    /// A request, or the next part of its answer, may take so long. Then whoever waits is told, with the code
+    /// `no_answer`; a stream is asked for again at once, anything else once nothing came for twice as long again. The
+    /// next time all of it takes twice as long, up to ten minutes.
+    pub answer_wait: Duration,
     /// Bytes, roughly, that the parts of one answer to a request may take until it is whole. With more, the
     /// request counts as refused for good, with the code `too_large`.
     pub answer_max_bytes: usize,
@@ -110,6 +114,7 @@ impl Default for Settings {
             unfinished_max_bytes: 32 * 1024 * 1024,
             linger: Duration::from_secs(5),
             max_fetches: 4,
+            answer_wait: Duration::from_secs(30),
             answer_max_bytes: 32 * 1024 * 1024,
             refetch_wait: Duration::from_millis(500),
             settle: Duration::from_secs(2),

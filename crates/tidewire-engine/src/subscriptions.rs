@@ -11,8 +11,9 @@ use std::time::Duration;
 use tidewire_model::{EntityType, Tick};
 use tidewire_protocol::RequestId;
 
-use crate::backoff::{Backoff, BackoffSettings};
+use crate::backoff::{Backoff, BackoffSettings, patience};
 use crate::random::Random;
+use crate::settings::Settings;
 
 /// Where a stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,10 @@ struct Entry {
     /// It is not asked for again before that.
     rest_until: Tick,
     backoff: Backoff,
+    /// Until when the answer to the latest request for it is waited for.
+    overdue_at: Tick,
+    /// So many requests before it were not answered.
+    unanswered: u32,
     /// Why it was refused or ended, as it was told last since it stood well.
     told: Option<String>,
 }
@@ -96,17 +101,19 @@ pub(crate) struct Subscriptions {
     /// Feeds that nobody takes in any more, and of which the server was not told yet.
     given_back: BTreeSet<EntityType>,
     linger: Duration,
+    answer_wait: Duration,
     backoff: BackoffSettings,
     answers: Option<Answers>,
 }
 
 impl Subscriptions {
-    pub(crate) fn new(linger: Duration, backoff: BackoffSettings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             entries: BTreeMap::new(),
             given_back: BTreeSet::new(),
-            linger,
-            backoff,
+            linger: settings.linger,
+            answer_wait: settings.answer_wait,
+            backoff: settings.session.backoff,
             answers: None,
         }
     }
@@ -169,6 +176,7 @@ impl Subscriptions {
         for entry in self.entries.values_mut().filter(|entry| entry.wanted) {
             entry.state = State::Due;
             entry.from = From::Applied;
+            entry.unanswered = 0;
         }
     }
 
@@ -192,6 +200,7 @@ impl Subscriptions {
         let mut entries = self.entries.iter_mut();
         let (entity_type, entry) = entries.find(|(_, entry)| entry.state == State::Due)?;
         let id = ids.next();
+        entry.overdue_at = now + patience(self.answer_wait, entry.unanswered);
         entry.state = match answers {
             Answers::Yes => State::Asking(id),
             Answers::No => State::Held { since: now },
@@ -212,6 +221,7 @@ impl Subscriptions {
         match entry.state {
             State::Asking(asked) if asked == id => {
                 entry.state = State::Held { since: now };
+                entry.unanswered = 0;
                 true
             }
             State::Off | State::Due | State::Asking(_) | State::Held { .. } | State::Resting(_) => {
@@ -233,6 +243,7 @@ impl Subscriptions {
             .entries
             .iter_mut()
             .find(|(_, entry)| entry.state == State::Asking(id))?;
+        entry.unanswered = 0;
         entry.rest(now, again_at, random);
         Some(entity_type.clone())
     }
@@ -258,6 +269,21 @@ impl Subscriptions {
             // The end of an older feed; the one asked for is still to come.
             State::Off | State::Due | State::Asking(_) | State::Resting(_) => false,
         }
+    }
+
+    /// The streams whose request was not answered in time. They are given back, whatever the server has made of it, and
+    /// asked for again, which is then waited for longer.
+    pub(crate) fn give_up_unanswered(&mut self, now: Tick, random: &mut Random) -> Vec<EntityType> {
+        let mut given_up = Vec::new();
+        for (entity_type, entry) in &mut self.entries {
+            if entry.asking_until().is_some_and(|at| at <= now) {
+                self.given_back.insert(entity_type.clone());
+                entry.unanswered = entry.unanswered.saturating_add(1);
+                entry.rest(now, Some(now), random);
+                given_up.push(entity_type.clone());
+            }
+        }
+        given_up
     }
 
     /// Whether it was not told before that a stream was refused or ended for this reason.
@@ -381,7 +407,8 @@ impl Subscriptions {
                 .filter_map(|entry| match entry.state {
                     State::Resting(at) => at,
                     State::Held { .. } => entry.renewable_at(self.backoff).filter(|at| *at > now),
-                    State::Off | State::Due | State::Asking(_) => None,
+                    State::Asking(_) => entry.asking_until(),
+                    State::Off | State::Due => None,
                 })
                 .min()
         });
@@ -414,8 +441,15 @@ impl Entry {
             gaps: 0,
             rest_until: now,
             backoff: Backoff::new(backoff),
+            overdue_at: now,
+            unanswered: 0,
             told: None,
         }
+    }
+
+    /// Until when the answer to its request is waited for, if one is under way.
+    fn asking_until(&self) -> Option<Tick> {
+        matches!(self.state, State::Asking(_)).then_some(self.overdue_at)
     }
 
     /// From when on it may be asked for anew, while it is held: it has rested, or stood well.

@@ -21,9 +21,9 @@ pub enum TimerReason {
     Work,
     /// A stream that nobody holds any more is to be given back.
     Linger,
-    /// A stream that was refused is to be asked for again.
+    /// A stream that was refused, or whose request was not answered, is to be asked for again.
     Resubscribe,
-    /// What could not be fetched is to be asked for again.
+    /// What could not be fetched, or was not answered, is to be asked for again.
     Refetch,
     /// Something may have to be asked for, and a caller should not wait for the looking.
     Ask,

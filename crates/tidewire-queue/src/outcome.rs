@@ -90,3 +90,10 @@ pub struct Counts {
     /// Stored rows that could not be read, kept as they are.
     pub unreadable: usize,
 }
+
+impl Counts {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.waiting + self.sent + self.uncertain + self.parked + self.unreadable
+    }
+}

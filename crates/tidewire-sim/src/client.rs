@@ -196,7 +196,7 @@ impl Client {
                     format!("a sound server was blamed, or a sound store: {other}"),
                 )),
             },
-            Event::Refused { .. } | Event::HeldUp { .. } => Ok(()),
+            Event::Refused { .. } | Event::Answered { .. } => Ok(()),
             other => Err(Broken::world(format!("{other:?} is not expected"))),
         }
     }

@@ -7,9 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewire_cache::Wanted;
 use tidewire_engine::{Connection, Engine, Event, Generation, Input, Output};
-use tidewire_model::{EntityType, Tick};
+use tidewire_model::Tick;
 use tidewire_protocol::Payload;
 use tidewire_store::Store;
 use tidewire_transport::{Frame, Received, Transport};
@@ -282,7 +281,7 @@ impl Driver {
                 tracing::debug!(connection = %status.connection, reason = status.reason, "connection");
                 if status.connection != Connection::Connected {
                     // Another connection may have other rights.
-                    self.shared.refusals.send_replace(Refusals::default());
+                    self.change_refusals(Refusals::clear);
                 }
                 self.shared.status.send_replace(status);
             }
@@ -290,18 +289,15 @@ impl Driver {
                 entity_type,
                 wanted,
                 code,
+                term,
             } => {
-                let for_good = true;
-                self.on_refused(entity_type, wanted, Refused { code, for_good });
+                let refused = Refused { code, term };
+                self.change_refusals(|all| all.add(entity_type, wanted.map(|it| *it), refused));
             }
-            Event::HeldUp {
+            Event::Answered {
                 entity_type,
                 wanted,
-                code,
-            } => {
-                let for_good = false;
-                self.on_refused(entity_type, wanted, Refused { code, for_good });
-            }
+            } => self.change_refusals(|all| all.forget(&entity_type, wanted.as_deref())),
             Event::Action { id, stage } => {
                 if let Some(cell) = self.shared.action(id) {
                     cell.tell(stage);
@@ -313,11 +309,9 @@ impl Driver {
         }
     }
 
-    fn on_refused(&self, entity_type: EntityType, wanted: Option<Box<Wanted>>, refused: Refused) {
-        let is_news = self.shared.refusals.send_if_modified(|refusals| {
-            refusals.add(entity_type, wanted.map(|wanted| *wanted), refused)
-        });
-        if is_news {
+    /// `change` says whether it is news.
+    fn change_refusals(&self, change: impl FnOnce(&mut Refusals) -> bool) {
+        if self.shared.refusals.send_if_modified(change) {
             // Pages name the reason. The driver tells at its next turn, which must come.
             self.shared.cells.tell_all_soon();
             self.shared.nudge.notify_one();

@@ -37,7 +37,7 @@ pub struct PageRow<T> {
 }
 
 impl<T: DeserializeOwned> Page<T> {
-    /// `refused` says why what is not known does not come.
+    /// `refused` says why what is not known, or out of date, does not come.
     pub(crate) fn new(
         reading: ListReading,
         typed: &Typed<T>,
@@ -45,7 +45,10 @@ impl<T: DeserializeOwned> Page<T> {
     ) -> Self {
         let reason = match reading.trust {
             Trust::Live | Trust::Fresh => None,
-            Trust::Stale(reason) => Some(reason.to_string()),
+            Trust::Stale(reason) => Some(match refused() {
+                Some(refused) => format!("{reason}; {refused}"),
+                None => reason.to_string(),
+            }),
             Trust::Unknown => refused(),
         };
         typed.make_room(reading.rows.len());
@@ -117,9 +120,9 @@ impl<T> Page<T> {
         self.trust
     }
 
-    /// Why the page is stale, or why nothing is known: what the server said to it. `None` where it is to be
-    /// trusted, and where the list has not come yet and nobody said why; the connection has its own reason,
-    /// [`Status::reason`](crate::Status).
+    /// Why the page is stale, or why nothing is known, with what the server said when it was asked. `None` where
+    /// the page is to be trusted, and where the list has not come yet and nobody said why; the connection has its
+    /// own reason, [`Status::reason`](crate::Status).
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidewire_cache::{RunKey, Target, Wanted};
+use tidewire_engine::Term;
 use tidewire_model::EntityType;
 
 /// So many refusals are remembered; beyond that some are forgotten, and waited for again.
@@ -20,8 +21,8 @@ pub(crate) struct Refusals(BTreeMap<About, Refused>);
 pub(crate) struct Refused {
     /// Why, for programs.
     pub(crate) code: String,
-    /// Whether it will not come on this connection; otherwise it is asked for again.
-    pub(crate) for_good: bool,
+    /// For how long.
+    pub(crate) term: Term,
 }
 
 impl Refusals {
@@ -43,20 +44,36 @@ impl Refusals {
         true
     }
 
+    /// Another connection has refused nothing yet. Whether that is news.
+    pub(crate) fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
+    }
+
+    /// What was asked for has come, so it is not refused for now any more. Whether that is news.
+    pub(crate) fn forget(&mut self, entity_type: &EntityType, wanted: Option<&Wanted>) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(other, about), refused| {
+            other != entity_type
+                || refused.term == Term::ForGood
+                || !overlap(about.as_ref(), wanted)
+        });
+        self.0.len() < before
+    }
+
     /// Whether something watched will not come: the code of the refusal.
     pub(crate) fn of(&self, target: &Target) -> Option<&str> {
-        let refused = self.all_of(target).find(|refused| refused.for_good)?;
+        let mut all = self.all_of(target);
+        let refused = all.find(|refused| refused.term == Term::ForGood)?;
         Some(&refused.code)
     }
 
     /// Why something watched has not come, or will not.
     pub(crate) fn why(&self, target: &Target) -> Option<String> {
-        let refused = self.all_of(target).max_by_key(|refused| refused.for_good)?;
+        let refused = self.all_of(target).max_by_key(|refused| refused.term)?;
         let code = &refused.code;
-        Some(if refused.for_good {
-            format!("the server refused this: {code}")
-        } else {
-            format!("the server cannot answer for now: {code}")
+        Some(match refused.term {
+            Term::ForGood => format!("the server refused this: {code}"),
+            Term::ForNow => format!("the server cannot answer for now: {code}"),
         })
     }
 
@@ -67,6 +84,18 @@ impl Refusals {
                 entity_type == target.entity_type() && concerns(wanted.as_ref(), target)
             })
             .map(|(_, refused)| refused)
+    }
+}
+
+/// Whether two requests ask for the same, in part at least. A page is asked for by other bounds each time.
+fn overlap(one: Option<&Wanted>, other: Option<&Wanted>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(Wanted::Entities { ids, .. }), Some(Wanted::Entities { ids: others, .. })) => {
+            ids.iter().any(|id| others.contains(id))
+        }
+        (Some(Wanted::Page { run, .. }), Some(Wanted::Page { run: other, .. })) => run == other,
+        _ => false,
     }
 }
 
@@ -93,7 +122,7 @@ mod tests {
     fn for_good(code: &str) -> Refused {
         Refused {
             code: code.into(),
-            for_good: true,
+            term: Term::ForGood,
         }
     }
 
@@ -123,7 +152,7 @@ mod tests {
         let mut refusals = Refusals::default();
         let for_now = Refused {
             code: "internal".into(),
-            for_good: false,
+            term: Term::ForNow,
         };
         assert!(refusals.add(orders(), None, for_now.clone()));
         assert!(!refusals.add(orders(), None, for_now), "no news");
@@ -134,9 +163,55 @@ mod tests {
             why.as_deref(),
             Some("the server cannot answer for now: internal")
         );
-        refusals.add(orders(), None, for_good("forbidden"));
+        let page = page_of("sort score");
+        let list = Target::List(Query::parse(orders(), "sort score").unwrap());
+        refusals.add(orders(), Some(page), for_good("forbidden"));
         let why = refusals.why(&list);
         assert_eq!(why.as_deref(), Some("the server refused this: forbidden"));
+    }
+
+    fn page_of(query: &str) -> Wanted {
+        let query = Query::parse(orders(), query).unwrap();
+        Wanted::Page {
+            entity_type: orders(),
+            run: RunKey::of(&query),
+            query,
+        }
+    }
+
+    fn entities(ids: &[&str]) -> Wanted {
+        let ids = ids.iter().map(|id| EntityId::text(id).unwrap());
+        Wanted::Entities {
+            entity_type: orders(),
+            ids: ids.collect(),
+        }
+    }
+
+    #[test]
+    fn what_has_come_is_not_refused_for_now_any_more_and_nothing_else_is_forgotten() {
+        let for_now = || Refused {
+            code: "internal".into(),
+            term: Term::ForNow,
+        };
+        let mut refusals = Refusals::default();
+        let page = page_of("sort score limit 5");
+        for wanted in [None, Some(page), Some(entities(&["o1", "o2"]))] {
+            refusals.add(orders(), wanted, for_now());
+        }
+        let other = EntityType::new("others").unwrap();
+        assert!(!refusals.forget(&other, None), "of another type");
+        let none = [page_of("sort name"), entities(&["o3"])];
+        assert!(none.iter().all(|it| !refusals.forget(&orders(), Some(it))));
+        for come in [
+            None,
+            Some(page_of("sort score limit 9")),
+            Some(entities(&["o2"])),
+        ] {
+            assert!(refusals.forget(&orders(), come.as_ref()), "{come:?}");
+        }
+        assert!(refusals.0.is_empty());
+        refusals.add(orders(), None, for_good("forbidden"));
+        assert!(!refusals.forget(&orders(), None), "that is for good");
     }
 
     #[test]

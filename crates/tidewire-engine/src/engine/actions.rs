@@ -30,6 +30,8 @@ const MESSAGE_DEPTH: usize = 1;
 const _: () = assert!(MESSAGE_DEPTH + Draft::MAX_PAYLOAD_DEPTH <= limits::DEPTH);
 /// The longest wait before a lane is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// So many reasons why writes were put off are remembered as told.
+const PUT_OFF_MAX: usize = 16;
 /// The ceiling of the first wait.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 
@@ -166,7 +168,7 @@ impl Engine {
         rows: Vec<(EntityType, Row)>,
         replaced: BTreeMap<EntityId, EntityId>,
     ) {
-        self.told_put_off = None;
+        self.told_put_off.clear();
         let versions: BTreeMap<EntityKey, Version> = rows
             .iter()
             .filter_map(|(name, row)| {
@@ -205,12 +207,12 @@ impl Engine {
         let refusal = Refusal::new(refusal_class(reject.class), &reject.code, &reject.message);
         let retry_after = reject.retry_after_ms.map(Duration::from_millis);
         let auth = reject.class == Class::Auth;
-        if reject.class == Class::Retry {
-            self.tell_put_off(reject);
-        }
         let outcome =
             self.queue
                 .on_refused(self.now.wall, reject.id, reject.seq, refusal, retry_after);
+        if outcome.wait.is_some() {
+            self.tell_put_off(reject);
+        }
         self.after_queue(outcome);
         if auth {
             // A new token is fetched for every connection.
@@ -221,16 +223,16 @@ impl Engine {
 
     /// Says why a write is to come again, unless the server only takes its time.
     fn tell_put_off(&mut self, reject: &Reject) {
-        let is_ordinary = matches!(&*reject.code, "rate" | "busy");
-        let why = (reject.code.clone(), reject.message.clone());
-        if is_ordinary
-            || self.queue.get(reject.id).is_none()
-            || self.told_put_off.as_ref() == Some(&why)
-        {
+        let code = reject.code.clone();
+        let is_ordinary = matches!(&*code, "rate" | "busy");
+        if is_ordinary || self.told_put_off.contains(&code) {
             return;
         }
-        self.told_put_off = Some(why.clone());
-        let (code, message) = why;
+        if self.told_put_off.len() >= PUT_OFF_MAX {
+            self.told_put_off.pop_first();
+        }
+        self.told_put_off.insert(code.clone());
+        let message = reject.message.clone();
         self.report(Problem::WritePutOff { code, message });
     }
 

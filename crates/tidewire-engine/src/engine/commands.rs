@@ -6,7 +6,7 @@ use tidewire_model::{
     Value,
 };
 use tidewire_protocol::Naming;
-use tidewire_queue::Draft;
+use tidewire_queue::{Draft, SubmitError};
 
 use super::{Collection, Engine, names};
 use crate::input::{Command, Submission, Switch, Write};
@@ -145,6 +145,7 @@ impl Engine {
             .iter()
             .map(|write| Effect::new(write.key.clone(), write.effect.clone()))
             .collect();
+        self.check_room()?;
         let mut draft = draft(worked)?;
         draft.lane = submission.lane;
         draft.after = submission.after;
@@ -159,6 +160,18 @@ impl Engine {
             self.persistence.push(txn, None);
         }
         Ok(Reply::Submitted(Submitted { id, keys }))
+    }
+
+    /// What was accepted and still has effects in the view has left the queue, and is pending all the same.
+    ///
+    /// # Errors
+    /// With what is in the queue it is as much as may be.
+    fn check_room(&self) -> Result<(), SubmitError> {
+        let limit = self.settings.queue.max_actions;
+        if self.queue.counts().total() + self.answers.len() >= limit {
+            return Err(SubmitError::Full { limit });
+        }
+        Ok(())
     }
 
     /// One write: what goes to the server, and what it does to the view meanwhile.

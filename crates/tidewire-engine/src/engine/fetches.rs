@@ -6,10 +6,10 @@ use tidewire_cache::{FetchTicket, Intake, Interest, Wanted};
 use tidewire_model::{EntityType, Point};
 use tidewire_protocol::{Class, ClientMessage, Data, Fetch, FetchWhat, RequestError, RequestId};
 
-use super::Engine;
+use super::{Engine, NO_ANSWER};
 use crate::frame::Speaking;
 use crate::input::{Failure, Fetched};
-use crate::output::{Output, Problem};
+use crate::output::{Output, Problem, Term};
 use crate::refetch::{Answered, FetchNumber, Refusal, Unfit};
 use crate::timers::TimerReason;
 
@@ -88,7 +88,7 @@ impl Engine {
             }
         };
         let id = self.ids.next();
-        self.refetch.begin(id, wanted, ticket);
+        self.refetch.begin(self.now.tick, id, wanted, ticket);
         match self.speaking {
             Speaking::V1 => {
                 self.transmit(&ClientMessage::Fetch(Fetch {
@@ -115,7 +115,7 @@ impl Engine {
     }
 
     pub(super) fn on_data(&mut self, data: Data) {
-        match self.refetch.on_data(data) {
+        match self.refetch.on_data(self.now.tick, data) {
             Ok(Some(answered)) => self.on_answered(answered),
             Ok(None) => {}
             Err(Unfit::Broken(fault)) => self.broken_peer(fault),
@@ -152,7 +152,7 @@ impl Engine {
             self.refetch
                 .on_late(self.now.tick, &answered.wanted, jitter);
         }
-        self.take(match answered.wanted {
+        self.take(match &answered.wanted {
             Wanted::Entities { .. } => Intake::Entities {
                 ticket,
                 as_of,
@@ -169,6 +169,7 @@ impl Engine {
                 end: answered.end,
             },
         });
+        self.answered(entity_type, Some(answered.wanted));
         self.batch.hurry();
         self.wants_changed = true;
     }
@@ -193,14 +194,15 @@ impl Engine {
             Class::Retry => {
                 self.cache.fail_fetch(self.now.tick, ticket);
                 self.request_failed(&entity_type, retry_after);
-                self.held_up(entity_type.clone(), Some(request.wanted), code.to_owned());
+                let (wanted, code) = (Some(request.wanted), code.to_owned());
+                self.refused(entity_type.clone(), wanted, code, Term::ForNow);
             }
             Class::Permanent | Class::Conflict | Class::Auth | Class::Session => {
                 match self.refetch.on_refused(request.wanted.clone()) {
                     Refusal::OneByOne => self.cache.fail_fetch(self.now.tick, ticket),
                     Refusal::Final => {
-                        let wanted = Some(request.wanted);
-                        self.refused(entity_type.clone(), wanted, code.to_owned());
+                        let (wanted, code) = (Some(request.wanted), code.to_owned());
+                        self.refused(entity_type.clone(), wanted, code, Term::ForGood);
                         self.take(Intake::Refused { ticket });
                         self.batch.hurry();
                     }
@@ -212,6 +214,36 @@ impl Engine {
             code: code.to_owned(),
         });
         self.wants_changed = true;
+    }
+
+    /// Of what was asked for long ago nothing has come: that is told, and it is waited for longer. A server that has not
+    /// answered by then may have lost it, and is asked again; what it says to the first asking after all is left.
+    pub(super) fn on_unanswered(&mut self) {
+        for id in self.refetch.overdue(self.now.tick) {
+            // A call of the application's own goes on, and its answer counts whenever it comes.
+            if self.speaking == Speaking::V1 && self.refetch.is_told(id) {
+                self.give_up_fetch(id);
+                continue;
+            }
+            let Some(wanted) = self.refetch.wait_longer(self.now.tick, id) else {
+                continue;
+            };
+            let (entity_type, code) = (wanted.entity_type().clone(), NO_ANSWER.to_owned());
+            self.refused(
+                entity_type.clone(),
+                Some(wanted),
+                code.clone(),
+                Term::ForNow,
+            );
+            self.report(Problem::FetchRefused { entity_type, code });
+        }
+    }
+
+    fn give_up_fetch(&mut self, id: RequestId) {
+        let jitter = Duration::from_micros(self.random.up_to(JITTER_MICROS));
+        if let Some(ticket) = self.refetch.give_up(self.now.tick, id, jitter) {
+            self.cache.fail_fetch(self.now.tick, ticket);
+        }
     }
 
     fn request_failed(&mut self, entity_type: &EntityType, retry_after: Option<Duration>) {

@@ -233,6 +233,10 @@ impl Engine {
             }
             Taken::TooLarge => {
                 for entity_type in entity_types {
+                    // Its windows are asked for, and never again a snapshot.
+                    if let Some(ticket) = self.snapshots.remove(&entity_type) {
+                        self.cache.fail_fetch(self.now.tick, ticket);
+                    }
                     self.on_gap(&entity_type);
                     self.report(Problem::SnapshotTooLarge(entity_type));
                 }

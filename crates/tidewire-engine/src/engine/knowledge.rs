@@ -89,6 +89,9 @@ impl Engine {
             SubscribeResult::Snapshot => Attached::Snapshot,
             SubscribeResult::Now => Attached::Now,
         };
+        if result != Attached::Snapshot {
+            self.answered(subscribed.entity_type.clone(), None);
+        }
         self.take(Intake::Subscribed {
             entity_type: subscribed.entity_type,
             result,
@@ -143,6 +146,7 @@ impl Engine {
             .chain(self.answers.accepted_up_to(&actions))
             .collect();
         self.snapshots.remove(&entity_type);
+        self.answered(entity_type.clone(), None);
         self.take(Intake::SnapshotEnd {
             entity_type,
             as_of,

@@ -8,10 +8,10 @@ use tidewire_protocol::{
     ClientMessage, RequestError, RequestId, Resume, Subscribe, Unsubscribe, Unsubscribed, Want,
 };
 
-use super::Engine;
+use super::{Engine, NO_ANSWER};
 use crate::backoff::as_asked;
 use crate::frame::Speaking;
-use crate::output::Problem;
+use crate::output::{Problem, Term};
 use crate::subscriptions::{From, Gap, Step};
 
 /// The epoch of points that this client makes itself.
@@ -48,6 +48,13 @@ impl Engine {
     pub(super) fn on_streams_due(&mut self) {
         for entity_type in self.subscriptions.on_due(self.now.tick) {
             self.detach(&entity_type, DetachReason::Ended);
+        }
+        let tick = self.now.tick;
+        for entity_type in self
+            .subscriptions
+            .give_up_unanswered(tick, &mut self.random)
+        {
+            self.stream_refused(entity_type, NO_ANSWER.to_owned(), Some(tick));
         }
         self.send_streams();
     }
@@ -199,11 +206,8 @@ impl Engine {
     }
 
     fn stream_refused(&mut self, entity_type: EntityType, code: String, again_at: Option<Tick>) {
-        if again_at.is_none() {
-            self.refused(entity_type.clone(), None, code.clone());
-        } else {
-            self.held_up(entity_type.clone(), None, code.clone());
-        }
+        let term = again_at.map_or(Term::ForGood, |_| Term::ForNow);
+        self.refused(entity_type.clone(), None, code.clone(), term);
         if self.subscriptions.is_news(&entity_type, &code) {
             self.report(Problem::StreamRefused { entity_type, code });
         }

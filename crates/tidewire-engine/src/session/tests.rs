@@ -236,3 +236,24 @@ fn law_19_a_peer_that_asks_to_be_left_alone_for_ever_is_asked_again() {
     let next = bench.session.status().next_attempt.expect("there is one");
     assert_eq!(next - bench.now, Duration::from_secs(15 * 60));
 }
+
+#[test]
+fn law_19_whatever_a_server_says_of_its_manners_silence_ends_and_so_does_the_spreading() {
+    for (said, kept) in [
+        (Duration::ZERO, Duration::from_millis(100)),
+        (Duration::MAX, Duration::from_secs(60 * 60)),
+    ] {
+        let mut bench = Bench::connecting();
+        bench.on(Event::Connected(Opening::Greeting));
+        let manners = Manners {
+            silence: said,
+            jitter: said,
+        };
+        bench.on(Event::Welcomed(manners));
+        let silence = bench.session.deadlines().silence;
+        assert_eq!(silence, Some(bench.now + kept));
+        bench.on(lost(Some(1001)));
+        let next = bench.session.status().next_attempt.expect("there is one");
+        assert!(next - bench.now <= Duration::from_secs(15 * 60));
+    }
+}

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidewire_engine::{Command, Input, Problem, Reply, Stage, Switch, Write};
-use tidewire_model::{ActionId, EntityId, Lane, RecordBuilder, Value, Version};
+use tidewire_cache::Interest;
+use tidewire_engine::{
+    Command, CommandError, Input, Problem, Reply, Stage, Submission, Switch, Write,
+};
+use tidewire_model::{ActionId, EntityId, Lane, Patch, RecordBuilder, Value, Version};
 use tidewire_protocol::{
     Ack, AckResult, ActionEcho, Class, ClientMessage, Events, Op, Ping, Reject, ServerMessage,
 };
+use tidewire_queue::SubmitError;
 
 use crate::bench::{Bench, customer, customers, events, key, point, row, settings, welcome};
 
@@ -55,7 +59,7 @@ fn updated(score: i64, at: u64) -> Op {
         id: EntityId::text("c1").expect("a good id"),
         version: Version::new(at),
         base: Version::new(1),
-        changes: tidewire_model::Patch::new().set("score", score),
+        changes: Patch::new().set("score", score),
         entity: Some(customer("c1", score)),
         was: Some(RecordBuilder::new().field("score", 10).build()),
     }
@@ -232,52 +236,127 @@ fn law_14_a_refused_action_is_parked_and_the_view_is_worked_out_without_it() {
     assert_ne!(first, second);
 }
 
-#[test]
-fn why_a_write_is_put_off_is_told_once_per_reason() {
-    let (mut bench, _) = live();
-    let action = bench.update("c1", 7);
-    let seq = bench.actions_sent()[0].seq;
-    let reject = |code: &str, message: &str| {
-        ServerMessage::Reject(Reject {
-            id: action,
-            seq,
-            class: Class::Retry,
-            code: code.into(),
-            message: message.into(),
-            retry_after_ms: Some(5_000),
-            rows: Vec::new(),
-        })
-    };
-    let put_off = |code: &str, message: &str| Problem::WritePutOff {
+fn reject(bench: &Bench, id: ActionId, code: &str, class: Class) -> ServerMessage {
+    let mut sent = bench.actions_sent().into_iter().rev();
+    let sent = sent.find(|sent| sent.id == id).expect("it was sent");
+    ServerMessage::Reject(Reject {
+        id,
+        seq: sent.seq,
+        class,
         code: code.into(),
-        message: message.into(),
-    };
-    // The server lives, and its retries are waited for.
-    let wait = |bench: &mut Bench| {
+        message: format!("{code}, in words"),
+        retry_after_ms: Some(5_000),
+        rows: Vec::new(),
+    })
+}
+
+fn put_off(code: &str) -> Problem {
+    Problem::WritePutOff {
+        code: code.into(),
+        message: format!("{code}, in words"),
+    }
+}
+
+/// Puts an action off as often as it is sent: for these reasons, one after the other.
+fn put_off_for(bench: &mut Bench, id: ActionId, codes: &[&str]) {
+    for code in codes {
+        let sent = bench.actions_sent().len();
+        bench.tell(reject(bench, id, code, Class::Retry));
+        // The server lives, and its retries are waited for.
         for n in 1..=12 {
             let heads = BTreeMap::new();
             bench.tell(ServerMessage::Ping(Ping { n, heads }));
             bench.run_for(Duration::from_secs(5));
         }
-    };
-    for sent in 1..=3 {
-        bench.tell(reject("storage", "the server's storage failed"));
-        wait(&mut bench);
         assert!(bench.actions_sent().len() > sent, "it is sent again");
     }
-    let storage = put_off("storage", "the server's storage failed");
-    assert_eq!(bench.problems, std::slice::from_ref(&storage));
-    // That it is to wait for its turn is no news.
-    bench.tell(reject(
-        "rate",
-        "commands come faster than the limit announced",
-    ));
-    wait(&mut bench);
-    bench.tell(reject("closed", "the shop is closed"));
+}
+
+#[test]
+fn why_a_write_is_put_off_is_told_once_per_reason() {
+    let (mut bench, _) = live();
+    let id = bench.update("c1", 7);
+    put_off_for(&mut bench, id, &["storage", "storage", "closed", "storage"]);
+    assert_eq!(bench.problems, [put_off("storage"), put_off("closed")]);
+}
+
+#[test]
+fn that_a_write_is_to_wait_for_its_turn_is_no_news() {
+    let (mut bench, _) = live();
+    let id = bench.update("c1", 7);
+    put_off_for(&mut bench, id, &["rate", "busy"]);
+    assert_eq!(bench.problems, []);
+}
+
+#[test]
+fn why_a_write_is_put_off_is_told_again_once_one_was_accepted_in_between() {
+    let (mut bench, _) = live();
+    let id = bench.update("c1", 7);
+    put_off_for(&mut bench, id, &["storage"]);
+    let ack = ack(&bench, id, 2, Vec::new());
+    bench.tell(ServerMessage::Ack(ack));
+    let id = bench.update("c1", 8);
+    put_off_for(&mut bench, id, &["storage"]);
+    assert_eq!(bench.problems, [put_off("storage"), put_off("storage")]);
+}
+
+#[test]
+fn an_answer_that_puts_no_write_off_is_not_told_as_one() {
+    let (mut bench, _) = live();
+    let id = bench.update("c1", 7);
+    let twice = [
+        reject(&bench, id, "storage", Class::Retry),
+        reject(&bench, id, "closed", Class::Retry),
+    ];
+    twice.into_iter().for_each(|answer| bench.tell(answer));
     assert_eq!(
         bench.problems,
-        [storage, put_off("closed", "the shop is closed")]
+        [put_off("storage")],
+        "an answer counts once"
     );
+    let mut stranger = reject(&bench, id, "closed", Class::Retry);
+    if let ServerMessage::Reject(reject) = &mut stranger {
+        reject.id = ActionId::from_bytes([7; 16]);
+    }
+    bench.tell(stranger);
+    bench.run_for(Duration::from_secs(20));
+    bench.tell(reject(&bench, id, "forbidden", Class::Permanent));
+    assert!(matches!(bench.stages.last(), Some((_, Stage::Parked(_)))));
+    assert_eq!(bench.problems.len(), 1, "{:?}", bench.problems);
+}
+
+#[test]
+fn law_17_writes_whose_results_never_come_count_as_long_as_they_are_pending() {
+    let mut bounded = settings();
+    bounded.queue.max_actions = 3;
+    let mut bench = Bench::with(bounded, Interest::Complete { max_rows: 10 });
+    bench.watch_list("");
+    bench.go_up();
+    bench.snapshot(1, vec![row("c1", 10, 1)]);
+    let write = |score: i64| {
+        Command::Submit(Submission {
+            lane: Lane::main(),
+            writes: vec![Write::Update {
+                key: key("c1"),
+                patch: Patch::new().set("score", score),
+            }],
+            after: Vec::new(),
+        })
+    };
+    let mut at = 1;
+    for score in 1..=3 {
+        let Reply::Submitted(taken) = bench.command(write(score)) else {
+            panic!("there is room")
+        };
+        at += 1;
+        let ack = ack(&bench, taken.id, at, Vec::new());
+        bench.tell(ServerMessage::Ack(ack));
+    }
+    let full = bench.command(write(4));
+    let limit = SubmitError::Full { limit: 3 };
+    assert_eq!(full, Reply::Refused(CommandError::Queue(limit)));
+    bench.tell(ServerMessage::Events(events(1, 2, Vec::new())));
+    assert!(matches!(bench.command(write(4)), Reply::Submitted(_)));
 }
 
 #[test]
@@ -314,7 +393,7 @@ fn coverage_b14_a_refusal_does_not_wipe_out_what_others_changed_meanwhile() {
         id: EntityId::text("c1").expect("a good id"),
         version: Version::new(2),
         base: Version::new(1),
-        changes: tidewire_model::Patch::new().set("name", "Ada"),
+        changes: Patch::new().set("name", "Ada"),
         entity: Some(customer("c1", 10).with("name", "Ada")),
         was: Some(tidewire_model::Record::new()),
     };
@@ -380,7 +459,7 @@ fn law_12_what_was_stored_is_in_the_view_and_sent_after_a_restart() {
         })
         .id;
     let mut bench = Bench::new(settings(), bench.stored_rows());
-    bench.define(tidewire_cache::Interest::Complete { max_rows: 9 });
+    bench.define(Interest::Complete { max_rows: 9 });
     let all = bench.watch_list("");
     assert_eq!(bench.engine.queue().counts().waiting, 1);
     assert_eq!(bench.score("c9"), Some(9));
@@ -407,7 +486,7 @@ fn a_failing_store_stops_sending_and_says_so() {
     );
     assert!(bench.problems.contains(&Problem::Store("disk full".into())));
     assert!(bench.actions_sent().is_empty());
-    let refused = bench.command(Command::Submit(tidewire_engine::Submission {
+    let refused = bench.command(Command::Submit(Submission {
         lane: Lane::main(),
         writes: vec![Write::Delete { key: key("c1") }],
         after: Vec::new(),
@@ -445,7 +524,7 @@ fn switched_off_nothing_is_sent() {
 #[test]
 fn several_writes_are_one_action() {
     let (mut bench, _) = live();
-    let reply = bench.command(Command::Submit(tidewire_engine::Submission {
+    let reply = bench.command(Command::Submit(Submission {
         lane: Lane::main(),
         writes: vec![
             Write::Delete { key: key("c1") },
@@ -469,7 +548,7 @@ fn an_action_larger_than_the_server_takes_is_parked_and_never_sent() {
     let text = "x".repeat(70_000);
     let big = bench.submit(Write::Update {
         key: key("c1"),
-        patch: tidewire_model::Patch::new().set("notes", text),
+        patch: Patch::new().set("notes", text),
     });
     let small = bench.update("c1", 7);
     let parked: Vec<ActionId> = bench
@@ -510,7 +589,7 @@ fn an_action_deeper_than_the_server_takes_is_parked_and_never_sent() {
         bench
             .submit(Write::Update {
                 key: key("c1"),
-                patch: tidewire_model::Patch::new().set("notes", nested(depth)),
+                patch: Patch::new().set("notes", nested(depth)),
             })
             .id
     };
@@ -536,7 +615,7 @@ fn the_deepest_write_that_is_taken_makes_a_frame_that_a_server_takes() {
     let id = bench
         .submit(Write::Update {
             key: key("c1"),
-            patch: tidewire_model::Patch::new().set("notes", nested(deepest)),
+            patch: Patch::new().set("notes", nested(deepest)),
         })
         .id;
     let sent = bench.actions_sent().remove(0);
@@ -548,11 +627,11 @@ fn the_deepest_write_that_is_taken_makes_a_frame_that_a_server_takes() {
         panic!("v1 is text");
     };
     assert!(V1Json::DEFAULT.decode_client(Payload::Text(&text)).is_ok());
-    let reply = bench.command(Command::Submit(tidewire_engine::Submission {
+    let reply = bench.command(Command::Submit(Submission {
         lane: Lane::main(),
         writes: vec![Write::Update {
             key: key("c1"),
-            patch: tidewire_model::Patch::new().set("notes", nested(deepest + 1)),
+            patch: Patch::new().set("notes", nested(deepest + 1)),
         }],
         after: Vec::new(),
     }));
@@ -565,7 +644,7 @@ fn an_action_possibly_sent_that_the_server_takes_no_more_is_left_to_a_person() {
     let id = bench
         .submit(Write::Update {
             key: key("c1"),
-            patch: tidewire_model::Patch::new().set("notes", nested(4)),
+            patch: Patch::new().set("notes", nested(4)),
         })
         .id;
     assert_eq!(bench.actions_sent().len(), 1);
@@ -663,7 +742,7 @@ fn coverage_b12_a_name_given_since_is_used_wherever_a_later_write_mentions_the_t
     bench.tell(ServerMessage::Ack(ack));
     bench.submit(Write::Update {
         key: key(temporary.as_str()),
-        patch: tidewire_model::Patch::new().set("friends", vec![temporary.as_str()]),
+        patch: Patch::new().set("friends", vec![temporary.as_str()]),
     });
     let sent = bench.actions_sent().pop().expect("it was sent");
     assert_eq!(sent.entity_id.as_ref().map(EntityId::as_str), Some("c2"));

@@ -12,6 +12,8 @@ use crate::bench::{Bench, customers, key};
 
 /// The pushes a hold keeps in these tests.
 const MAX: usize = 4;
+/// And so many bytes.
+const MAX_BYTES: usize = 10_000;
 const HOLD: Duration = Duration::from_millis(1_000);
 
 /// Connected, with the whole list watched and known to be empty.
@@ -19,6 +21,7 @@ fn watching() -> (Bench, Query) {
     let settings = Settings {
         create_hold: HOLD,
         create_hold_max_changes: MAX,
+        create_hold_max_bytes: MAX_BYTES,
         ..basic_settings(OWN)
     };
     let mut bench = basic_with(settings, by_client(Interest::Windowed), Vec::new());
@@ -200,6 +203,13 @@ fn law_17_what_is_held_back_is_bounded_and_let_out_in_order_at_the_bound() {
     assert_eq!(bench.ids(&all).len(), 2, "all of it, this push included");
     bench.push_created("c8", "Bea", 1);
     assert_eq!(bench.ids(&all).len(), 2, "the next one is held back again");
+}
+
+#[test]
+fn law_17_what_is_held_back_is_bounded_in_bytes_too() {
+    let (mut bench, all, _, _) = creating();
+    bench.push_created("c8", &"x".repeat(MAX_BYTES), 1);
+    assert_eq!(bench.ids(&all).len(), 2, "it is let out");
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidewire_cache::{CollectionSettings, Interest, ListReading, Reading, Target, Trust, WatchId};
+use tidewire_cache::{
+    CollectionSettings, Interest, ListReading, Reading, Target, Trust, Wanted, WatchId,
+};
 use tidewire_engine::{
     Command, Engine, Event, FetchNumber, Generation, Input, Output, Problem, Reply, Settings,
-    Stage, StoreTicket, Submission, Submitted, Switch, Write,
+    Stage, StoreTicket, Submission, Submitted, Switch, Term, Write,
 };
 use tidewire_model::{
     ActionId, EntityId, EntityKey, EntityType, Epoch, Lane, Now, Offset, Patch, Query, Record,
@@ -34,8 +36,10 @@ pub struct Bench {
     pub woken: Vec<WatchId>,
     pub stages: Vec<(ActionId, Stage)>,
     pub problems: Vec<Problem>,
-    /// Streams that were refused for now, with the code.
-    pub held_up: Vec<(EntityType, String)>,
+    /// Streams, and what was asked for of others, that came.
+    pub answered: Vec<(EntityType, Option<Wanted>)>,
+    /// Streams, and what was asked for of others, that were refused.
+    pub refused: Vec<(EntityType, Option<Wanted>, String, Term)>,
     pub wake_at: Option<Tick>,
     /// Answer the store's transactions at once.
     pub store_works: bool,
@@ -129,7 +133,8 @@ impl Bench {
             woken: Vec::new(),
             stages: Vec::new(),
             problems: Vec::new(),
-            held_up: Vec::new(),
+            answered: Vec::new(),
+            refused: Vec::new(),
             wake_at: None,
             store_works: true,
             dialect: &DIALECT,
@@ -233,10 +238,21 @@ impl Bench {
                 self.woken.extend(publication.woken);
             }
             Output::Event(Event::Action { id, stage }) => self.stages.push((id, stage)),
-            Output::Event(Event::HeldUp {
-                entity_type, code, ..
+            Output::Event(Event::Refused {
+                entity_type,
+                wanted,
+                code,
+                term,
             }) => {
-                self.held_up.push((entity_type, code));
+                let about = wanted.map(|wanted| *wanted);
+                self.refused.push((entity_type, about, code, term));
+            }
+            Output::Event(Event::Answered {
+                entity_type,
+                wanted,
+            }) => {
+                self.answered
+                    .push((entity_type, wanted.map(|wanted| *wanted)));
             }
             Output::Event(Event::Problem(problem)) => self.problems.push(problem),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),

@@ -1,7 +1,7 @@
 //! Windowed collections: pages by request, kept exact by the stream.
 
-use tidewire_cache::Trust;
-use tidewire_engine::{Command, Problem};
+use tidewire_cache::{Trust, Wanted};
+use tidewire_engine::{Command, Problem, Term};
 use tidewire_model::{EntityId, Patch, RecordBuilder, Version};
 use tidewire_protocol::{Class, FetchWhat, Op, RequestError, ServerMessage, SubscribeResult, Want};
 
@@ -182,7 +182,11 @@ fn law_17_a_thousand_marks_are_one_request() {
 
 #[test]
 fn a_request_refused_for_good_is_not_repeated_and_one_put_off_is() {
-    for (class, repeats) in [(Class::Permanent, 0), (Class::Retry, 1)] {
+    let cases = [
+        (Class::Permanent, 0, Term::ForGood),
+        (Class::Retry, 1, Term::ForNow),
+    ];
+    for (class, repeats, told) in cases {
         let (mut bench, _) = window();
         let id = bench.fetch_sent().id;
         let error = RequestError {
@@ -193,6 +197,10 @@ fn a_request_refused_for_good_is_not_repeated_and_one_put_off_is() {
         };
         bench.tell(ServerMessage::FetchError(error));
         assert!(matches!(bench.problems[..], [Problem::FetchRefused { .. }]));
+        let [(_, Some(Wanted::Page { .. }), code, term)] = &bench.refused[..] else {
+            panic!("{:?}", bench.refused)
+        };
+        assert_eq!((&**code, *term), ("no", told));
         let before = bench.fetches_sent().len();
         bench.run_for(std::time::Duration::from_secs(5));
         let after = bench.fetches_sent().len();

@@ -21,3 +21,4 @@ mod hostile;
 mod lists;
 mod power_cut;
 mod streams;
+mod unanswered;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidewire_cache::{StaleReason, Target, Trust};
-use tidewire_engine::{Command, Problem, Switch};
+use tidewire_engine::{Command, Problem, Switch, Term};
 use tidewire_model::{EntityId, Patch, Version};
 use tidewire_protocol::{
     ClientMessage, Op, Ping, ServerMessage, SubscribeResult, Unsubscribed, Want,
@@ -211,6 +211,11 @@ fn a_stream_the_server_ended_is_asked_for_again_soon() {
     bench.run_for(Duration::from_secs(2));
     let after = bench.count_sent(|message| matches!(message, ClientMessage::Subscribe(_)));
     assert_eq!(after, before + 1);
+    assert_eq!(
+        (bench.problems.len(), bench.refused.len()),
+        (0, 0),
+        "the ordinary course"
+    );
 }
 
 fn ended(code: &str) -> ServerMessage {
@@ -255,9 +260,13 @@ fn a_snapshot_that_the_server_cannot_read_is_told_once_per_reason() {
     fail_snapshots(&mut bench, 3, "internal");
     assert_eq!(bench.problems, [refused("internal")]);
     assert_eq!(bench.trust(&all), Trust::Unknown);
-    assert_eq!(bench.held_up[0], (customers(), "internal".to_owned()));
+    let for_now = (customers(), None, "internal".to_owned(), Term::ForNow);
+    assert_eq!(bench.refused, vec![for_now; 3], "at every refusal");
     fail_snapshots(&mut bench, 2, "unreadable");
     assert_eq!(bench.problems, [refused("internal"), refused("unreadable")]);
+    assert_eq!(bench.answered, [], "it has not come before its end");
+    bench.snapshot(3, vec![row("c1", 1, 1)]);
+    assert_eq!(bench.answered, [(customers(), None)]);
 }
 
 #[test]

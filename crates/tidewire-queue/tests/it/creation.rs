@@ -167,6 +167,20 @@ fn a_write_that_comes_back_with_another_waits_for_a_creation_made_since() {
 }
 
 #[test]
+fn law_14_a_write_does_not_come_back_with_another_while_a_creation_made_since_is_parked() {
+    let mut queue = connected();
+    put(&mut queue, 1, update("c9"));
+    put(&mut queue, 2, after(update("c1"), &[id(1)]));
+    put(&mut queue, 3, within(create("c1"), "other"));
+    assert_eq!(send_all(&mut queue), [id(1), id(3)]);
+    let _ = queue.on_refused(NOW, id(1), 1, permanent(), None);
+    let _ = queue.on_refused(NOW, id(3), 1, permanent(), None);
+    let _ = queue.retry(NOW, id(1)).unwrap();
+    assert_eq!(send_all(&mut queue), [id(1)]);
+    assert_eq!(class(&queue, 2), Some(RefusalClass::Dependency(id(3))));
+}
+
+#[test]
 fn an_accepted_creation_is_one_small_transaction_however_many_writes_wait_for_it() {
     let ops = |count: u8| {
         let mut queue = connected();
@@ -250,6 +264,18 @@ fn law_14_a_write_whose_creation_was_given_up_may_follow_a_newer_creation() {
     assert_eq!(send_all(&mut queue), [id(3)]);
     let _ = queue.on_accepted(id(3), 3, &yes());
     assert_eq!(send_all(&mut queue), [id(2)]);
+}
+
+#[test]
+fn law_14_an_uncertain_write_whose_creation_was_given_up_does_not_go_before_a_newer_one() {
+    let mut queue = connected();
+    put(&mut queue, 1, create("c1"));
+    put(&mut queue, 2, within(update("c1"), "other"));
+    let _ = queue.new_incarnation(Renewal::Copied);
+    let _ = queue.discard(NOW, id(1)).unwrap();
+    put(&mut queue, 3, create("c1"));
+    let refused = queue.retry(NOW, id(2)).unwrap_err();
+    assert_eq!(refused, DecideError::NeverCreated(id(1)));
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidewire::testing::{
-    Connection, PipeListener, PipeOptions, PipeTransport, Received, pipe_with,
+    Connection, Frame, PipeListener, PipeOptions, PipeTransport, Received, pipe_with,
 };
 use tidewire_model::Lane;
 use tidewire_protocol::{
-    AnnouncedLimits, Dialect, Encoded, Ping, ServerMessage, V1Json, Want, Welcome,
+    AnnouncedLimits, ClientMessage, Dialect, Encoded, Payload, Ping, ServerMessage, V1Json, Want,
+    Welcome,
 };
 
 /// A pipe that takes little, so that a peer that does not read is felt at once.
@@ -41,6 +42,20 @@ pub async fn say(connection: &mut Connection, message: &ServerMessage) {
         .send(vec![text.into()])
         .await
         .expect("the connection stands");
+}
+
+/// The next message of the client that is not only a sign of life.
+pub async fn heard(connection: &mut Connection) -> ClientMessage {
+    loop {
+        let Received::Frame(Frame::Text(text)) = connection.receiver.receive().await else {
+            panic!("the connection ended")
+        };
+        let message = V1Json::DEFAULT.decode_client(Payload::Text(text.as_str()));
+        match message.expect("a good frame") {
+            ClientMessage::Pong(_) => {}
+            message => return message,
+        }
+    }
 }
 
 pub fn ping(n: u64) -> ServerMessage {
