@@ -2,11 +2,13 @@
 //!
 //! One who comes anew begins where a fair share has come to, so that nobody gains by having been away, and nobody who costs
 //! little waits for those who cost much. (This is weighted fair queueing, where the next cost is guessed by the last ones.)
+//! Where anybody can be new as often as it likes, one who is new is taken to cost what others who were new have cost.
 //! Knows nothing of what they want or what it costs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most accounts of those who are not in line. The cheapest are forgotten first: they lose least by it.
+/// The most accounts of those who are not in line and whose end nobody tells. The cheapest are forgotten first: they lose
+/// least by it.
 const MOST_AWAY: usize = 4096;
 
 /// Who is in line, and what each has cost.
@@ -16,18 +18,37 @@ pub(super) struct Turns<K> {
     reached: u64,
     came: u64,
     accounts: BTreeMap<K, Account>,
-    /// Those in line, by what they will have cost; of equal ones, whoever came first.
+    /// Those in line of whom a turn was settled, by what they will have cost; of equal ones, whoever came first.
     line: BTreeSet<(u64, u64, K)>,
-    /// Those not in line, with no turn under way, who have cost more than where others begin, by cost.
+    /// Those in line of whom none was, by what they have cost. Apart, since what their first turn is taken to cost changes
+    /// with each that one of them has.
+    newcomers: BTreeSet<(u64, u64, K)>,
+    /// Those not in line, with no turn under way, by what they have cost.
     away: BTreeSet<(u64, u64, K)>,
+    kind: Kind,
+}
+
+/// Who they are that take turns.
+#[derive(Debug)]
+enum Kind {
+    /// Not everybody can be a new one of them, and one who is new is taken to cost nothing. Nobody says when one is gone,
+    /// so only so many are remembered.
+    Lasting,
+    /// Anybody can be many of them, one after the other. Each is remembered until it is forgotten.
+    Passing {
+        /// What the first turn of one is taken to cost: what the last first turn did, or what is left of a dearer one
+        /// before, which fades with every turn.
+        first_cost: u64,
+    },
 }
 
 /// What one has cost.
 #[derive(Clone, Copy, Debug)]
 struct Account {
     spent: u64,
-    /// What its next turn is taken to cost: the last one, or what is left of a dearer one before, which fades.
-    expected: u64,
+    /// What its next turn is taken to cost: the last one, or what is left of a dearer one before, which fades. Nothing
+    /// where none was settled.
+    expected: Option<u64>,
     /// When it came.
     came: u64,
     is_in_line: bool,
@@ -35,24 +56,34 @@ struct Account {
     under_way: usize,
 }
 
-impl<K> Default for Turns<K> {
-    fn default() -> Self {
+impl<K: Ord + Clone> Turns<K> {
+    /// Turns of those who stay who they are.
+    pub(super) fn of_lasting() -> Self {
+        Self::of(Kind::Lasting)
+    }
+
+    /// Turns of those who come and go as they like. Each that is gone has to be forgotten.
+    pub(super) fn of_passing() -> Self {
+        Self::of(Kind::Passing { first_cost: 0 })
+    }
+
+    fn of(kind: Kind) -> Self {
         Self {
             reached: 0,
             came: 0,
             accounts: BTreeMap::new(),
             line: BTreeSet::new(),
+            newcomers: BTreeSet::new(),
             away: BTreeSet::new(),
+            kind,
         }
     }
-}
 
-impl<K: Ord + Clone> Turns<K> {
     /// Puts one into the line. One who is there, or has a turn under way, keeps its place.
     pub(super) fn join(&mut self, who: &K) {
         let mut account = self.take_out(who).unwrap_or(Account {
             spent: 0,
-            expected: 0,
+            expected: None,
             came: 0,
             is_in_line: false,
             under_way: 0,
@@ -74,13 +105,27 @@ impl<K: Ord + Clone> Turns<K> {
 
     /// Whose turn it is.
     pub(super) fn first(&self) -> Option<&K> {
-        self.line.first().map(|(_, _, who)| who)
+        let known = self.line.first();
+        let known = known.map(|(cost, came, who)| (*cost, *came, who));
+        let new = self.newcomers.first();
+        let new = new.map(|(spent, came, who)| (spent + self.first_cost(), *came, who));
+        known.into_iter().chain(new).min().map(|(_, _, who)| who)
     }
 
     /// What the next turn of one is likely to cost.
     pub(super) fn expected(&self, who: &K) -> u64 {
         let account = self.accounts.get(who);
-        account.map_or(0, |account| account.expected)
+        account
+            .and_then(|account| account.expected)
+            .unwrap_or(self.first_cost())
+    }
+
+    /// What the first turn of one is taken to cost.
+    fn first_cost(&self) -> u64 {
+        match self.kind {
+            Kind::Lasting => 0,
+            Kind::Passing { first_cost } => first_cost,
+        }
     }
 
     /// Counts a turn that costs at least so much, and is under way from now on; what was counted.
@@ -107,10 +152,16 @@ impl<K: Ord + Clone> Turns<K> {
 
     /// Counts what a turn has cost, in place of what was counted.
     pub(super) fn settle(&mut self, who: &K, charged: u64, cost: u64) {
+        // One that was forgotten before its turn was over came for this one, as far as anybody knows.
+        let before = self.accounts.get(who).and_then(|account| account.expected);
+        if let Kind::Passing { first_cost } = &mut self.kind {
+            let was_first = before.is_none();
+            *first_cost = (*first_cost / 2).max(if was_first { cost } else { 0 });
+        }
         self.change(who, |account| {
             account.end_turn(charged);
             account.spent += cost;
-            account.expected = cost.max(account.expected / 2);
+            account.expected = Some(cost.max(before.unwrap_or(0) / 2));
         });
     }
 
@@ -123,15 +174,9 @@ impl<K: Ord + Clone> Turns<K> {
             let account = self.accounts.get(who);
             account.is_some_and(|account| account.is_in_line)
         };
-        let there = self.line.len() + of.filter(|who| !is_in_line(who)).count();
+        let in_line = self.line.len() + self.newcomers.len();
+        let there = in_line + of.filter(|who| !is_in_line(who)).count();
         self.reached += cost / (there.max(1) as u64);
-        while self
-            .away
-            .first()
-            .is_some_and(|(spent, _, _)| *spent <= self.reached)
-        {
-            self.forget_cheapest();
-        }
     }
 
     /// Forgets one.
@@ -142,12 +187,6 @@ impl<K: Ord + Clone> Turns<K> {
     /// Whether nothing is known of anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty()
-    }
-
-    fn forget_cheapest(&mut self) {
-        if let Some((_, _, who)) = self.away.pop_first() {
-            self.accounts.remove(&who);
-        }
     }
 
     fn change(&mut self, who: &K, change: impl FnOnce(&mut Account)) {
@@ -170,17 +209,20 @@ impl<K: Ord + Clone> Turns<K> {
         if let Some(places) = self.places(&account) {
             places.insert(account.place(who));
         }
-        while self.away.len() > MOST_AWAY {
-            self.forget_cheapest();
+        if matches!(self.kind, Kind::Lasting)
+            && self.away.len() > MOST_AWAY
+            && let Some((_, _, cheapest)) = self.away.pop_first()
+        {
+            self.accounts.remove(&cheapest);
         }
     }
 
     /// Where an account stands; one that is not in line and has a turn under way stands nowhere, and is not forgotten.
     fn places(&mut self, account: &Account) -> Option<&mut BTreeSet<(u64, u64, K)>> {
-        if account.is_in_line {
-            Some(&mut self.line)
-        } else {
-            (account.under_way == 0).then_some(&mut self.away)
+        match (account.is_in_line, account.expected) {
+            (true, Some(_)) => Some(&mut self.line),
+            (true, None) => Some(&mut self.newcomers),
+            (false, _) => (account.under_way == 0).then_some(&mut self.away),
         }
     }
 }
@@ -193,12 +235,9 @@ impl Account {
     }
 
     fn place<K: Clone>(&self, who: &K) -> (u64, u64, K) {
-        let spent = if self.is_in_line {
-            self.spent + self.expected
-        } else {
-            self.spent
-        };
-        (spent, self.came, who.clone())
+        let expected = self.expected.filter(|_| self.is_in_line);
+        let cost = self.spent + expected.unwrap_or(0);
+        (cost, self.came, who.clone())
     }
 }
 
@@ -217,7 +256,7 @@ mod tests {
 
     #[test]
     fn turns_are_shared_by_cost_and_not_by_number() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         ["much", "little"].iter().for_each(|who| turns.join(who));
         let cost = |who: &str| if who == "much" { 10 } else { 1 };
         let had: Vec<_> = (0..110).map(|_| turn(&mut turns, cost)).collect();
@@ -227,7 +266,7 @@ mod tests {
 
     #[test]
     fn one_who_costs_little_is_next_whenever_it_comes_and_however_many_there_are() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         let many: Vec<u64> = (1..=20).collect();
         many.iter().for_each(|who| turns.join(who));
         let turn = |turns: &mut Turns<u64>| {
@@ -251,7 +290,7 @@ mod tests {
 
     #[test]
     fn those_who_come_anew_again_and_again_keep_nobody_from_its_turn() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         turns.join(&0);
         turns.settle(&0, 0, 10_000);
         for who in 1..=1000 {
@@ -269,7 +308,7 @@ mod tests {
 
     #[test]
     fn one_who_goes_and_comes_back_has_still_cost_what_it_has() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         ["much", "other"].iter().for_each(|who| turns.join(who));
         let cost = |who: &str| if who == "much" { 1000 } else { 100 };
         assert_eq!(turn(&mut turns, cost), "much");
@@ -282,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_did_not_come_about_costs_nothing_and_no_place_is_lost() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         ["a", "b", "c"].iter().for_each(|who| turns.join(who));
         turns.advance([].iter(), 300);
         turns.join(&"later");
@@ -302,7 +341,7 @@ mod tests {
 
     #[test]
     fn one_who_wants_more_keeps_its_place() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         ["a", "b"].iter().for_each(|who| turns.join(who));
         turns.advance([].iter(), 100);
         turns.join(&"a");
@@ -311,7 +350,7 @@ mod tests {
 
     #[test]
     fn one_who_wants_more_while_its_turn_is_under_way_keeps_its_place() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         turns.join(&"old");
         turns.advance([].iter(), 50);
         turns.join(&"new");
@@ -326,7 +365,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_remembered() {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of_lasting();
         for who in 0..2 * MOST_AWAY {
             turns.join(&who);
             let charged = turns.charge(&who, 1);
@@ -334,7 +373,59 @@ mod tests {
             turns.settle(&who, charged, 1 + who as u64);
         }
         assert_eq!(turns.accounts.len(), MOST_AWAY);
-        turns.advance([].iter(), u64::MAX);
+    }
+
+    #[test]
+    fn those_whose_end_is_told_are_remembered_until_then() {
+        let mut turns = Turns::of_passing();
+        for who in 0..2 * MOST_AWAY {
+            turns.join(&who);
+            let charged = turns.charge(&who, 1);
+            turns.leave(&who);
+            turns.settle(&who, charged, 1 + who as u64);
+            turns.advance([who].iter(), 1 + who as u64);
+        }
+        for who in 0..2 * MOST_AWAY {
+            assert_eq!(turns.expected(&who), 1 + who as u64);
+            turns.forget(&who);
+        }
         assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn one_who_passes_by_is_taken_to_cost_what_others_did_who_were_new() {
+        let mut turns = Turns::of_passing();
+        turns.join(&0);
+        assert_eq!(turn_of(&mut turns, 1), 0);
+        turns.leave(&0);
+        (1..=20).for_each(|who| turns.join(&who));
+        assert_eq!(turn_of(&mut turns, 1000), 1);
+        turns.forget(&1);
+        // Whoever is known to cost little goes before all that are new, also before those that came earlier.
+        turns.join(&0);
+        assert_eq!(turn_of(&mut turns, 1), 0);
+        turns.leave(&0);
+        // One that is gone before its turn is over counts too.
+        let who = *turns.first().unwrap();
+        let charged = turns.charge(&who, 1);
+        turns.forget(&who);
+        turns.settle(&who, charged, 2000);
+        turns.advance([who].iter(), 2000);
+        assert_eq!(turns.expected(&20), 2000);
+        // And it fades, when those who are new cost little.
+        for who in 3..=20 {
+            assert_eq!(turn_of(&mut turns, 1), who);
+            turns.forget(&who);
+        }
+        assert_eq!(turns.expected(&21), 1);
+    }
+
+    /// Gives the first one its turn, of this cost.
+    fn turn_of(turns: &mut Turns<u64>, cost: u64) -> u64 {
+        let who = *turns.first().unwrap();
+        let charged = turns.charge(&who, 1);
+        turns.settle(&who, charged, cost);
+        turns.advance([who].iter(), cost);
+        who
     }
 }

@@ -54,11 +54,11 @@ impl Author {
 }
 
 /// Everything that is to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WriteLine {
     under_way: Vec<Item>,
     turns: Turns<Who>,
-    /// Those who have something waiting, or connections that have cost something.
+    /// Those who have something waiting, or open connections that have had a turn.
     authors: BTreeMap<Who, Waiting>,
     items: usize,
     bytes: usize,
@@ -67,7 +67,7 @@ pub(super) struct WriteLine {
 }
 
 /// What waits of one author.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     turns: Turns<Via>,
     connections: BTreeMap<Via, Own>,
@@ -90,6 +90,30 @@ pub(super) struct Item {
     bytes: usize,
     /// What was counted for it, of its author and of its connection, when it was handed to the backend.
     charged: (u64, u64),
+}
+
+impl Default for WriteLine {
+    fn default() -> Self {
+        Self {
+            under_way: Vec::new(),
+            turns: Turns::of_lasting(),
+            authors: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
+            stopped: None,
+        }
+    }
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            turns: Turns::of_passing(),
+            connections: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
+        }
+    }
 }
 
 impl Item {
@@ -345,7 +369,8 @@ fn cost_of(request: &WriteRequest, outcome: &WriteOutcome) -> u64 {
     };
     let bytes = match (commit, outcome, request) {
         (Some(commit), _, _) => commit_bytes(commit),
-        // Refused, or nothing was to be changed. What was read is not known; at most this.
+        // Refused, or nothing was to be changed. What was read is not known; at most this. The application, which often
+        // puts what is there already, is trusted.
         (
             None,
             WriteOutcome::Action {
