@@ -18,6 +18,9 @@ use crate::{
 /// What an item costs however small it is, in bytes that could be rewritten meanwhile.
 const ITEM_COST: u64 = 16 * 1024;
 
+/// Each connection may have one item waiting that is no larger than this, however full the line is.
+const SMALL_BYTES: usize = 16 * 1024;
+
 /// A group is likely to come to so many times the bytes that may be asked in it, at most. Nobody hears of a write before
 /// all of its group is done, so what is small does not share a group with what is large.
 const REWRITTEN_TO_ASKED: usize = 2;
@@ -178,18 +181,18 @@ impl WriteLine {
     }
 
     /// Whether so much more of an author may wait. A client has three quarters of the room that others leave, and a
-    /// connection of it half of what its others leave of that; so however many fill the line, something is left for one
-    /// who writes little.
+    /// connection of it half of what its others leave of that. One of whom nothing waits may add something small, so
+    /// that however many fill the line, one who writes little is let in.
     fn has_room(&self, author: &Author, bytes: usize, settings: &Settings) -> bool {
-        // A single item may be larger than the bound, or the application could never write it.
-        if self.items == 0 {
-            return true;
-        }
         let waiting = self.authors.get(&author.who());
         let own = waiting.and_then(|waiting| waiting.connections.get(&author.connection()));
         let of_author = waiting.map_or((0, 0), |waiting| (waiting.items, waiting.bytes));
         let of_own = own.map_or((0, 0), |own| (own.items.len(), own.bytes));
         let is_client = author.connection().is_some();
+        // A single item may be larger than the bound, or the application could never write it.
+        if self.items == 0 || (of_own.0 == 0 && (!is_client || bytes <= SMALL_BYTES)) {
+            return true;
+        }
         let room = |most: usize, all: usize, of_author: usize, of_own: usize| {
             let left = most.saturating_sub(all - of_author);
             let others = of_author - of_own;
