@@ -33,7 +33,7 @@ pub(super) struct Turns<K> {
 type Places<K> = BTreeSet<(u64, u64, K)>;
 
 /// What a turn costs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cost {
     /// What is known of it before.
     pub(super) known: u64,
@@ -103,6 +103,10 @@ impl<K: Ord + Clone> Turns<K> {
     /// Puts one into the line, for a turn that costs this at most. One who is there, or has a turn under way, keeps its
     /// place as far as it does not ask for another turn.
     pub(super) fn join(&mut self, who: &K, most: Cost) {
+        let account = self.accounts.get(who);
+        if account.is_some_and(|account| account.is_in_line && account.most == most) {
+            return;
+        }
         let mut account = self.take_out(who).unwrap_or_default();
         let was_away = !account.is_in_line && account.under_way == 0;
         if was_away && (account.came == 0 || account.spent < self.reached) {
