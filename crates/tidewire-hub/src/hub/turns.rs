@@ -144,6 +144,11 @@ impl<K: Ord + Clone> Turns<K> {
         account.map_or(0, |account| account.next_cost(self.of_first()))
     }
 
+    /// What the next turn of one costs at most, as it was told last.
+    pub(super) fn most(&self, who: &K) -> Option<Cost> {
+        self.accounts.get(who).map(|account| account.most)
+    }
+
     /// What is taken to come to the first turn of one.
     fn of_first(&self) -> u64 {
         match self.kind {

@@ -265,6 +265,7 @@ impl WriteLine {
         let via = *waiting.turns.first()?;
         let own = waiting.connections.get_mut(&via)?;
         let mut item = own.items.pop_front()?;
+        debug_assert_eq!(self.turns.most(&who), Some(item.most_cost()));
         own.bytes -= item.bytes;
         waiting.items -= 1;
         waiting.bytes -= item.bytes;

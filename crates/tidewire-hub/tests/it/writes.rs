@@ -4,7 +4,7 @@ use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError, Writ
 use tidewire_model::{Record, Value};
 use tidewire_protocol::{AckResult, ClientMessage, ServerMessage};
 
-use crate::world::{World, action, changes, create, hello, id, kind, make, record};
+use crate::world::{World, action, changes, create, entity, hello, id, kind, make, record};
 
 /// The numbers of the actions that were acknowledged as done now, in the order in which that came.
 fn acknowledged(world: &mut World, peer: ConnectionId) -> Vec<u64> {
@@ -238,6 +238,31 @@ fn what_was_not_done_of_a_group_is_not_overtaken_by_those_who_come_later() {
         let most = arrival / AT_ONCE + 2;
         assert!(group <= most, "number {arrival} waited for {group} groups");
     }
+}
+
+#[test]
+fn what_was_not_done_of_a_connection_is_next_of_its_principal_before_something_larger() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let others = ["first", "second"].map(|name| connect_as(&mut world, name, name));
+    let small = connect_as(&mut world, "one", "small");
+    let large = connect_as(&mut world, "one", "large");
+    for peer in [others[0], others[1], small] {
+        world.write_much(peer, 1);
+    }
+    assert!(write_once(&mut world));
+    // All that waits is with the backend now, which does one of it.
+    let payload = entity(&[("text", Value::from("x".repeat(1000)))]);
+    let create = action(1, 0, "create", ("tasks", Some("large")), payload);
+    world.tell(large, &ClientMessage::Action(create));
+    let mut order = Vec::new();
+    while write_once(&mut world) {
+        let done = [small, large]
+            .into_iter()
+            .filter(|peer| !acknowledged(&mut world, *peer).is_empty());
+        order.extend(done);
+    }
+    assert_eq!(order, [small, large]);
 }
 
 #[test]
