@@ -59,7 +59,8 @@ pub struct Settings {
     /// earlier, by what it comes to.
     pub group_bytes: usize,
     /// The most items waiting to be written. A principal has at most three quarters of the room that others leave, and
-    /// each of its connections half of what its others leave of that.
+    /// each of its connections half of what its others leave of that; but each connection may always have one small item
+    /// waiting, and the application one of any size.
     pub waiting_items: usize,
     /// About the most bytes waiting to be written; shared in the same way.
     pub waiting_bytes: usize,

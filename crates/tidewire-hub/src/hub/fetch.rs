@@ -238,47 +238,37 @@ impl Hub {
         }
     }
 
-    /// Takes out the answers to fetches that wait for a point.
-    pub(super) fn take_waiting_answers(&mut self, id: ConnectionId) -> Vec<RequestId> {
+    /// Takes out what a connection has waiting for points, as far as it is meant.
+    pub(super) fn take_waiting(
+        &mut self,
+        id: ConnectionId,
+        is_meant: impl Fn(&Waiting) -> bool,
+    ) -> Vec<Waiting> {
         let Some(client) = self.client(id) else {
             return Vec::new();
         };
-        let (fetches, others): (Vec<_>, Vec<_>) = std::mem::take(&mut client.waiting)
+        let (taken, left): (Vec<_>, Vec<_>) = std::mem::take(&mut client.waiting)
             .into_iter()
-            .partition(|waiting| matches!(waiting.what, Waiting::Fetch { .. }));
-        client.waiting = others;
-        let mut taken = Vec::new();
-        for waiting in fetches {
+            .partition(|waiting| is_meant(&waiting.what));
+        client.waiting = left;
+        for waiting in &taken {
             self.stop_waiting(id, &waiting.entity_type, waiting.until);
-            if let Waiting::Fetch { request, answer } = waiting.what {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.outbox.release_answer(bytes_of(&answer));
-                }
-                taken.push(request);
+            if let Waiting::Fetch { answer, .. } = &waiting.what
+                && let Some(connection) = self.connections.get_mut(&id)
+            {
+                connection.outbox.release_answer(bytes_of(answer));
             }
         }
-        taken
+        taken.into_iter().map(|waiting| waiting.what).collect()
     }
 
     /// Gives up all answers that wait for a point which will not come.
     pub(super) fn fail_waiting(&mut self) {
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in ids {
-            let Some(client) = self.client(id) else {
-                continue;
-            };
-            for WaitingAnswer {
-                entity_type,
-                until,
-                what,
-            } in std::mem::take(&mut client.waiting)
-            {
-                self.stop_waiting(id, &entity_type, until);
-                match what {
-                    Waiting::Fetch { request, answer } => {
-                        if let Some(connection) = self.connections.get_mut(&id) {
-                            connection.outbox.release_answer(bytes_of(&answer));
-                        }
+            for waiting in self.take_waiting(id, |_| true) {
+                match waiting {
+                    Waiting::Fetch { request, .. } => {
                         self.end_fetch(id, request, ("internal", Class::Retry), Some(RETRY_MS));
                     }
                     Waiting::Snapshot { ticket } => {

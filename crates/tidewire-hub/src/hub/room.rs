@@ -11,7 +11,7 @@ use tidewire_protocol::{Class, RequestId};
 use super::Hub;
 use super::fetch::RETRY_MS;
 use crate::ConnectionId;
-use crate::connection::{Client, Connection};
+use crate::connection::{Client, Connection, Waiting};
 
 /// Where all room is taken, a connection makes way whose socket has taken nothing for so long, in milliseconds.
 const PATIENCE_MS: u64 = 100;
@@ -89,7 +89,11 @@ impl Hub {
         };
         let mut requests = connection.outbox.take_all_answers();
         requests.extend(connection.take_held_answers());
-        requests.extend(self.take_waiting_answers(id));
+        for waiting in self.take_waiting(id, |what| matches!(what, Waiting::Fetch { .. })) {
+            if let Waiting::Fetch { request, .. } = waiting {
+                requests.push(request);
+            }
+        }
         self.note_held(id);
         for request in requests {
             self.counts.limited += 1;

@@ -2,11 +2,14 @@
 //!
 //! One who comes anew begins where a fair share has come to, so that nobody gains by having been away, and nobody who costs
 //! little waits for those who cost much. (This is weighted fair queueing, where the next cost is guessed by the last ones.)
+//! Where anybody can be new as often as it likes, one who is new is taken to cost what others who were new have cost, as
+//! far as what it asks for can come to as much.
 //! Knows nothing of what they want or what it costs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most accounts of those who are not in line. The cheapest are forgotten first: they lose least by it.
+/// The most accounts of those who are not in line and whose end nobody tells. The cheapest are forgotten first: they lose
+/// least by it.
 const MOST_AWAY: usize = 4096;
 
 /// Who is in line, and what each has cost.
@@ -16,47 +19,95 @@ pub(super) struct Turns<K> {
     reached: u64,
     came: u64,
     accounts: BTreeMap<K, Account>,
-    /// Those in line, by what they will have cost; of equal ones, whoever came first.
-    line: BTreeSet<(u64, u64, K)>,
-    /// Those not in line, with no turn under way, who have cost more than where others begin, by cost.
-    away: BTreeSet<(u64, u64, K)>,
+    /// Those in line of whom a turn was settled, by what they will have cost; of equal ones, whoever came first.
+    line: Places<K>,
+    /// Those in line of whom none was, by what they will have cost if nothing comes to what is known, and if the most does.
+    /// What will come to it lies between; what that is taken to be changes with the first turn of each.
+    newcomers: [Places<K>; 2],
+    /// Those not in line, with no turn under way, by what they have cost.
+    away: Places<K>,
+    kind: Kind,
+}
+
+/// By cost, and then by when they came.
+type Places<K> = BTreeSet<(u64, u64, K)>;
+
+/// What a turn costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// What is known of it before.
+    pub(super) known: u64,
+    /// What comes to that.
+    pub(super) beyond: u64,
+}
+
+impl Cost {
+    pub(super) fn total(self) -> u64 {
+        self.known + self.beyond
+    }
+}
+
+/// Who they are that take turns.
+#[derive(Debug)]
+enum Kind {
+    /// Not everybody can be a new one of them, and one who is new is taken to cost no more than is known. Nobody says when
+    /// one is gone, so only so many are remembered.
+    Lasting,
+    /// Anybody can be many of them, one after the other. Each is remembered until it is forgotten.
+    Passing {
+        /// What is taken to come to the first turn of one: what came to the last first turn, or what is left of a dearer
+        /// one before, which fades with every turn.
+        of_first: u64,
+    },
 }
 
 /// What one has cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Account {
     spent: u64,
-    /// What its next turn is taken to cost: the last one, or what is left of a dearer one before, which fades.
-    expected: u64,
-    /// When it came.
+    /// What is taken to come to its next turn: what came to the last one, or what is left of a dearer one before, which
+    /// fades. Nothing where none was settled.
+    expected: Option<u64>,
+    /// What its next turn costs at most.
+    most: Cost,
+    /// When it came; never 0.
     came: u64,
     is_in_line: bool,
     /// Turns that were counted and are neither settled nor taken back. As long as there are any, it has not been away.
     under_way: usize,
 }
 
-impl<K> Default for Turns<K> {
-    fn default() -> Self {
+impl<K: Ord + Clone> Turns<K> {
+    /// Turns of those who stay who they are.
+    pub(super) fn of_lasting() -> Self {
+        Self::of(Kind::Lasting)
+    }
+
+    /// Turns of those who come and go as they like. Each that is gone has to be forgotten.
+    pub(super) fn of_passing() -> Self {
+        Self::of(Kind::Passing { of_first: 0 })
+    }
+
+    fn of(kind: Kind) -> Self {
         Self {
             reached: 0,
             came: 0,
             accounts: BTreeMap::new(),
             line: BTreeSet::new(),
+            newcomers: [BTreeSet::new(), BTreeSet::new()],
             away: BTreeSet::new(),
+            kind,
         }
     }
-}
 
-impl<K: Ord + Clone> Turns<K> {
-    /// Puts one into the line. One who is there, or has a turn under way, keeps its place.
-    pub(super) fn join(&mut self, who: &K) {
-        let mut account = self.take_out(who).unwrap_or(Account {
-            spent: 0,
-            expected: 0,
-            came: 0,
-            is_in_line: false,
-            under_way: 0,
-        });
+    /// Puts one into the line, for a turn that costs this at most. One who is there, or has a turn under way, keeps its
+    /// place as far as it does not ask for another turn.
+    pub(super) fn join(&mut self, who: &K, most: Cost) {
+        let account = self.accounts.get(who);
+        if account.is_some_and(|account| account.is_in_line && account.most == most) {
+            return;
+        }
+        let mut account = self.take_out(who).unwrap_or_default();
         let was_away = !account.is_in_line && account.under_way == 0;
         if was_away && (account.came == 0 || account.spent < self.reached) {
             self.came += 1;
@@ -64,6 +115,7 @@ impl<K: Ord + Clone> Turns<K> {
             account.spent = account.spent.max(self.reached);
         }
         account.is_in_line = true;
+        account.most = most;
         self.put_in(who, account);
     }
 
@@ -74,18 +126,40 @@ impl<K: Ord + Clone> Turns<K> {
 
     /// Whose turn it is.
     pub(super) fn first(&self) -> Option<&K> {
-        self.line.first().map(|(_, _, who)| who)
+        let [if_nothing, if_most] = &self.newcomers;
+        let new = if_nothing.first();
+        let new = new.map(|(cost, came, who)| (cost + self.of_first(), *came, who));
+        [self.line.first(), if_most.first()]
+            .into_iter()
+            .flatten()
+            .map(|(cost, came, who)| (*cost, *came, who))
+            .chain(new)
+            .min()
+            .map(|(_, _, who)| who)
     }
 
     /// What the next turn of one is likely to cost.
     pub(super) fn expected(&self, who: &K) -> u64 {
         let account = self.accounts.get(who);
-        account.map_or(0, |account| account.expected)
+        account.map_or(0, |account| account.next_cost(self.of_first()))
     }
 
-    /// Counts a turn that costs at least so much, and is under way from now on; what was counted.
-    pub(super) fn charge(&mut self, who: &K, least: u64) -> u64 {
-        let charged = least.max(self.expected(who));
+    /// What the next turn of one costs at most, as it was told last.
+    pub(super) fn most(&self, who: &K) -> Option<Cost> {
+        self.accounts.get(who).map(|account| account.most)
+    }
+
+    /// What is taken to come to the first turn of one.
+    fn of_first(&self) -> u64 {
+        match self.kind {
+            Kind::Lasting => 0,
+            Kind::Passing { of_first } => of_first,
+        }
+    }
+
+    /// Counts a turn that is under way from now on; what was counted.
+    pub(super) fn charge(&mut self, who: &K) -> u64 {
+        let charged = self.expected(who);
         self.change(who, |account| {
             account.spent += charged;
             account.under_way += 1;
@@ -93,24 +167,23 @@ impl<K: Ord + Clone> Turns<K> {
         charged
     }
 
-    /// Takes back what was counted of a turn that is not to come about any more.
+    /// Takes back what was counted of a turn that did not come about. One who is to have it again joins before that.
     pub(super) fn refund(&mut self, who: &K, charged: u64) {
         self.change(who, |account| account.end_turn(charged));
     }
 
-    /// Takes back what was counted of a turn that did not come about, and puts one into the line where it was before.
-    pub(super) fn put_back(&mut self, who: &K, charged: u64) {
-        // Before the turn ends: one with a turn under way keeps its place.
-        self.join(who);
-        self.refund(who, charged);
-    }
-
     /// Counts what a turn has cost, in place of what was counted.
-    pub(super) fn settle(&mut self, who: &K, charged: u64, cost: u64) {
+    pub(super) fn settle(&mut self, who: &K, charged: u64, cost: Cost) {
+        // One that was forgotten before its turn was over came for this one, as far as anybody knows.
+        let before = self.accounts.get(who).and_then(|account| account.expected);
+        if let Kind::Passing { of_first } = &mut self.kind {
+            let of_this = if before.is_none() { cost.beyond } else { 0 };
+            *of_first = of_this.max(*of_first / 2);
+        }
         self.change(who, |account| {
             account.end_turn(charged);
-            account.spent += cost;
-            account.expected = cost.max(account.expected / 2);
+            account.spent += cost.total();
+            account.expected = Some(cost.beyond.max(before.unwrap_or(0) / 2));
         });
     }
 
@@ -123,15 +196,9 @@ impl<K: Ord + Clone> Turns<K> {
             let account = self.accounts.get(who);
             account.is_some_and(|account| account.is_in_line)
         };
-        let there = self.line.len() + of.filter(|who| !is_in_line(who)).count();
+        let in_line = self.line.len() + self.newcomers[0].len();
+        let there = in_line + of.filter(|who| !is_in_line(who)).count();
         self.reached += cost / (there.max(1) as u64);
-        while self
-            .away
-            .first()
-            .is_some_and(|(spent, _, _)| *spent <= self.reached)
-        {
-            self.forget_cheapest();
-        }
     }
 
     /// Forgets one.
@@ -144,12 +211,6 @@ impl<K: Ord + Clone> Turns<K> {
         self.accounts.is_empty()
     }
 
-    fn forget_cheapest(&mut self) {
-        if let Some((_, _, who)) = self.away.pop_first() {
-            self.accounts.remove(&who);
-        }
-    }
-
     fn change(&mut self, who: &K, change: impl FnOnce(&mut Account)) {
         if let Some(mut account) = self.take_out(who) {
             change(&mut account);
@@ -159,29 +220,45 @@ impl<K: Ord + Clone> Turns<K> {
 
     fn take_out(&mut self, who: &K) -> Option<Account> {
         let account = self.accounts.remove(who)?;
-        if let Some(places) = self.places(&account) {
-            places.remove(&account.place(who));
+        for (places, cost) in self.places(&account) {
+            places.remove(&(cost, account.came, who.clone()));
         }
         Some(account)
     }
 
     fn put_in(&mut self, who: &K, account: Account) {
         self.accounts.insert(who.clone(), account);
-        if let Some(places) = self.places(&account) {
-            places.insert(account.place(who));
+        for (places, cost) in self.places(&account) {
+            places.insert((cost, account.came, who.clone()));
         }
-        while self.away.len() > MOST_AWAY {
-            self.forget_cheapest();
+        if matches!(self.kind, Kind::Lasting)
+            && self.away.len() > MOST_AWAY
+            && let Some((_, _, cheapest)) = self.away.pop_first()
+        {
+            self.accounts.remove(&cheapest);
         }
     }
 
-    /// Where an account stands; one that is not in line and has a turn under way stands nowhere, and is not forgotten.
-    fn places(&mut self, account: &Account) -> Option<&mut BTreeSet<(u64, u64, K)>> {
-        if account.is_in_line {
-            Some(&mut self.line)
-        } else {
-            (account.under_way == 0).then_some(&mut self.away)
-        }
+    /// Where an account stands, and by what; one that is not in line and has a turn under way stands nowhere, and is not
+    /// forgotten.
+    fn places(
+        &mut self,
+        account: &Account,
+    ) -> impl Iterator<Item = (&mut Places<K>, u64)> + use<'_, K> {
+        let Account { spent, most, .. } = *account;
+        let [if_nothing, if_most] = &mut self.newcomers;
+        let places = match (account.is_in_line, account.expected) {
+            (true, Some(_)) => [Some((&mut self.line, spent + account.next_cost(0))), None],
+            (true, None) => [
+                Some((if_nothing, spent + most.known)),
+                Some((if_most, spent + most.total())),
+            ],
+            (false, _) => [
+                (account.under_way == 0).then_some((&mut self.away, spent)),
+                None,
+            ],
+        };
+        places.into_iter().flatten()
     }
 }
 
@@ -192,149 +269,12 @@ impl Account {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    fn place<K: Clone>(&self, who: &K) -> (u64, u64, K) {
-        let spent = if self.is_in_line {
-            self.spent + self.expected
-        } else {
-            self.spent
-        };
-        (spent, self.came, who.clone())
+    /// What its next turn is likely to cost, where this is taken to come to a first one.
+    fn next_cost(&self, of_first: u64) -> u64 {
+        let beyond = self.expected.unwrap_or(of_first);
+        self.most.known + beyond.min(self.most.beyond)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Gives the first one its turn.
-    fn turn(turns: &mut Turns<&'static str>, cost: impl Fn(&str) -> u64) -> &'static str {
-        let who = *turns.first().unwrap();
-        let charged = turns.charge(&who, 1);
-        turns.settle(&who, charged, cost(who));
-        turns.advance([who].iter(), cost(who));
-        who
-    }
-
-    #[test]
-    fn turns_are_shared_by_cost_and_not_by_number() {
-        let mut turns = Turns::default();
-        ["much", "little"].iter().for_each(|who| turns.join(who));
-        let cost = |who: &str| if who == "much" { 10 } else { 1 };
-        let had: Vec<_> = (0..110).map(|_| turn(&mut turns, cost)).collect();
-        let much = had.iter().filter(|who| **who == "much").count();
-        assert!((9..=11).contains(&much), "{much}");
-    }
-
-    #[test]
-    fn one_who_costs_little_is_next_whenever_it_comes_and_however_many_there_are() {
-        let mut turns = Turns::default();
-        let many: Vec<u64> = (1..=20).collect();
-        many.iter().for_each(|who| turns.join(who));
-        let turn = |turns: &mut Turns<u64>| {
-            let who = *turns.first().unwrap();
-            let cost = if who == 0 { 1 } else { 1000 };
-            let charged = turns.charge(&who, 1);
-            turns.settle(&who, charged, cost);
-            turns.advance([who].iter(), cost);
-            who
-        };
-        // What they cost is known after their first turn.
-        many.iter().for_each(|_| _ = turn(&mut turns));
-        for _ in 0..100 {
-            turns.join(&0);
-            let before = (0..3).take_while(|_| turn(&mut turns) != 0).count();
-            assert!(before <= 1, "{before}");
-            turns.leave(&0);
-            turn(&mut turns);
-        }
-    }
-
-    #[test]
-    fn those_who_come_anew_again_and_again_keep_nobody_from_its_turn() {
-        let mut turns = Turns::default();
-        turns.join(&0);
-        turns.settle(&0, 0, 10_000);
-        for who in 1..=1000 {
-            turns.join(&who);
-            if turns.first() == Some(&0) {
-                return;
-            }
-            let charged = turns.charge(&who, 1);
-            turns.settle(&who, charged, 100);
-            turns.leave(&who);
-            turns.advance([who].iter(), 100);
-        }
-        panic!("it never has its turn");
-    }
-
-    #[test]
-    fn one_who_goes_and_comes_back_has_still_cost_what_it_has() {
-        let mut turns = Turns::default();
-        ["much", "other"].iter().for_each(|who| turns.join(who));
-        let cost = |who: &str| if who == "much" { 1000 } else { 100 };
-        assert_eq!(turn(&mut turns, cost), "much");
-        turns.leave(&"much");
-        turns.join(&"much");
-        for _ in 0..10 {
-            assert_eq!(turn(&mut turns, cost), "other");
-        }
-    }
-
-    #[test]
-    fn what_did_not_come_about_costs_nothing_and_no_place_is_lost() {
-        let mut turns = Turns::default();
-        ["a", "b", "c"].iter().for_each(|who| turns.join(who));
-        turns.advance([].iter(), 300);
-        turns.join(&"later");
-        for who in ["a", "b", "c"] {
-            assert_eq!(turns.first(), Some(&who));
-            assert_eq!(turns.charge(&who, 5), 5);
-            turns.leave(&who);
-        }
-        turns.join(&"latest");
-        for who in ["c", "b", "a"] {
-            turns.put_back(&who, 5);
-        }
-        for who in ["a", "b", "c", "later", "latest"] {
-            assert_eq!(turn(&mut turns, |_| 1000), who);
-        }
-    }
-
-    #[test]
-    fn one_who_wants_more_keeps_its_place() {
-        let mut turns = Turns::default();
-        ["a", "b"].iter().for_each(|who| turns.join(who));
-        turns.advance([].iter(), 100);
-        turns.join(&"a");
-        assert_eq!(turns.first(), Some(&"a"));
-    }
-
-    #[test]
-    fn one_who_wants_more_while_its_turn_is_under_way_keeps_its_place() {
-        let mut turns = Turns::default();
-        turns.join(&"old");
-        turns.advance([].iter(), 50);
-        turns.join(&"new");
-        turns.advance([].iter(), 100);
-        let charged = turns.charge(&"old", 5);
-        turns.leave(&"old");
-        turns.join(&"old");
-        turns.put_back(&"old", charged);
-        assert_eq!(turn(&mut turns, |_| 100), "old");
-        assert_eq!(turn(&mut turns, |_| 100), "new");
-    }
-
-    #[test]
-    fn only_so_many_are_remembered() {
-        let mut turns = Turns::default();
-        for who in 0..2 * MOST_AWAY {
-            turns.join(&who);
-            let charged = turns.charge(&who, 1);
-            turns.leave(&who);
-            turns.settle(&who, charged, 1 + who as u64);
-        }
-        assert_eq!(turns.accounts.len(), MOST_AWAY);
-        turns.advance([].iter(), u64::MAX);
-        assert!(turns.is_empty());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use tidewire_model::Record;
 use tidewire_protocol::Op;
 
 use super::actions::Pending;
-use super::turns::Turns;
+use super::turns::{Cost, Turns};
 use crate::{
     ActionOutcome, BackendError, CallerId, Commit, ConnectionId, MAX_ACTION_BYTES,
     MAX_ENTITY_BYTES, Settings, Write, WriteOutcome, WriteRequest,
@@ -17,6 +17,12 @@ use crate::{
 
 /// What an item costs however small it is, in bytes that could be rewritten meanwhile.
 const ITEM_COST: u64 = 16 * 1024;
+
+/// An entity that is changed is read, written, and written to the journal.
+const TIMES_REWRITTEN: usize = 3;
+
+/// Each connection may have one item waiting that is no larger than this, however full the line is.
+const SMALL_BYTES: usize = 16 * 1024;
 
 /// A group is likely to come to so many times the bytes that may be asked in it, at most. Nobody hears of a write before
 /// all of its group is done, so what is small does not share a group with what is large.
@@ -54,11 +60,11 @@ impl Author {
 }
 
 /// Everything that is to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WriteLine {
     under_way: Vec<Item>,
     turns: Turns<Who>,
-    /// Those who have something waiting, or connections that have cost something.
+    /// Those who have something waiting, or open connections that have had a turn.
     authors: BTreeMap<Who, Waiting>,
     items: usize,
     bytes: usize,
@@ -67,7 +73,7 @@ pub(super) struct WriteLine {
 }
 
 /// What waits of one author.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     turns: Turns<Via>,
     connections: BTreeMap<Via, Own>,
@@ -92,10 +98,42 @@ pub(super) struct Item {
     charged: (u64, u64),
 }
 
+impl Default for WriteLine {
+    fn default() -> Self {
+        Self {
+            under_way: Vec::new(),
+            turns: Turns::of_lasting(),
+            authors: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
+            stopped: None,
+        }
+    }
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            turns: Turns::of_passing(),
+            connections: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
+        }
+    }
+}
+
 impl Item {
-    /// What it costs at least.
-    fn least_cost(&self) -> u64 {
-        ITEM_COST + self.bytes as u64
+    /// What it costs, with what it came to.
+    fn cost(&self, came_to: usize) -> Cost {
+        Cost {
+            known: ITEM_COST + self.bytes as u64,
+            beyond: came_to as u64,
+        }
+    }
+
+    /// What it costs at most.
+    fn most_cost(&self) -> Cost {
+        self.cost(most_changed(&self.request).saturating_mul(TIMES_REWRITTEN))
     }
 }
 
@@ -133,39 +171,45 @@ impl WriteLine {
             bytes,
             charged: (0, 0),
         };
-        let (who, via) = (item.author.who(), item.author.connection());
-        self.turns.join(&who);
-        self.authors.entry(who).or_default().turns.join(&via);
         self.line_up(item, VecDeque::push_back);
         Ok(())
     }
 
-    /// Keeps an item of one who is in line.
+    /// Puts an item into the line, and its author.
     fn line_up(&mut self, item: Item, add: fn(&mut VecDeque<Item>, Item)) {
         let (who, via) = (item.author.who(), item.author.connection());
         self.items += 1;
         self.bytes += item.bytes;
-        let waiting = self.authors.entry(who).or_default();
+        let waiting = self.authors.entry(who.clone()).or_default();
         waiting.items += 1;
         waiting.bytes += item.bytes;
         let own = waiting.connections.entry(via).or_default();
         own.bytes += item.bytes;
         add(&mut own.items, item);
+        waiting.ask_for(&via);
+        self.ask_for(&who);
+    }
+
+    /// Says what is next of an author, whose connections may stand in another order now.
+    fn ask_for(&mut self, who: &Who) {
+        if let Some(next) = self.authors.get(who).and_then(Waiting::next) {
+            self.turns.join(who, next.most_cost());
+        }
     }
 
     /// Whether so much more of an author may wait. A client has three quarters of the room that others leave, and a
-    /// connection of it half of what its others leave of that; so however many fill the line, something is left for one
-    /// who writes little.
+    /// connection of it half of what its others leave of that. One of whom nothing waits may add something small, so
+    /// that however many fill the line, one who writes little is let in.
     fn has_room(&self, author: &Author, bytes: usize, settings: &Settings) -> bool {
-        // A single item may be larger than the bound, or the application could never write it.
-        if self.items == 0 {
-            return true;
-        }
         let waiting = self.authors.get(&author.who());
         let own = waiting.and_then(|waiting| waiting.connections.get(&author.connection()));
         let of_author = waiting.map_or((0, 0), |waiting| (waiting.items, waiting.bytes));
         let of_own = own.map_or((0, 0), |own| (own.items.len(), own.bytes));
         let is_client = author.connection().is_some();
+        // A single item may be larger than the bound, or the application could never write it.
+        if self.items == 0 || (of_own.0 == 0 && (!is_client || bytes <= SMALL_BYTES)) {
+            return true;
+        }
         let room = |most: usize, all: usize, of_author: usize, of_own: usize| {
             let left = most.saturating_sub(all - of_author);
             let others = of_author - of_own;
@@ -208,11 +252,10 @@ impl WriteLine {
     /// The bytes of what is next, and those that it is likely to come to.
     fn next_bytes(&self) -> Option<(usize, usize)> {
         let waiting = self.authors.get(self.turns.first()?)?;
-        let via = waiting.turns.first()?;
-        let item = waiting.connections.get(via)?.items.front()?;
-        let expected = waiting.turns.expected(via).saturating_sub(ITEM_COST);
-        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-        Some((item.bytes, expected.max(item.bytes)))
+        let item = waiting.next()?;
+        let expected = waiting.turns.expected(&item.author.connection());
+        let expected = usize::try_from(expected.saturating_sub(ITEM_COST)).unwrap_or(usize::MAX);
+        Some((item.bytes, expected))
     }
 
     /// Takes one item of the author whose turn it is.
@@ -222,22 +265,22 @@ impl WriteLine {
         let via = *waiting.turns.first()?;
         let own = waiting.connections.get_mut(&via)?;
         let mut item = own.items.pop_front()?;
+        debug_assert_eq!(self.turns.most(&who), Some(item.most_cost()));
         own.bytes -= item.bytes;
         waiting.items -= 1;
         waiting.bytes -= item.bytes;
         self.items -= 1;
         self.bytes -= item.bytes;
-        item.charged = (
-            self.turns.charge(&who, item.least_cost()),
-            waiting.turns.charge(&via, item.least_cost()),
-        );
+        item.charged = (self.turns.charge(&who), waiting.turns.charge(&via));
         if own.items.is_empty() {
             waiting.connections.remove(&via);
             waiting.turns.leave(&via);
         }
+        waiting.ask_for(&via);
         if waiting.items == 0 {
             self.turns.leave(&who);
         }
+        self.ask_for(&who);
         Some(item)
     }
 
@@ -251,17 +294,15 @@ impl WriteLine {
     pub(super) fn take_back(&mut self, rest: Vec<Item>, is_wanted: impl Fn(&Item) -> bool) {
         for item in rest.into_iter().rev() {
             let (who, via) = (item.author.who(), item.author.connection());
-            if !is_wanted(&item) {
-                self.turns.refund(&who, item.charged.0);
-                if let Some(waiting) = self.authors.get_mut(&who) {
-                    waiting.turns.refund(&via, item.charged.1);
-                }
-                continue;
+            let charged = item.charged;
+            if is_wanted(&item) {
+                self.line_up(item, VecDeque::push_front);
             }
-            self.turns.put_back(&who, item.charged.0);
-            let waiting = self.authors.entry(who).or_default();
-            waiting.turns.put_back(&via, item.charged.1);
-            self.line_up(item, VecDeque::push_front);
+            self.turns.refund(&who, charged.0);
+            if let Some(waiting) = self.authors.get_mut(&who) {
+                waiting.turns.refund(&via, charged.1);
+            }
+            self.ask_for(&who);
         }
     }
 
@@ -270,12 +311,12 @@ impl WriteLine {
         let mut costs: BTreeMap<Who, BTreeMap<Via, u64>> = BTreeMap::new();
         for (item, outcome) in done.iter().zip(outcomes) {
             let (who, via) = (item.author.who(), item.author.connection());
-            let cost = item.least_cost() + cost_of(&item.request, outcome);
+            let cost = item.cost(rewritten(&item.request, outcome));
             self.turns.settle(&who, item.charged.0, cost);
             if let Some(waiting) = self.authors.get_mut(&who) {
                 waiting.turns.settle(&via, item.charged.1, cost);
             }
-            *costs.entry(who).or_default().entry(via).or_default() += cost;
+            *costs.entry(who).or_default().entry(via).or_default() += cost.total();
         }
         let all = costs.values().flat_map(BTreeMap::values).sum();
         self.turns.advance(costs.keys(), all);
@@ -283,6 +324,7 @@ impl WriteLine {
             if let Some(waiting) = self.authors.get_mut(&who) {
                 waiting.turns.advance(costs.keys(), costs.values().sum());
             }
+            self.ask_for(&who);
             self.tidy(&who);
         }
     }
@@ -302,6 +344,7 @@ impl WriteLine {
         if waiting.items == 0 {
             self.turns.leave(&who);
         }
+        self.ask_for(&who);
         self.tidy(&who);
     }
 
@@ -317,6 +360,22 @@ impl WriteLine {
     pub(super) fn stop(&mut self, error: BackendError) -> Vec<Item> {
         self.stopped = Some(error);
         std::iter::from_fn(|| self.take_next()).collect()
+    }
+}
+
+impl Waiting {
+    /// What is next.
+    fn next(&self) -> Option<&Item> {
+        let own = self.connections.get(self.turns.first()?)?;
+        own.items.front()
+    }
+
+    /// Says what is next of a connection.
+    fn ask_for(&mut self, via: &Via) {
+        let own = self.connections.get(via);
+        if let Some(next) = own.and_then(|own| own.items.front()) {
+            self.turns.join(via, next.most_cost());
+        }
     }
 }
 
@@ -337,28 +396,31 @@ fn write_bytes(write: &Write) -> usize {
     size_of::<Write>() + content
 }
 
+/// About how many bytes of entities an item reads or changes, at most.
+fn most_changed(request: &WriteRequest) -> usize {
+    let of = |writes: &Vec<Write>| writes.len().saturating_mul(MAX_ENTITY_BYTES);
+    match request {
+        WriteRequest::Action { writes, .. } => writes.as_ref().map_or(0, of).min(MAX_ACTION_BYTES),
+        WriteRequest::Publish(writes) => of(writes),
+    }
+}
+
 /// What an item came to beside its own bytes: about how many bytes of entities were read and written.
-fn cost_of(request: &WriteRequest, outcome: &WriteOutcome) -> u64 {
-    let commit = match outcome {
-        WriteOutcome::Action { commit, .. } => commit.as_ref(),
-        WriteOutcome::Published(commit) => commit.as_ref().ok().and_then(Option::as_ref),
-    };
-    let bytes = match (commit, outcome, request) {
-        (Some(commit), _, _) => commit_bytes(commit),
+fn rewritten(request: &WriteRequest, outcome: &WriteOutcome) -> usize {
+    match outcome {
+        WriteOutcome::Action {
+            commit: Some(commit),
+            ..
+        }
+        | WriteOutcome::Published(Ok(Some(commit))) => commit_bytes(commit),
         // Refused, or nothing was to be changed. What was read is not known; at most this.
-        (
-            None,
-            WriteOutcome::Action {
-                outcome: ActionOutcome::New(_),
-                ..
-            },
-            WriteRequest::Action {
-                writes: Ok(writes), ..
-            },
-        ) => MAX_ACTION_BYTES.min(writes.len() * MAX_ENTITY_BYTES),
-        (None, _, _) => 0,
-    };
-    bytes as u64
+        WriteOutcome::Action {
+            outcome: ActionOutcome::New(_),
+            ..
+        } => most_changed(request),
+        // Nothing was read, or it is the application's, which often puts what is there already, and is trusted.
+        WriteOutcome::Action { .. } | WriteOutcome::Published(_) => 0,
+    }
 }
 
 fn commit_bytes(commit: &Commit) -> usize {
@@ -368,7 +430,7 @@ fn commit_bytes(commit: &Commit) -> usize {
         // Once where it stands from now on, and once in the journal.
         Op::Created { entity, .. } => 2 * entity.approximate_bytes(),
         // Read before.
-        Op::Updated { entity, .. } => 3 * bytes(entity),
+        Op::Updated { entity, .. } => TIMES_REWRITTEN * bytes(entity),
         Op::Deleted { was, .. } => 2 * bytes(was),
         Op::Stale(_) | Op::StaleAll(_) => 0,
     })

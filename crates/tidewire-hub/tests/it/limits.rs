@@ -386,3 +386,27 @@ fn those_who_fill_the_line_of_writes_leave_room_for_one_who_writes_little() {
     world.tell(little, &create(1, "little", 1024));
     assert_eq!(world.messages(little), [], "it waits for its turn");
 }
+
+#[test]
+fn however_many_fill_the_line_of_writes_each_may_add_a_small_one_and_the_application_any() {
+    let mut world = World::with(|settings| {
+        settings.group_items = 1;
+        settings.waiting_items = 64;
+    });
+    let little = world.connect("little", 1);
+    let floods: Vec<_> = (0..60)
+        .map(|flood| world.connect(&format!("flood-{flood}"), 1))
+        .collect();
+    for &peer in &floods {
+        world.write_much(peer, 60);
+    }
+    let full = world.stats().waiting_writes;
+    assert!(full <= 64 + 60, "{full}");
+    world.write_much(little, 1);
+    assert_eq!(world.messages(little), [], "it waits for its turn");
+    world.publish(vec![create("tasks", "published", 1)]);
+    assert_eq!(world.published, [], "so does the application");
+    assert_eq!(world.stats().waiting_writes, full + 2);
+    world.write_much(floods[59], 60);
+    assert_eq!(world.stats().waiting_writes, full + 2);
+}

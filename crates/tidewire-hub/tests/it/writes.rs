@@ -1,10 +1,10 @@
 //! Whose write is next, and what becomes of a group of which the backend does only the beginning.
 
 use tidewire_hub::{BackendError, ConnectionId, Input, Output, PublishError, Write};
-use tidewire_model::Value;
+use tidewire_model::{Record, Value};
 use tidewire_protocol::{AckResult, ClientMessage, ServerMessage};
 
-use crate::world::{World, action, changes, create, hello, id, kind, record};
+use crate::world::{World, action, changes, create, entity, hello, id, kind, make, record};
 
 /// The numbers of the actions that were acknowledged as done now, in the order in which that came.
 fn acknowledged(world: &mut World, peer: ConnectionId) -> Vec<u64> {
@@ -132,7 +132,8 @@ fn one_who_rewrites_much_has_its_turn_when_others_have_written_as_much() {
 fn what_is_small_shares_no_group_with_what_is_known_to_be_large() {
     let mut world = World::with(|settings| settings.group_bytes = 100_000);
     put_large(&mut world);
-    let (much, little) = (world.connect("much", 1), world.connect("little", 1));
+    let much = connect_as(&mut world, "much", "much");
+    let little = connect_as(&mut world, "little", "little");
     touch(&mut world, much, 1);
     world.settle();
     // One is under way, and meanwhile more comes of both.
@@ -240,6 +241,31 @@ fn what_was_not_done_of_a_group_is_not_overtaken_by_those_who_come_later() {
 }
 
 #[test]
+fn what_was_not_done_of_a_connection_is_next_of_its_principal_before_something_larger() {
+    let mut world = World::new();
+    world.done_at_once = 1;
+    let others = ["first", "second"].map(|name| connect_as(&mut world, name, name));
+    let small = connect_as(&mut world, "one", "small");
+    let large = connect_as(&mut world, "one", "large");
+    for peer in [others[0], others[1], small] {
+        world.write_much(peer, 1);
+    }
+    assert!(write_once(&mut world));
+    // All that waits is with the backend now, which does one of it.
+    let payload = entity(&[("text", Value::from("x".repeat(1000)))]);
+    let create = action(1, 0, "create", ("tasks", Some("large")), payload);
+    world.tell(large, &ClientMessage::Action(create));
+    let mut order = Vec::new();
+    while write_once(&mut world) {
+        let done = [small, large]
+            .into_iter()
+            .filter(|peer| !acknowledged(&mut world, *peer).is_empty());
+        order.extend(done);
+    }
+    assert_eq!(order, [small, large]);
+}
+
+#[test]
 fn the_connections_of_a_principal_are_not_overtaken_by_those_that_come_later() {
     let mut world = World::new();
     world.done_at_once = 2;
@@ -281,6 +307,173 @@ fn what_is_not_done_of_a_connection_that_is_gone_costs_its_principal_nothing() {
         writes += 1;
     }
     assert!(writes <= 5, "{writes}");
+}
+
+/// A connection that comes while others write, and whose client is let in at once.
+fn arrive(world: &mut World, principal: &str, client: &str) -> ConnectionId {
+    let connection = world.open();
+    let mut hello = hello(client, 1);
+    hello.token = Some(principal.to_owned());
+    world.tell(connection, &ClientMessage::Hello(hello));
+    world.deliver(0);
+    let greets = |asked: &Output| matches!(asked, Output::Greet { .. });
+    let place = world.asked.iter().position(greets).unwrap();
+    world.execute(place);
+    world.deliver(0);
+    world.messages(connection);
+    connection
+}
+
+/// The large entities that a crowd writes to.
+const LARGE: usize = 8;
+
+/// Many, each with a connection for one write to all large entities; whoever has its answer comes again on a new connection.
+struct Crowd {
+    principal: &'static str,
+    peers: Vec<ConnectionId>,
+    came: usize,
+}
+
+impl Crowd {
+    fn of(world: &mut World, principal: &'static str, count: usize) -> Self {
+        world.done_at_once = 1;
+        let large = |number: usize| Write::Put {
+            entity_type: kind("tasks"),
+            id: id(&format!("large-{number}")),
+            entity: record(&[("text", Value::from("x".repeat(100_000)))]),
+        };
+        world.publish((0..LARGE).map(large).collect());
+        while write_once(world) {}
+        let peers = Vec::with_capacity(count);
+        let mut crowd = Self {
+            principal,
+            peers,
+            came: 0,
+        };
+        for _ in 0..count {
+            crowd.come(world);
+        }
+        crowd
+    }
+
+    fn come(&mut self, world: &mut World) {
+        self.came += 1;
+        let peer = arrive(world, self.principal, &format!("crowd-{}", self.came));
+        let item = |number: usize| {
+            let changes = record(&[("n", Value::from(peer.0))]).to_value();
+            let payload = Record::new().with("changes", changes);
+            let item = Record::new()
+                .with("name", "update")
+                .with("entityType", "tasks")
+                .with("entityId", format!("large-{number}"));
+            item.with("payload", payload.to_value()).to_value()
+        };
+        let writes: Vec<Value> = (0..LARGE).map(item).collect();
+        let payload = Record::new().with("writes", Value::from(writes));
+        let mut transaction = action(1, 0, "transaction", ("tasks", None), payload);
+        transaction.entity_type = None;
+        world.tell(peer, &ClientMessage::Action(transaction));
+        self.peers.push(peer);
+    }
+
+    /// Lets the backend write once.
+    fn write_once(&mut self, world: &mut World) {
+        assert!(write_once(world));
+        let (done, rest) = std::mem::take(&mut self.peers)
+            .into_iter()
+            .partition::<Vec<_>, _>(|peer| !acknowledged(world, *peer).is_empty());
+        self.peers = rest;
+        for peer in done {
+            world.say(Input::Closed { connection: peer });
+            self.come(world);
+        }
+    }
+
+    /// How often the backend writes until a small write of a connection is done, that one included.
+    fn writes_until_done(&mut self, world: &mut World, peer: ConnectionId, seq: u64) -> usize {
+        let name = format!("{}-{seq}", peer.0);
+        world.tell(peer, &ClientMessage::Action(make(seq, &name)));
+        let mut writes = 0;
+        while acknowledged(world, peer).is_empty() {
+            self.write_once(world);
+            writes += 1;
+        }
+        writes
+    }
+}
+
+#[test]
+fn those_who_connect_anew_for_each_large_write_do_not_delay_one_known_to_write_little() {
+    let mut world = World::new();
+    let little = connect_as(&mut world, "all", "little");
+    world.write_much(little, 1);
+    assert!(write_once(&mut world));
+    assert_eq!(acknowledged(&mut world, little), [1]);
+    let mut crowd = Crowd::of(&mut world, "all", 40);
+    let mut waited = Vec::new();
+    for seq in 2..=30 {
+        waited.push(crowd.writes_until_done(&mut world, little, seq));
+        for _ in 0..seq % 7 {
+            crowd.write_once(&mut world);
+        }
+    }
+    // One is under way, one more may go first, and its own.
+    assert!(waited.iter().all(|writes| *writes <= 3), "{waited:?}");
+}
+
+#[test]
+fn one_who_is_new_is_not_delayed_by_those_of_another_principal_who_connect_anew() {
+    let mut world = World::new();
+    let mut crowd = Crowd::of(&mut world, "crowd", 40);
+    let mut waited = Vec::new();
+    for number in 0..10 {
+        let name = format!("new-{number}");
+        let new = arrive(&mut world, &name, &name);
+        waited.push(crowd.writes_until_done(&mut world, new, 1));
+    }
+    assert!(waited.iter().all(|writes| *writes <= 3), "{waited:?}");
+}
+
+#[test]
+fn one_who_is_new_and_can_come_to_little_is_not_delayed_by_those_who_connect_anew_for_much() {
+    let mut world = World::new();
+    let mut crowd = Crowd::of(&mut world, "all", 40);
+    // Nothing is known before one of them is done.
+    crowd.write_once(&mut world);
+    let mut waited = Vec::new();
+    for number in 0..10 {
+        let new = arrive(&mut world, "all", &format!("new-{number}"));
+        waited.push(crowd.writes_until_done(&mut world, new, 1));
+    }
+    assert!(waited.iter().all(|writes| *writes <= 3), "{waited:?}");
+}
+
+#[test]
+fn those_who_write_much_and_were_away_are_still_known_for_it() {
+    let mut world = World::new();
+    put_large(&mut world);
+    world.done_at_once = 1;
+    let many: Vec<_> = (0..40)
+        .map(|number| connect_as(&mut world, &format!("p{number}"), &format!("m{number}")))
+        .collect();
+    let little = connect_as(&mut world, "little", "little");
+    let mut waited = Vec::new();
+    for seq in 1..=3 {
+        for &peer in &many {
+            touch(&mut world, peer, seq);
+        }
+        let name = format!("little-{seq}");
+        world.tell(little, &ClientMessage::Action(make(seq, &name)));
+        let mut writes = 0;
+        while acknowledged(&mut world, little).is_empty() {
+            assert!(write_once(&mut world));
+            writes += 1;
+        }
+        waited.push(writes);
+        while write_once(&mut world) {}
+    }
+    // The first time nothing was known of anybody.
+    assert!(waited[1..].iter().all(|writes| *writes <= 3), "{waited:?}");
 }
 
 #[test]
