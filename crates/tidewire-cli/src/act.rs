@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let wait = moment(&arguments)?;
     write.rehearse()?;
     let end = signals::end()?;
-    trouble::show();
+    let mut heard = trouble::hear();
     let mut builder = session::builder(&url);
     if let Some(path) = &arguments.store {
         builder = builder.store(session::open_store(path)?);
@@ -54,20 +54,30 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
         Err(error) => return Err(not_taken(&arguments, &write, &client, &error).await),
     };
     let outcome = tokio::select! {
+        // What the store could not keep is told here, and heard only behind it.
+        biased;
         done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
             Outcome::Unanswered(reason)
         }
+        never = heard.show() => match never {},
         () = tokio::time::sleep(PATIENCE) => {
-            Outcome::Unanswered(format!("no answer within {} s", PATIENCE.as_secs()))
+            let why = format!("no answer within {} s", PATIENCE.as_secs());
+            Outcome::Unanswered(session::unanswered(&why, &client, &mut heard))
         }
-        () = end => Outcome::Unanswered("interrupted".to_owned()),
+        () = end => {
+            Outcome::Unanswered(session::unanswered("interrupted", &client, &mut heard))
+        }
     };
     let outcome = outcome.with_hindsight(&arguments, &client, &action).await;
     let told = tell(&arguments, &client, &action, outcome).await;
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
-    told.and(closed)
+    let done = told.and(closed);
+    if done.is_ok() {
+        heard.show_rest();
+    }
+    done
 }
 
 /// Says that the client itself took the write for one that cannot be done, and gives what the command ends with.
@@ -82,9 +92,8 @@ async fn not_taken(arguments: &Act, write: &Write, client: &Client, error: &Call
             code: None,
             reason: Some(&why),
         };
-        if let Err(failure) = output::json(&line).await {
-            return failure;
-        }
+        // What could not be done weighs more than that nobody reads of it here.
+        let _ = output::json(&line).await;
     }
     Failure::failed(format!("{why}; the write was not kept"))
 }
@@ -119,7 +128,7 @@ async fn tell(
         .get(action.id())
         .filter(|_| arguments.store.is_some() && !matches!(outcome, Outcome::NotStored(_)));
     let number = kept.map(|kept| kept.number);
-    print(arguments, action, number, &outcome).await?;
+    let printed = print(arguments, action, number, &outcome).await;
     let decide = |store: &Path, can_be_retried: bool| {
         let (store, number) = (word(store), number.unwrap_or_default());
         if !can_be_retried {
@@ -132,7 +141,12 @@ async fn tell(
         )
     };
     match (outcome, &arguments.store) {
-        (Outcome::Reached(_), _) => Ok(()),
+        (Outcome::Reached(state), _) => printed.map_err(|failure| match failure {
+            Failure::Failed(why) => {
+                Failure::failed(format!("{why}; the write is {state} all the same"))
+            }
+            other => other,
+        }),
         (Outcome::Refused(refusal), Some(store)) => {
             let decide = decide(store, !is_hopeless(&refusal));
             let why = listing.told(&ActionError::Refused(refusal).to_string());

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::failure::{Failure, tell};
 use crate::reasons;
 use crate::text::word;
+use crate::trouble::Heard;
 
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
@@ -151,6 +152,16 @@ async fn stopped(mut updates: watch::Receiver<Status>) -> String {
     match stopped.await {
         Ok(status) => reasons::of_writing(&status.reason),
         Err(_) => ENDED.to_owned(),
+    }
+}
+
+/// Why nothing came, with what was heard last: why there is no connection, or else what went wrong.
+pub(crate) fn unanswered(why: &str, client: &Client, heard: &mut Heard) -> String {
+    let status = client.status();
+    let last = Some(status.reason).filter(|reason| !reason.is_empty());
+    match last.or_else(|| heard.last()) {
+        Some(last) => format!("{why}; last heard: {last}"),
+        None => why.to_owned(),
     }
 }
 

@@ -295,6 +295,29 @@ fn with_nothing_to_send_a_sync_does_well_whatever_the_server_says() {
 }
 
 #[test]
+fn a_sync_whose_reader_goes_sends_the_rest_and_says_what_is_left() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let sync = ["queue", "--store", store, "sync", &serve.url()];
+    create_offline(&serve, store, &["a", "b", "c"]);
+    let unread = || {
+        let (program, out) = Program::start_unread(&sync);
+        drop(out);
+        program.ended()
+    };
+    unread().success();
+    assert_eq!(list(store).len(), 0);
+    create_offline(&serve, store, &["a", "d"]);
+    let ended = unread();
+    assert!(
+        ended.failure(1).contains("waits for a decision"),
+        "{ended:?}"
+    );
+    assert_eq!(list(store).len(), 1);
+}
+
+#[test]
 fn without_a_server_a_sync_keeps_everything() {
     let mut serve = Serve::start();
     let store = serve.path("store");
