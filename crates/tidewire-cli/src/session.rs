@@ -160,7 +160,7 @@ pub(crate) fn unanswered(why: &str, client: &Client, heard: &mut Heard) -> Strin
     let status = client.status();
     let last = Some(status.reason).filter(|reason| !reason.is_empty());
     match last.or_else(|| heard.last()) {
-        Some(last) => format!("{why}; last heard: {last}"),
+        Some(last) => format!("{why}; last heard: {}", reasons::of_waiting(&last)),
         None => why.to_owned(),
     }
 }

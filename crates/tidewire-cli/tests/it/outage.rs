@@ -306,7 +306,11 @@ fn whoever_writes_when_the_storage_fails_hears_why_at_once_and_at_the_end() {
     act.interrupt();
     let ended = act.ended();
     let heard = "interrupted; last heard: the server puts writes off: the server's storage failed";
-    assert!(ended.failure(1).contains(heard), "{ended:?}");
+    let line = ended.failure(1);
+    assert!(
+        line.contains(heard) && line.contains("frees space"),
+        "{line}"
+    );
     let reason = ended.json()["reason"].to_string();
     assert!(reason.contains(heard), "{reason}");
 }
