@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tidewire::{
-    Client, Collection, Connection, Dialects, LoadError, Page, Query, Record, Status, Trust,
-};
+use tidewire::{Client, Collection, Connection, Dialects, LoadError, Page, Query, Record, Status};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -225,24 +223,4 @@ fn next_attempt(client: &Client, status: &Status) -> String {
         return String::new();
     };
     format!(", next attempt in {:.1} s", client.until(at).as_secs_f64())
-}
-
-/// The connection, in one word.
-fn status_word(status: &Status) -> &'static str {
-    match status.connection {
-        Connection::Connected => "live",
-        Connection::Connecting => "connecting",
-        Connection::Stopped => "stopped",
-        _ => "offline",
-    }
-}
-
-/// The trust, in one word.
-fn trust_word(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Live => "live",
-        Trust::Fresh => "fresh",
-        Trust::Stale(_) => "stale",
-        Trust::Unknown => "unknown",
-    }
 }
