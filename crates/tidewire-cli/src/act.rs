@@ -7,7 +7,6 @@ mod outcome;
 mod write;
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 use tidewire::{ActionError, ActionHandle, ActionState, CallError, Client, Connection, EntityId};
@@ -15,15 +14,11 @@ use tidewire::{ActionError, ActionHandle, ActionState, CallError, Client, Connec
 use crate::arguments::{Act, Wait};
 use crate::failure::Failure;
 use crate::listing::{Listing, is_hopeless};
+use crate::session::{LOOK_EVERY, PATIENCE};
 use crate::text::{plain, word};
 use crate::{address, output, session, signals, trouble};
 use outcome::{Outcome, REFUSED};
 use write::Write;
-
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the queue is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let url = address::url(&arguments.url).await?;
@@ -47,20 +42,21 @@ pub(crate) async fn run(arguments: Act) -> Result<(), Failure> {
     let outcome = tokio::select! {
         // What the store could not keep is told here, and heard only behind it.
         biased;
-        done = reach(&arguments, &action, wait) => Outcome::of(done, wait),
+        done = reach(&arguments, &action, wait) => Ok(Outcome::of(done, wait)),
         reason = hopeless(&client, &action), if !arguments.offline && wait != Wait::Durable => {
-            Outcome::Unanswered(reason)
+            Err(reason)
         }
         never = heard.show() => match never {},
         () = tokio::time::sleep(PATIENCE) => {
             let why = format!("no answer within {} s", PATIENCE.as_secs());
-            Outcome::Unanswered(session::unanswered(&why, &client, &mut heard))
+            Err(session::unanswered(&why, &client, &mut heard))
         }
-        () = end => {
-            Outcome::Unanswered(session::unanswered("interrupted", &client, &mut heard))
-        }
+        () = end => Err(session::unanswered("interrupted", &client, &mut heard)),
     };
-    let outcome = outcome.with_hindsight(&arguments, &client, &action).await;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(why) => Outcome::unanswered(why, &arguments, &client, &action).await,
+    };
     let told = tell(&arguments, &client, &action, outcome).await;
     // What was accepted must also leave the store, or it would be sent once more.
     let closed = session::close(client).await;
@@ -173,13 +169,9 @@ async fn tell(
         (Outcome::Lost(why), _) => Err(Failure::failed(lost(&why, "may have been done"))),
         (Outcome::Unsent(why), _) => Err(Failure::failed(lost(&why, "was not sent"))),
         (Outcome::Refused(refusal), None) => Err(Failure::failed(ActionError::Refused(refusal))),
-        (
-            Outcome::Kept(why)
-            | Outcome::Uncertain(why)
-            | Outcome::Unanswered(why)
-            | Outcome::Broken(why),
-            _,
-        ) => Err(Failure::failed(why)),
+        (Outcome::Kept(why) | Outcome::Uncertain(why) | Outcome::Broken(why), _) => {
+            Err(Failure::failed(why))
+        }
     }
 }
 

@@ -14,6 +14,10 @@ use crate::trouble::Heard;
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
 
+/// How long a write may take for its next step, be it an answer or to be stored.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the queue is looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long what was given to the store may take to get there at the end of a command.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 

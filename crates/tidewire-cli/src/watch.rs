@@ -43,11 +43,11 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     };
     let client = session::start(session::builder(&url).dialect(dialects))?;
     let collection = collection(&client, &arguments)?;
-    let screen = if arguments.json {
-        Screen::json()
+    let screen = Screen::new(if arguments.json {
+        Look::Json
     } else {
-        Screen::table(&entity_type.to_string())
-    };
+        Look::Table(table::Table::new(entity_type.as_str()))
+    });
     let time = arguments.time;
     let shown = show(client.clone(), collection, query, screen, arguments.dialect);
     // A large page takes its time, to be made as to be freed; on a thread of its own it holds up neither the
@@ -152,17 +152,9 @@ enum Look {
 }
 
 impl Screen {
-    fn json() -> Self {
+    fn new(look: Look) -> Self {
         Self {
-            look: Look::Json,
-            last: String::new(),
-            told: Vec::new(),
-        }
-    }
-
-    fn table(title: &str) -> Self {
-        Self {
-            look: Look::Table(table::Table::new(title)),
+            look,
             last: String::new(),
             told: Vec::new(),
         }

@@ -3,8 +3,8 @@
 use futures_util::FutureExt;
 use tidewire::{ActionError, ActionHandle, Client, Refusal};
 
-use super::PATIENCE;
 use crate::arguments::{Act, Wait};
+use crate::session::PATIENCE;
 
 /// The word for a write that is kept.
 const DURABLE: &str = "durable";
@@ -21,8 +21,6 @@ pub(super) enum Outcome {
     Refused(Refusal),
     /// It was sent, and whether it was done cannot be known.
     Uncertain(String),
-    /// There was no answer.
-    Unanswered(String),
     /// There was no answer, and the write is in the store.
     Kept(String),
     /// There was no answer, and nothing keeps the write, which may have been done.
@@ -54,16 +52,13 @@ impl Outcome {
         }
     }
 
-    /// What it means for the write that there was no answer.
-    pub(super) async fn with_hindsight(
-        self,
+    /// What it means for the write that there was no answer, for this reason.
+    pub(super) async fn unanswered(
+        why: String,
         arguments: &Act,
         client: &Client,
         action: &ActionHandle,
     ) -> Self {
-        let Self::Unanswered(why) = self else {
-            return self;
-        };
         if let Some(Ok(())) = action.accepted().now_or_never() {
             return Self::Late(why);
         }
@@ -84,7 +79,6 @@ impl Outcome {
             Self::Reached(_) => (None, None),
             Self::Refused(refusal) => (Some(&refusal.code), Some(&refusal.message)),
             Self::Uncertain(why)
-            | Self::Unanswered(why)
             | Self::Kept(why)
             | Self::Lost(why)
             | Self::Unsent(why)
@@ -103,9 +97,7 @@ impl Outcome {
             Self::Kept(_) => DURABLE,
             Self::Late(_) => ACCEPTED,
             Self::Unsent(_) | Self::NotStored(_) => "unsent",
-            Self::Uncertain(_) | Self::Lost(_) | Self::Unanswered(_) | Self::Broken(_) => {
-                "uncertain"
-            }
+            Self::Uncertain(_) | Self::Lost(_) | Self::Broken(_) => "uncertain",
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
-use std::time::Duration;
 
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 
@@ -10,14 +9,11 @@ use super::line::{Line, Look};
 use super::{open, tell_unreadable};
 use crate::failure::Failure;
 use crate::listing::Listing;
+use crate::session::{LOOK_EVERY, PATIENCE};
 use crate::text::word;
 use crate::trouble::Heard;
 use crate::{address, output, session, signals, trouble};
 
-/// How long nothing may happen before it is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the queue is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Actions that wait for a decision are named one by one up to so many.
 const NAMED_MAX: usize = 10;
 
