@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// How programs that print and programs that read the output agree on endings.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; also when nobody reads the output any more, and when demo, serve or watch is asked to end
+  0  done, whether or not anybody still reads the output; also when demo, serve or watch is asked to end
   1  it could not be done; one line on standard error says what to do
   2  the arguments make no sense; nothing was opened or made";
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use tidewire::{Action, ActionId, ActionState, Client, Refusal, RefusalClass};
+use tidewire::{Action, ActionId, ActionState, Client, EntityId, Refusal, RefusalClass};
 use tidewire_model::Lane;
 
 /// How texts of the client name an action, in front of its id.
@@ -73,9 +73,17 @@ impl Listing {
         let ActionState::Parked(refusal) = &action.state else {
             return true;
         };
-        let is_orphan = matches!(refusal.class, RefusalClass::Dependency(on)
-            if self.get(on).is_none() && action.behind.contains(&on));
-        !is_orphan && !is_hopeless(refusal)
+        let RefusalClass::Dependency(on) = refusal.class else {
+            return !is_hopeless(refusal);
+        };
+        // An id that stands for an entity without a name is only ever named by its creation.
+        let is_nameless = action
+            .entity_id
+            .as_ref()
+            .is_some_and(EntityId::is_temporary);
+        let is_its_creation =
+            action.behind.contains(&on) || (is_nameless && action.after.contains(&on));
+        self.get(on).is_some() || !is_its_creation
     }
 
     /// A text of the client, with numbers in place of ids.

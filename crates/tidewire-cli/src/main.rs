@@ -21,6 +21,7 @@ mod signals;
 mod text;
 mod trouble;
 mod watch;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;

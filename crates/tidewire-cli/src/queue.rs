@@ -113,10 +113,14 @@ async fn tell_decided(
     if let Some(gone) = decided.filter(|action| after.get(action.id).is_none()) {
         Line::settled(gone, "gone").print(look).await?;
     }
-    // What depends on one that is sent again comes along, each under a new number.
+    // What depends on one that is sent again comes along, each under a new number; what depends on one that is gone
+    // is parked.
     for left in after.actions() {
-        let was = before.get(left.id).map(|before| before.number);
-        if was != Some(left.number) || was == Some(number) {
+        let was = before.get(left.id);
+        let is_as_before =
+            was.is_some_and(|was| (was.number, &was.state) == (left.number, &left.state));
+        let was = was.map(|was| was.number);
+        if !is_as_before || was == Some(number) {
             Line::new(left, after).was(was).print(look).await?;
         }
     }

@@ -1,4 +1,4 @@
-//! Why there is no connection, in words for whoever typed the command.
+//! Why there is no connection or no answer, in words for whoever typed the command.
 //!
 //! The client tells it for any application; what can be done about it differs from command to command.
 //! Decides nothing, and hides nothing it does not know.
@@ -27,10 +27,18 @@ const ADVISED: [&str; 3] = [
     "sign in to ",
 ];
 
+/// What was heard last where nothing came.
+pub(crate) fn of_waiting(reason: &str) -> String {
+    if reason.contains(STORAGE) {
+        return format!("{reason}; {STORAGE_ADVICE}");
+    }
+    reason.to_owned()
+}
+
 /// What ends a command that has tried to connect and could not.
 pub(crate) fn of_failing(reason: &str) -> String {
     if reason.contains(STORAGE) {
-        format!("{reason}; {STORAGE_ADVICE}")
+        of_waiting(reason)
     } else if NOBODY.iter().any(|start| reason.starts_with(start)) {
         format!("{reason}; start the server, or check the URL")
     } else if ADVISED.iter().any(|part| reason.contains(part)) {
@@ -57,7 +65,6 @@ pub(crate) fn of_watching(reason: &str, dialect: Dialect) -> String {
         Dialect::Basic if ONLY_V1.iter().all(|part| reason.contains(part)) => {
             "the server speaks tidewire.v1.json; leave --dialect basic out".to_owned()
         }
-        _ if reason.contains(STORAGE) => format!("{reason}; {STORAGE_ADVICE}"),
-        Dialect::V1 | Dialect::Basic => reason.to_owned(),
+        Dialect::V1 | Dialect::Basic => of_waiting(reason),
     }
 }

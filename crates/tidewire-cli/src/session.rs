@@ -9,10 +9,15 @@ use tokio::sync::watch;
 use crate::failure::{Failure, tell};
 use crate::reasons;
 use crate::text::word;
+use crate::trouble::Heard;
 
 /// An address nobody can have, for a client that stays offline.
 pub(crate) const NOWHERE: &str = "ws://offline.invalid/";
 
+/// How long a write may take for its next step, be it an answer or to be stored.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the queue is looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long what was given to the store may take to get there at the end of a command.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
@@ -151,6 +156,16 @@ async fn stopped(mut updates: watch::Receiver<Status>) -> String {
     match stopped.await {
         Ok(status) => reasons::of_writing(&status.reason),
         Err(_) => ENDED.to_owned(),
+    }
+}
+
+/// Why nothing came, with what was heard last: why there is no connection, or else what went wrong.
+pub(crate) fn unanswered(why: &str, client: &Client, heard: &mut Heard) -> String {
+    let status = client.status();
+    let last = Some(status.reason).filter(|reason| !reason.is_empty());
+    match last.or_else(|| heard.last()) {
+        Some(last) => format!("{why}; last heard: {}", reasons::of_waiting(&last)),
+        None => why.to_owned(),
     }
 }
 

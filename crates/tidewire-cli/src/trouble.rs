@@ -1,15 +1,17 @@
-//! Warnings of the crates this program is made of, as lines on standard error.
+//! Warnings of the crates this program is made of, as lines on standard error or for the command's own last line.
 //!
-//! Shows what went wrong and was contained, such as a frame that made no sense. Never shows more
+//! Tells what went wrong and was contained, such as a frame that made no sense. Never tells more
 //! than warnings, and decides nothing.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt::{Debug, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -19,23 +21,85 @@ use crate::failure::tell;
 
 /// Different texts from one place in the code that are told apart; what else it says is one kind.
 const TEXTS_MAX: usize = 32;
+/// Warnings that wait to be taken in by a command; later ones are left out.
+const UNHEARD_MAX: usize = 64;
 /// How often a warning of the same kind is shown; of those between only the number is.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// From now on, warnings are shown.
 pub(crate) fn show() {
+    tell_by(|warning| tell(&warning.text));
+}
+
+/// From now on, warnings are left to the command.
+pub(crate) fn hear() -> Heard {
+    let (sender, warnings) = mpsc::channel(UNHEARD_MAX);
+    tell_by(move |warning| {
+        let _ = sender.try_send(warning);
+    });
+    let last = None;
+    Heard { warnings, last }
+}
+
+/// One warning.
+struct Warning {
+    /// All of it, as a line.
+    text: String,
+    /// What was wrong, without the words that say what kind of warning it is.
+    reason: String,
+}
+
+/// What a command hears of warnings.
+pub(crate) struct Heard {
+    warnings: mpsc::Receiver<Warning>,
+    last: Option<String>,
+}
+
+impl Heard {
+    /// Shows each as it comes.
+    pub(crate) async fn show(&mut self) -> Infallible {
+        while let Some(warning) = self.warnings.recv().await {
+            self.on_warning(warning);
+        }
+        std::future::pending().await
+    }
+
+    /// Shows those that have come by now.
+    pub(crate) fn show_rest(&mut self) {
+        while let Ok(warning) = self.warnings.try_recv() {
+            self.on_warning(warning);
+        }
+    }
+
+    fn on_warning(&mut self, warning: Warning) {
+        tell(&warning.text);
+        self.last = Some(warning.reason);
+    }
+
+    /// What was wrong when the last one came. Those that nobody has seen need not be shown any more.
+    pub(crate) fn last(&mut self) -> Option<String> {
+        while let Ok(warning) = self.warnings.try_recv() {
+            self.last = Some(warning.reason);
+        }
+        self.last.clone()
+    }
+}
+
+fn tell_by(say: impl Fn(Warning) + Send + Sync + 'static) {
     let (count, counted) = channel();
+    let say = Arc::new(say);
     // Only the first call in a process counts, and there is only one.
     let _ = tracing::subscriber::set_global_default(Warnings {
         shown: Mutex::default(),
+        say: say.clone(),
         count,
     });
     std::thread::spawn(move || {
-        for (counts, message) in counted {
+        for (counts, warning) in counted {
             std::thread::sleep(EVERY);
             let counts: Counts = counts;
-            if let Some(line) = repeated(&message, counts.swap(0, Ordering::Relaxed)) {
-                tell(&line);
+            if let Some(warning) = repeated(warning, counts.swap(0, Ordering::Relaxed)) {
+                say(warning);
             }
         }
     });
@@ -49,18 +113,18 @@ type Counts = Arc<AtomicUsize>;
 struct Warnings {
     /// By the place in the code that warns, of which there are few, then by what it says.
     shown: Mutex<HashMap<Identifier, HashMap<String, Counts>>>,
-    count: Sender<(Counts, String)>,
+    say: Arc<dyn Fn(Warning) + Send + Sync>,
+    count: Sender<(Counts, Warning)>,
 }
 
 impl Warnings {
-    fn on_event(&self, place: Identifier, line: Line) {
-        let text = line.text();
-        let Some(counts) = self.counts_of(place, &text) else {
-            return tell(&text);
+    fn on_warning(&self, place: Identifier, warning: Warning) {
+        let Some(counts) = self.counts_of(place, &warning.text) else {
+            return (self.say)(warning);
         };
         if counts.fetch_add(1, Ordering::Relaxed) == 0 {
             // Where the thread that counts is gone, the program is ending.
-            let _ = self.count.send((counts, text));
+            let _ = self.count.send((counts, warning));
         }
     }
 
@@ -84,12 +148,12 @@ impl Warnings {
 }
 
 /// What is said of warnings that were only counted; nothing of none.
-fn repeated(message: &str, times: usize) -> Option<String> {
-    match times {
-        0 => None,
-        1 => Some(message.to_owned()),
-        more => Some(format!("{message} (and {} more like it)", more - 1)),
+fn repeated(mut warning: Warning, times: usize) -> Option<Warning> {
+    if times > 1 {
+        let more = format!(" (and {} more like it)", times - 1);
+        warning.text.push_str(&more);
     }
+    (times > 0).then_some(warning)
 }
 
 impl Subscriber for Warnings {
@@ -108,7 +172,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        self.on_event(event.metadata().callsite(), line);
+        self.on_warning(event.metadata().callsite(), line.warning());
     }
 
     fn enter(&self, _span: &Id) {}
@@ -124,12 +188,18 @@ struct Line {
 }
 
 impl Line {
-    fn text(self) -> String {
-        match (self.message.is_empty(), self.details.is_empty()) {
+    fn warning(self) -> Warning {
+        let text = match (self.message.is_empty(), self.details.is_empty()) {
             (false, false) => format!("{}: {}", self.message, self.details),
-            (true, _) => self.details,
-            (_, true) => self.message,
-        }
+            (true, _) => self.details.clone(),
+            (_, true) => self.message.clone(),
+        };
+        let reason = if self.details.is_empty() {
+            self.message
+        } else {
+            self.details
+        };
+        Warning { text, reason }
     }
 
     fn detail(&mut self, text: &dyn Debug) {
@@ -162,15 +232,24 @@ mod tests {
         };
         line.detail(&format_args!("a frame"));
         line.detail(&7);
-        assert_eq!(line.text(), "trouble: a frame, 7");
+        let warning = line.warning();
+        assert_eq!(warning.text, "trouble: a frame, 7");
+        assert_eq!(warning.reason, "a frame, 7");
     }
 
     #[test]
     fn of_warnings_in_between_only_the_number_is_said() {
-        assert_eq!(repeated("a frame", 0), None);
-        assert_eq!(repeated("a frame", 1).as_deref(), Some("a frame"));
+        let said = |times| {
+            let warning = Warning {
+                text: "a frame".into(),
+                reason: String::new(),
+            };
+            repeated(warning, times).map(|warning| warning.text)
+        };
+        assert_eq!(said(0), None);
+        assert_eq!(said(1).as_deref(), Some("a frame"));
         assert_eq!(
-            repeated("a frame", 1_000).as_deref(),
+            said(1_000).as_deref(),
             Some("a frame (and 999 more like it)")
         );
     }

@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tidewire::{
-    Client, Collection, Connection, Dialects, LoadError, Page, Query, Record, Status, Trust,
-};
+use tidewire::{Client, Collection, Connection, Dialects, LoadError, Page, Query, Record, Status};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -45,11 +43,11 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     };
     let client = session::start(session::builder(&url).dialect(dialects))?;
     let collection = collection(&client, &arguments)?;
-    let screen = if arguments.json {
-        Screen::json()
+    let screen = Screen::new(if arguments.json {
+        Look::Json
     } else {
-        Screen::table(&entity_type.to_string())
-    };
+        Look::Table(table::Table::new(entity_type.as_str()))
+    });
     let time = arguments.time;
     let shown = show(client.clone(), collection, query, screen, arguments.dialect);
     // A large page takes its time, to be made as to be freed; on a thread of its own it holds up neither the
@@ -154,17 +152,9 @@ enum Look {
 }
 
 impl Screen {
-    fn json() -> Self {
+    fn new(look: Look) -> Self {
         Self {
-            look: Look::Json,
-            last: String::new(),
-            told: Vec::new(),
-        }
-    }
-
-    fn table(title: &str) -> Self {
-        Self {
-            look: Look::Table(table::Table::new(title)),
+            look,
             last: String::new(),
             told: Vec::new(),
         }
@@ -225,24 +215,4 @@ fn next_attempt(client: &Client, status: &Status) -> String {
         return String::new();
     };
     format!(", next attempt in {:.1} s", client.until(at).as_secs_f64())
-}
-
-/// The connection, in one word.
-fn status_word(status: &Status) -> &'static str {
-    match status.connection {
-        Connection::Connected => "live",
-        Connection::Connecting => "connecting",
-        Connection::Stopped => "stopped",
-        _ => "offline",
-    }
-}
-
-/// The trust, in one word.
-fn trust_word(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Live => "live",
-        Trust::Fresh => "fresh",
-        Trust::Stale(_) => "stale",
-        Trust::Unknown => "unknown",
-    }
 }

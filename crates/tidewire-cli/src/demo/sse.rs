@@ -14,15 +14,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
-use tidewire::{
-    Connection, EntityId, ListDiff, ListStep, Page, PageRow, Record, Status, Trust, Updates,
-};
+use tidewire::{EntityId, ListDiff, ListStep, Page, PageRow, Record, Status, Updates};
 use tokio::sync::watch;
 
 use super::Demonstration;
 use super::lists::Choice;
 use super::queue::QueueView;
 use super::tabs::Tab;
+use crate::words;
 
 /// Silence after which a comment is sent, so that both ends notice when the other is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -134,12 +133,7 @@ impl Feed {
             .next_attempt
             .map(|at| self.demo.lists.client().until(at).as_millis());
         let view = ConnectionView {
-            connection: match status.connection {
-                Connection::Connected => "live",
-                Connection::Connecting => "connecting",
-                Connection::Stopped => "stopped",
-                _ => "offline",
-            },
+            connection: words::connection(status.connection),
             label: status.connection.to_string(),
             reason: status.reason,
             next_ms: next_ms.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
@@ -190,19 +184,13 @@ impl Shown {
         } else {
             ("page", Some(rows_of(&page)))
         };
-        let trust = match page.trust() {
-            Trust::Live => "live",
-            Trust::Fresh => "fresh",
-            Trust::Stale(_) => "stale",
-            Trust::Unknown => "unknown",
-        };
         let view = ListView {
             list: self.name,
             revision: page.revision().get(),
             total: page.total_count(),
             is_exact: page.total_is_exact(),
             is_known: page.is_known(),
-            trust,
+            trust: words::trust(page.trust()),
             rows,
             steps,
         };

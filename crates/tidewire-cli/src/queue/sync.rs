@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
-use std::time::Duration;
 
 use tidewire::{Action, ActionState, Client, EntityId, Record};
 
@@ -10,19 +9,18 @@ use super::line::{Line, Look};
 use super::{open, tell_unreadable};
 use crate::failure::Failure;
 use crate::listing::Listing;
+use crate::session::{LOOK_EVERY, PATIENCE};
 use crate::text::word;
-use crate::{address, output, session, signals};
+use crate::trouble::Heard;
+use crate::{address, output, session, signals, trouble};
 
-/// How long nothing may happen before it is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the queue is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Actions that wait for a decision are named one by one up to so many.
 const NAMED_MAX: usize = 10;
 
 pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failure> {
     let url = address::url(url).await?;
     let end = signals::end()?;
+    let mut heard = trouble::hear();
     let store = open(path)?;
     let client = session::start(session::builder(&url).store(store))?;
     let mut report = Report {
@@ -32,9 +30,9 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
         accepted: 0,
     };
     let trouble = tokio::select! {
-        trouble = settled(&client, &mut report) => trouble,
+        trouble = settled(&client, &mut report, &mut heard) => trouble,
         reason = session::hopeless(&client) => Ok(Some(reason)),
-        () = end => Ok(Some("interrupted".to_owned())),
+        () = end => Ok(Some(session::unanswered("interrupted", &client, &mut heard))),
     };
     let told = match trouble {
         Ok(trouble) => tell(&client, path, report, trouble).await,
@@ -47,7 +45,11 @@ pub(super) async fn run(path: &Path, url: &str, look: Look) -> Result<(), Failur
 
 /// Waits until nothing is left that could be sent, and says meanwhile what became of each action;
 /// gives the reason where it takes too long.
-async fn settled(client: &Client, report: &mut Report) -> Result<Option<String>, Failure> {
+async fn settled(
+    client: &Client,
+    report: &mut Report,
+    heard: &mut Heard,
+) -> Result<Option<String>, Failure> {
     loop {
         let seen = client.actions().counts();
         let left = Listing::all(client);
@@ -61,8 +63,8 @@ async fn settled(client: &Client, report: &mut Report) -> Result<Option<String>,
             }
         };
         if tokio::time::timeout(PATIENCE, change).await.is_err() {
-            let seconds = PATIENCE.as_secs();
-            return Ok(Some(format!("nothing happened for {seconds} s")));
+            let why = format!("nothing happened for {} s", PATIENCE.as_secs());
+            return Ok(Some(session::unanswered(&why, client, heard)));
         }
     }
 }
@@ -88,16 +90,28 @@ impl Report {
         self.settled.extend(settled);
         while let Some(action) = self.settled.pop_front() {
             match left.get(action.id) {
-                Some(action) => Line::new(action, left).print(self.look).await?,
+                Some(action) => self.print(Line::new(action, left)).await?,
                 None => {
                     self.accepted += 1;
                     let name = named(client, &action);
                     let line = Line::settled(&action, "accepted").named(name.as_ref());
-                    line.print(self.look).await?;
+                    self.print(line).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    async fn print(&self, line: Line<'_>) -> Result<(), Failure> {
+        read_or_not(line.print(self.look).await)
+    }
+}
+
+/// What is to be sent is sent, and its end is told by the exit code, also where nobody reads the output any more.
+fn read_or_not(printed: Result<(), Failure>) -> Result<(), Failure> {
+    match printed {
+        Err(Failure::NoReader) => Ok(()),
+        other => other,
     }
 }
 
@@ -124,12 +138,13 @@ async fn tell(
     report.settled(client, &left).await?;
     // Those of which nothing was said; what the queue did not hold at first is nobody's question.
     for open in report.open.iter().filter_map(|open| left.get(open.id)) {
-        Line::new(open, &left).print(report.look).await?;
+        report.print(Line::new(open, &left)).await?;
     }
     let after = left.actions();
     if report.look == Look::Text {
         let accepted = report.accepted;
-        output::line(&format!("{accepted} accepted, {} left", after.len())).await?;
+        let line = format!("{accepted} accepted, {} left", after.len());
+        read_or_not(output::line(&line).await)?;
     }
     match trouble {
         // Whatever became of the connection: there was nothing more to send.

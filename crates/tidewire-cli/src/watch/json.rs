@@ -4,7 +4,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use tidewire::{Page, PageRow, Record, Status};
 
-use super::{field_name, status_word, trust_word};
+use super::field_name;
+use crate::words;
 
 /// The name under which an entity's version is added to its fields, none of which has it.
 const VERSION: &str = "_version";
@@ -28,8 +29,8 @@ impl<'a> Line<'a> {
     pub(super) fn new(status: &Status, page: &'a Page<Record>) -> Self {
         Self {
             revision: page.revision().get(),
-            status: status_word(status),
-            trust: trust_word(page.trust()),
+            status: words::connection(status.connection),
+            trust: words::trust(page.trust()),
             reason: page.reason(),
             pending: page.pending_count(),
             total_count: page.total_count(),

@@ -5,8 +5,9 @@ use std::io::IsTerminal;
 
 use tidewire::{Page, PageRow, Record, Status};
 
-use super::{field_name, status_word, trust_word};
+use super::field_name;
 use crate::text::plain;
+use crate::words;
 
 /// Rows shown at most; the line below says how many more there are.
 const ROWS_MAX: usize = 40;
@@ -40,8 +41,8 @@ impl Table {
         let mut text = format!(
             "{} · {} · {}",
             self.title,
-            status_word(status),
-            trust_word(page.trust())
+            words::connection(status.connection),
+            words::trust(page.trust())
         );
         if let Some(reason) = page.reason() {
             push(&mut text, format_args!(" ({})", plain(reason)));

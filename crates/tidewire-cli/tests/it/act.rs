@@ -302,3 +302,20 @@ fn behind_a_write_whose_outcome_cannot_be_known_it_is_said_at_once() {
     let synced = run(&["queue", "--store", store, "sync", &other.url()]);
     assert_eq!(synced.success().last().unwrap(), "1 accepted, 0 left");
 }
+
+#[test]
+fn a_refusal_ends_with_1_and_its_reason_whether_or_not_anybody_reads_the_output() {
+    let serve = Serve::start();
+    let url = serve.url();
+    let refused = ["act", &url, "update", "customers", "a", r#"{"name":"Ada"}"#];
+    let store = serve.path("store");
+    let kept = [&refused[..], &["--store", store.to_str().unwrap()]].concat();
+    for (words, said) in [(&refused[..], "does not exist"), (&kept, "is kept")] {
+        for json in [&[][..], &["--json"]] {
+            let (program, out) = Program::start_unread(&[words, json].concat());
+            drop(out);
+            let ended = program.ended();
+            assert!(ended.failure(1).contains(said), "{ended:?}");
+        }
+    }
+}

@@ -395,6 +395,36 @@ fn a_narrow_page_does_not_scroll_sideways() {
     }
 }
 
+/// What is wider than its place, and so cut.
+const CUT: &str =
+    "return [...document.querySelectorAll('.customers th, .customers td, #status-reason')]
+    .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent)";
+
+#[test]
+fn on_every_width_customers_and_reasons_are_whole_and_nothing_hides_under_the_bar() {
+    let Some(browser) = Browser::chromium() else {
+        return lacking(LACK);
+    };
+    let demo = Demo::start();
+    opened(&browser, &demo);
+    browser.click("#switch");
+    status(&browser, "Offline");
+    let write = serde_json::json!({"name": "update", "id": "c-1", "fields": {"score": 100}});
+    demo.post("/api/write", &write);
+    browser.wait("document.querySelector('#customers .pending')");
+    browser.wait("document.querySelectorAll('#customers tr').length === 10");
+    for width in [320, 360, 640, 980, 1280] {
+        browser.resize(width, 600);
+        browser.wait(&format!("innerWidth === {width}"));
+        assert_eq!(browser.run(CUT), serde_json::json!([]), "at {width}");
+        let seen = "const title = document.getElementById('processes-title');
+            title.scrollIntoView({ behavior: 'instant' });
+            return title.getBoundingClientRect().top - document.querySelector('.bar').getBoundingClientRect().bottom";
+        let below = browser.run(seen).as_f64().unwrap();
+        assert!(below >= 0.0, "{below} at {width}");
+    }
+}
+
 #[test]
 fn writes_on_their_way_are_readable_and_say_how_many_more_there_are() {
     let Some(browser) = Browser::chromium() else {

@@ -1,14 +1,12 @@
 //! Servers of another dialect, or at another path: what is advised fits the command that was typed.
 
 use crate::support::foreign::{BasicServer, FastServer};
-use crate::support::program::{Ended, Program, run};
+use crate::support::program::{Program, run};
 use crate::support::serve::Serve;
 
-/// The last line on standard error of a command that fails.
-fn last_line(arguments: &[&str]) -> String {
-    let Ended { code, err, .. } = run(arguments);
-    assert_eq!(code, Some(1), "{arguments:?}: {err:?}");
-    err.last().unwrap().clone()
+/// The one line on standard error of a command that fails.
+fn line_of(arguments: &[&str]) -> String {
+    run(arguments).failure(1).to_owned()
 }
 
 #[test]
@@ -24,7 +22,7 @@ fn a_write_to_a_basic_server_is_told_what_is_wrong_and_not_to_start_the_server()
         &[&words[..], &["--store", store]].concat(),
         &["queue", "--store", store, "sync", &url],
     ] {
-        let line = last_line(arguments);
+        let line = line_of(arguments);
         assert!(
             line.contains("does not speak tidewire.v1.json") && line.contains("check the address"),
             "{line}"
@@ -40,24 +38,24 @@ fn a_write_to_a_basic_server_is_told_what_is_wrong_and_not_to_start_the_server()
 fn a_path_without_a_websocket_is_what_is_wrong_and_the_server_need_not_be_started() {
     let serve = Serve::start();
     let url = format!("ws://{}/elsewhere", serve.address());
-    let line = last_line(&["act", &url, "delete", "customers", "a"]);
+    let line = line_of(&["act", &url, "delete", "customers", "a"]);
     assert!(
         line.contains("no WebSocket at this path") && line.contains("/live"),
         "{line}"
     );
     assert!(!line.to_lowercase().contains("start the server"), "{line}");
-    let line = last_line(&["act", "ws://127.0.0.1:1/live", "delete", "customers", "a"]);
+    let line = line_of(&["act", "ws://127.0.0.1:1/live", "delete", "customers", "a"]);
     assert!(line.contains("start the server"), "{line}");
 }
 
 #[test]
 fn a_watch_in_the_wrong_dialect_is_told_which_option_to_add_or_to_leave_out() {
     let basic = FastServer::start();
-    let line = last_line(&["watch", &basic.url(), "customers"]);
+    let line = line_of(&["watch", &basic.url(), "customers"]);
     assert!(line.contains("add --dialect basic"), "{line}");
     let serve = Serve::start();
     let words = ["watch", &serve.url(), "customers", "--dialect", "basic"];
-    assert!(last_line(&words).contains("leave --dialect basic out"));
+    assert!(line_of(&words).contains("leave --dialect basic out"));
 }
 
 #[test]

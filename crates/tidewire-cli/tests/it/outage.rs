@@ -297,11 +297,47 @@ fn a_list_that_the_server_cannot_read_says_why_and_the_server_says_which_row() {
 
 #[cfg(unix)]
 #[test]
-fn whoever_writes_when_the_storage_fails_hears_why() {
+fn whoever_writes_when_the_storage_fails_hears_why_at_once_and_at_the_end() {
     let (_serve, _folder, url) = serve_with_an_unreadable_row();
-    let act = Program::start(&["act", &url, "update", "notes", "e2", r#"{"n":1}"#]);
+    let words = ["act", &url, "update", "notes", "e2", r#"{"n":1}"#, "--json"];
+    let act = Program::start(&words);
     let line = act.error_line();
     assert!(line.contains("the server's storage failed"), "{line}");
+    act.interrupt();
+    let ended = act.ended();
+    let heard = "interrupted; last heard: the server puts writes off: the server's storage failed";
+    let line = ended.failure(1);
+    assert!(
+        line.contains(heard) && line.contains("frees space"),
+        "{line}"
+    );
+    let reason = ended.json()["reason"].to_string();
+    assert!(reason.contains(heard), "{reason}");
+}
+
+#[test]
+fn whoever_waits_for_a_server_that_goes_away_is_told_that_it_did() {
+    let mut serve = Serve::start();
+    let watch = serve.watch("customers", &[]);
+    // The answers stay away, so both wait for one.
+    let relay = || Relay::start(serve.address(), |_| Manner::Mute { after: "WELCOME" });
+    let [to_act, to_sync] = [relay(), relay()];
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    serve.act(&["delete", "customers", "b", "--store", store, "--offline"]);
+    let act = ["act", &to_act.url(), "create", "customers", r#"{"id":"a"}"#];
+    let act = Program::start(&act);
+    let sync = Program::start(&["queue", "--store", store, "sync", &to_sync.url()]);
+    watch.find("the write", |page| is_live_with(page, &["a"]));
+    serve.kill();
+    for (program, waited) in [
+        (act, "no answer within 10 s"),
+        (sync, "nothing happened for 10 s"),
+    ] {
+        let ended = program.ended();
+        let line = ended.failure(1);
+        assert!(line.contains(&format!("{waited}; last heard: ")), "{line}");
+    }
 }
 
 #[test]

@@ -295,6 +295,29 @@ fn with_nothing_to_send_a_sync_does_well_whatever_the_server_says() {
 }
 
 #[test]
+fn a_sync_whose_reader_goes_sends_the_rest_and_says_what_is_left() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let sync = ["queue", "--store", store, "sync", &serve.url()];
+    create_offline(&serve, store, &["a", "b", "c"]);
+    let unread = || {
+        let (program, out) = Program::start_unread(&sync);
+        drop(out);
+        program.ended()
+    };
+    unread().success();
+    assert_eq!(list(store).len(), 0);
+    create_offline(&serve, store, &["a", "d"]);
+    let ended = unread();
+    assert!(
+        ended.failure(1).contains("waits for a decision"),
+        "{ended:?}"
+    );
+    assert_eq!(list(store).len(), 1);
+}
+
+#[test]
 fn without_a_server_a_sync_keeps_everything() {
     let mut serve = Serve::start();
     let store = serve.path("store");
@@ -429,4 +452,29 @@ fn a_write_whose_creation_was_given_up_can_only_follow_it_and_no_id_is_told() {
         "{line}"
     );
     run(&["queue", "--store", store, "discard", "2"]).success();
+}
+
+#[test]
+fn giving_a_creation_up_tells_what_is_parked_with_it_and_that_no_retry_helps() {
+    let serve = Serve::start();
+    let store = serve.path("store");
+    let store = store.to_str().unwrap();
+    let made = act_offline(&serve, store, &["create", "customers", "{}"]).json();
+    let id = made["id"].as_str().unwrap();
+    act_offline(&serve, store, &["update", "customers", id, r#"{"a":1}"#]);
+    act_offline(&serve, store, &["delete", "customers", "other"]);
+    let discarded = run(&["queue", "--store", store, "discard", "1", "--json"]);
+    let lines = discarded.success().iter();
+    let said: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line: Value| json!([line["number"], line["state"]]))
+        .collect();
+    assert_eq!(said, [json!([1, "gone"]), json!([2, "parked"])]);
+    let synced = run(&["queue", "--store", store, "sync", &serve.url()]);
+    let line = synced.failure(1);
+    assert!(
+        line.contains("action 2 waits for a decision: no retry can help"),
+        "{line}"
+    );
+    run(&["queue", "--store", store, "retry", "2"]).failure(1);
 }

@@ -8,7 +8,6 @@ const name = document.getElementById("customer-name");
 const city = document.getElementById("customer-city");
 const status = document.getElementById("customer-edit-status");
 const score = document.getElementById("customer-score");
-
 const button = document.getElementById("customer-save");
 
 let save = null;

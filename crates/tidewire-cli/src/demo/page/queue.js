@@ -7,7 +7,6 @@ import { draw, element } from "./rows.js";
 const items = document.getElementById("queue");
 const counts = document.getElementById("queue-counts");
 const empty = document.getElementById("queue-empty");
-
 const more = document.getElementById("queue-more");
 
 const WORDS = { waiting: "waiting", sent: "sent", uncertain: "outcome unknown", parked: "refused" };

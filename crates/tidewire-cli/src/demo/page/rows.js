@@ -71,8 +71,9 @@ export function icon(name) {
   return picture;
 }
 
-/** Sets a class for a while. A mark set again lasts from then on. */
 const marks = new WeakMap();
+
+/** Sets a class for a while. A mark set again lasts from then on. */
 export function mark(node, className, forMs) {
   if (!node) return;
   clearTimeout(marks.get(node));
