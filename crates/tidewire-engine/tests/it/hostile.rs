@@ -697,7 +697,7 @@ fn law_21_rows_of_a_stream_that_may_not_be_read_any_more_are_hidden() {
     bench.tell(ServerMessage::SubscribeError(RequestError {
         id,
         code: "forbidden".into(),
-        class: tidewire_protocol::Class::Permanent,
+        class: Class::Permanent,
         retry_after_ms: None,
     }));
     bench.settle();
