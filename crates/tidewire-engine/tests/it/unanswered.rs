@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidewire_cache::{Target, Trust, Wanted};
+use tidewire_cache::{Interest, Target, Trust, Wanted};
 use tidewire_engine::{Command, Reply, Settings, Term};
-use tidewire_model::ActionId;
+use tidewire_model::{ActionId, EntityType};
 use tidewire_protocol::{
     Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage,
     SubscribeResult, Subscribed, Unsubscribed,
@@ -128,7 +128,7 @@ fn requests_that_are_never_answered_make_room_for_others() {
         max_fetches: 1,
         ..settings()
     };
-    let mut bench = Bench::with(bounded, tidewire_cache::Interest::Windowed);
+    let mut bench = Bench::with(bounded, Interest::Windowed);
     bench.watch(Target::Entity(key("c1")));
     attached(&mut bench);
     bench.watch_list("limit 5");
@@ -325,4 +325,36 @@ fn a_caller_who_comes_just_when_a_wait_is_over_does_not_prolong_it() {
     lives_on(&mut bench, 4);
     a_caller_comes_first_after(&mut bench, 2);
     assert_eq!(bench.fetches_sent().len(), 2);
+}
+
+#[test]
+fn a_subscription_waits_in_line_while_the_snapshot_of_another_stream_comes() {
+    let mut bench = Bench::complete();
+    let orders = EntityType::new("orders").expect("a good name");
+    let interest = Interest::Complete { max_rows: 10 };
+    bench.define_as(&orders, interest);
+    bench.watch_list("");
+    bench.go_up();
+    let first = bench.subscribe_sent().id;
+    bench.watch(Target::Stream(orders));
+    assert_ne!(bench.subscribe_sent().id, first);
+    bench.tell(ServerMessage::Subscribed(Subscribed {
+        id: first,
+        entity_type: customers(),
+        result: SubscribeResult::Snapshot,
+        epoch: epoch(),
+        view: "all".into(),
+        offset: offset(1),
+        head: offset(1),
+    }));
+    for part in 0..5 {
+        lives_on(&mut bench, 20);
+        bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
+    }
+    assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
+    bench.snapshot_end(1, 5);
+    lives_on(&mut bench, 28);
+    assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
+    lives_on(&mut bench, 4);
+    assert_eq!((subscribes(&bench), bench.refused.len()), (3, 1));
 }
