@@ -783,7 +783,7 @@ fn law_17_answers_too_old_to_be_believed_are_not_asked_for_in_a_circle() {
 }
 
 #[test]
-fn law_17_they_are_not_where_what_is_asked_for_is_only_a_part_of_what_is_wanted() {
+fn law_17_old_answers_to_a_part_of_what_is_wanted_are_not_asked_for_in_a_circle() {
     let mut bench = Bench::windowed();
     bench.watch(Target::Entity(key("c1")));
     bench.watch(Target::Entity(key("c2")));
