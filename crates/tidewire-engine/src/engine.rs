@@ -412,11 +412,14 @@ impl Engine {
         self.timers.set(TimerReason::Handshake, deadlines.handshake);
         self.timers.set(TimerReason::Silence, deadlines.silence);
         self.timers.set(TimerReason::Probe, deadlines.probe);
-        let (linger, again) = self.subscriptions.deadlines(self.now.tick);
+        let now = self.now.tick;
+        let (linger, again) = self.subscriptions.deadlines(now);
         self.timers.set(TimerReason::Linger, linger);
-        self.timers.set(TimerReason::Resubscribe, again);
         self.timers
-            .set(TimerReason::Refetch, self.refetch.deadline(self.now.tick));
+            .set_behind_due(TimerReason::Resubscribe, now, again);
+        let refetch = self.refetch.deadline(now);
+        self.timers
+            .set_behind_due(TimerReason::Refetch, now, refetch);
         self.timers.set(TimerReason::Hold, self.hold.deadline());
         let pace = self.session.is_ready().then_some(&self.pace);
         self.timers.set(

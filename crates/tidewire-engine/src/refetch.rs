@@ -6,7 +6,7 @@
 
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidewire_cache::{FetchTicket, Wanted};
@@ -117,14 +117,12 @@ impl Refetch {
     /// What of this may be asked for now: not what was refused for good, nothing of a type that waits
     /// after a failure, and not what waits after it was asked for in vain.
     pub(crate) fn allowed(&self, now: Tick, wanted: Wanted) -> Option<Wanted> {
+        let wanted = self.refused.allowed(wanted)?;
         let wait = self.waits.get(wanted.entity_type());
         let late = self.late.get(&wanted);
-        if wait.is_some_and(|wait| wait.not_before > now)
-            || late.is_some_and(|late| late.not_before > now)
-        {
-            return None;
-        }
-        self.refused.allowed(wanted)
+        let waits = wait.is_some_and(|wait| wait.not_before > now)
+            || late.is_some_and(|late| late.not_before > now);
+        (!waits).then_some(wanted)
     }
 
     /// When the earliest wait ends, after a failure or for an answer.
@@ -295,13 +293,23 @@ impl Refetch {
         self.late.insert(wanted.clone(), late);
     }
 
-    /// This is wanted now: old answers about anything else did no harm.
+    /// This is wanted now: that anything else was asked for in vain did no harm.
     pub(crate) fn on_wants(&mut self, wants: &[Wanted]) {
         let Self {
-            late, under_way, ..
+            late,
+            under_way,
+            refused,
+            ..
         } = self;
-        let asked = |wanted: &Wanted| under_way.values().any(|request| request.wanted == *wanted);
-        late.retain(|wanted, _| wants.contains(wanted) || asked(wanted));
+        if late.is_empty() {
+            return;
+        }
+        let mut kept: BTreeSet<&Wanted> = under_way.values().map(|it| &it.wanted).collect();
+        // Of what is wanted only so much is asked for.
+        let asked = wants.iter().cloned().filter_map(|it| refused.allowed(it));
+        let asked: Vec<Wanted> = asked.collect();
+        kept.extend(&asked);
+        late.retain(|wanted, _| kept.contains(wanted));
     }
 
     /// A request was refused for good.

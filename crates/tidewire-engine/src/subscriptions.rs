@@ -271,6 +271,16 @@ impl Subscriptions {
         }
     }
 
+    /// A part of a snapshot came. A server sends only so many at once, so who is asked for and has no answer yet may be
+    /// in line behind it.
+    pub(crate) fn on_snapshot_part(&mut self, now: Tick) {
+        let wait = self.answer_wait;
+        let entries = self.entries.values_mut();
+        for entry in entries.filter(|entry| matches!(entry.state, State::Asking(_))) {
+            entry.overdue_at = now + patience(wait, entry.unanswered);
+        }
+    }
+
     /// The streams whose request was not answered in time. They are given back, whatever the server has made of it, and
     /// asked for again, which is then waited for longer.
     pub(crate) fn give_up_unanswered(&mut self, now: Tick, random: &mut Random) -> Vec<EntityType> {

@@ -66,6 +66,14 @@ impl Timers {
         self.0[reason as usize] = at;
     }
 
+    /// The same where a deadline that has passed and was not taken yet stands: a caller's command comes between, and
+    /// who is asked for the next deadline after `now` does not name it any more.
+    pub(crate) fn set_behind_due(&mut self, reason: TimerReason, now: Tick, at: Option<Tick>) {
+        if self.0[reason as usize].is_none_or(|due| due > now) {
+            self.set(reason, at);
+        }
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<(Tick, TimerReason)> {
         REASONS
@@ -107,6 +115,19 @@ mod tests {
             timers.next(),
             Some((Tick::from_micros(30), TimerReason::Silence))
         );
+    }
+
+    #[test]
+    fn what_is_due_is_not_put_off_before_it_is_taken() {
+        let [now, later] = [10, 30].map(Tick::from_micros);
+        let mut timers = Timers::default();
+        timers.set_behind_due(TimerReason::Refetch, now, Some(now));
+        timers.set_behind_due(TimerReason::Refetch, now, Some(later));
+        assert_eq!(timers.next(), Some((now, TimerReason::Refetch)));
+        assert_eq!(timers.take_due(now), [TimerReason::Refetch]);
+        timers.set_behind_due(TimerReason::Refetch, now, Some(later));
+        timers.set_behind_due(TimerReason::Refetch, now, None);
+        assert_eq!(timers.next(), None);
     }
 
     #[test]

@@ -67,7 +67,6 @@ impl<T> Lock<T> {
             let woken = self.driver.wait(inside);
             inside = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        inside.driver_waits = false;
         DriversTurn(inside)
     }
 
@@ -85,8 +84,9 @@ pub(crate) struct CallersTurn<'a, T> {
 impl<T> Drop for CallersTurn<'_, T> {
     fn drop(&mut self) {
         self.inside.served += 1;
-        if self.inside.driver_waits {
-            self.driver.notify_one();
+        // Who finds that it is not enough says so again.
+        if std::mem::take(&mut self.inside.driver_waits) {
+            self.driver.notify_all();
         }
     }
 }

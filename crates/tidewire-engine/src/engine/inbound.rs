@@ -76,9 +76,11 @@ impl Engine {
             ServerMessage::Push(push) => self.on_push(push, bytes),
             ServerMessage::Snapshot(part) if !self.subscriptions.is_held(&part.entity_type) => {}
             ServerMessage::SnapshotEnd(end) if !self.subscriptions.is_held(&end.entity_type) => {}
-            message @ (ServerMessage::Snapshot(_)
-            | ServerMessage::SnapshotEnd(_)
-            | ServerMessage::Data(_)
+            message @ (ServerMessage::Snapshot(_) | ServerMessage::SnapshotEnd(_)) => {
+                self.subscriptions.on_snapshot_part(self.now.tick);
+                self.wait_in_turn(message, bytes);
+            }
+            message @ (ServerMessage::Data(_)
             | ServerMessage::FetchError(_)
             | ServerMessage::Ack(_)
             | ServerMessage::Reject(_)

@@ -8,8 +8,9 @@ use tidewire_engine::{
 };
 use tidewire_model::{EntityId, Lane, Patch, Point};
 use tidewire_protocol::{
-    ClientMessage, CommitInfo, Data, Events, Op, Ping, RequestError, ServerMessage, Snapshot,
-    SnapshotEnd, SubscribeResult, Subscribed, Unsubscribed, Want, Welcome, WireRow,
+    Class, ClientMessage, CommitInfo, Data, Events, FetchWhat, Op, Ping, RequestError,
+    ServerMessage, Snapshot, SnapshotEnd, SubscribeResult, Subscribed, Unsubscribed, Want, Welcome,
+    WireRow,
 };
 use tidewire_queue::SubmitError;
 
@@ -696,7 +697,7 @@ fn law_21_rows_of_a_stream_that_may_not_be_read_any_more_are_hidden() {
     bench.tell(ServerMessage::SubscribeError(RequestError {
         id,
         code: "forbidden".into(),
-        class: tidewire_protocol::Class::Permanent,
+        class: Class::Permanent,
         retry_after_ms: None,
     }));
     bench.settle();
@@ -777,6 +778,31 @@ fn law_17_answers_too_old_to_be_believed_are_not_asked_for_in_a_circle() {
     bench.watch(Target::Entity(key("c1")));
     bench.go_up();
     bench.subscribed(SubscribeResult::Now, 9, 9);
+    let answered = old_answers_in_two_minutes(&mut bench);
+    assert!((2..60).contains(&answered), "{answered} requests");
+}
+
+#[test]
+fn law_17_old_answers_to_a_part_of_what_is_wanted_are_not_asked_for_in_a_circle() {
+    let mut bench = Bench::windowed();
+    bench.watch(Target::Entity(key("c1")));
+    bench.watch(Target::Entity(key("c2")));
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 9, 9);
+    bench.tell(ServerMessage::FetchError(RequestError {
+        id: bench.fetch_sent().id,
+        code: "forbidden".into(),
+        class: Class::Permanent,
+        retry_after_ms: None,
+    }));
+    let alone = FetchWhat::Ids(vec![key("c1").id]);
+    assert_eq!(bench.fetch_sent().what, alone);
+    let answered = old_answers_in_two_minutes(&mut bench);
+    assert!((2..60).contains(&answered), "{answered} requests");
+}
+
+/// How often it is asked in that time.
+fn old_answers_in_two_minutes(bench: &mut Bench) -> usize {
     let end = bench.now.tick + Duration::from_secs(120);
     let mut answered = 0;
     while bench.now.tick < end && answered < 1_000 {
@@ -798,5 +824,5 @@ fn law_17_answers_too_old_to_be_believed_are_not_asked_for_in_a_circle() {
             bench.run_for(Duration::from_millis(10));
         }
     }
-    assert!((2..60).contains(&answered), "{answered} requests");
+    answered
 }

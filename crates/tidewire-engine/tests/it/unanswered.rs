@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tidewire_cache::{Target, Trust, Wanted};
-use tidewire_engine::{Settings, Term};
+use tidewire_cache::{Interest, Target, Trust, Wanted};
+use tidewire_engine::{Command, Reply, Settings, Term};
+use tidewire_model::{ActionId, EntityType};
 use tidewire_protocol::{
     Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage,
     SubscribeResult, Subscribed, Unsubscribed,
@@ -127,7 +128,7 @@ fn requests_that_are_never_answered_make_room_for_others() {
         max_fetches: 1,
         ..settings()
     };
-    let mut bench = Bench::with(bounded, tidewire_cache::Interest::Windowed);
+    let mut bench = Bench::with(bounded, Interest::Windowed);
     bench.watch(Target::Entity(key("c1")));
     attached(&mut bench);
     bench.watch_list("limit 5");
@@ -289,4 +290,71 @@ fn a_late_answer_to_a_subscription_is_left_and_the_next_is_taken() {
     );
     let given_back = bench.count_sent(|message| matches!(message, ClientMessage::Unsubscribe(_)));
     assert_eq!(given_back, 1, "the first was given back");
+}
+
+/// Time goes by, and a caller comes before the driver is awake.
+fn a_caller_comes_first_after(bench: &mut Bench, seconds: u64) {
+    bench.now.tick += Duration::from_secs(seconds);
+    let nobodys = ActionId::from_bytes([7; 16]);
+    let reply = bench.command(Command::Cancel(nobodys));
+    assert!(matches!(reply, Reply::Refused(_)), "it changes nothing");
+}
+
+#[test]
+fn a_caller_who_comes_just_when_an_answer_is_overdue_does_not_keep_that_from_being_told() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 5");
+    attached(&mut bench);
+    lives_on(&mut bench, 29);
+    a_caller_comes_first_after(&mut bench, 2);
+    assert_eq!(no_answers(&bench), 1);
+}
+
+#[test]
+fn a_caller_who_comes_just_when_a_wait_is_over_does_not_prolong_it() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 5");
+    attached(&mut bench);
+    let failed = RequestError {
+        id: bench.fetch_sent().id,
+        code: "internal".into(),
+        class: Class::Retry,
+        retry_after_ms: Some(5_000),
+    };
+    bench.tell(ServerMessage::FetchError(failed));
+    lives_on(&mut bench, 4);
+    a_caller_comes_first_after(&mut bench, 2);
+    assert_eq!(bench.fetches_sent().len(), 2);
+}
+
+#[test]
+fn a_subscription_waits_in_line_while_the_snapshot_of_another_stream_comes() {
+    let mut bench = Bench::complete();
+    let orders = EntityType::new("orders").expect("a good name");
+    let interest = Interest::Complete { max_rows: 10 };
+    bench.define_as(&orders, interest);
+    bench.watch_list("");
+    bench.go_up();
+    let first = bench.subscribe_sent().id;
+    bench.watch(Target::Stream(orders));
+    assert_ne!(bench.subscribe_sent().id, first);
+    bench.tell(ServerMessage::Subscribed(Subscribed {
+        id: first,
+        entity_type: customers(),
+        result: SubscribeResult::Snapshot,
+        epoch: epoch(),
+        view: "all".into(),
+        offset: offset(1),
+        head: offset(1),
+    }));
+    for part in 0..5 {
+        lives_on(&mut bench, 20);
+        bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
+    }
+    assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
+    bench.snapshot_end(1, 5);
+    lives_on(&mut bench, 28);
+    assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
+    lives_on(&mut bench, 4);
+    assert_eq!((subscribes(&bench), bench.refused.len()), (3, 1));
 }

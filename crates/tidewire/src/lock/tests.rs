@@ -61,6 +61,22 @@ fn a_driver_does_not_wait_for_callers_that_come_after_it() {
 }
 
 #[test]
+fn one_turn_lets_all_get_on_that_wait_for_it_as_the_driver_does() {
+    for _ in 0..200 {
+        let lock = Lock::new(());
+        lock.came.fetch_add(1, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                lock.enter().driver_waits = false;
+                scope.spawn(|| drop(lock.driver()));
+                until("one waits", || lock.enter().driver_waits);
+            }
+            drop(lock.caller());
+        });
+    }
+}
+
+#[test]
 fn callers_that_never_stop_do_not_keep_the_driver_out() {
     let lock = Lock::new(false);
     std::thread::scope(|scope| {
