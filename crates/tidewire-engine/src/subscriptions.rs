@@ -45,9 +45,11 @@ struct Entry {
     /// It is not asked for again before that.
     rest_until: Tick,
     backoff: Backoff,
-    /// Until when the answer to the latest request for it is waited for.
+    /// While it is held: a snapshot is on its way, or it has not come as far as its head.
+    awaits_more: bool,
+    /// Until when the answer to the latest request for it is waited for, or more of what it awaits.
     overdue_at: Tick,
-    /// So many requests before it were not answered.
+    /// So many requests before it were not answered, or not to the end.
     unanswered: u32,
     /// Why it was refused or ended, as it was told last since it stood well.
     told: Option<String>,
@@ -201,6 +203,7 @@ impl Subscriptions {
         let (entity_type, entry) = entries.find(|(_, entry)| entry.state == State::Due)?;
         let id = ids.next();
         entry.overdue_at = now + patience(self.answer_wait, entry.unanswered);
+        entry.awaits_more = false;
         entry.state = match answers {
             Answers::Yes => State::Asking(id),
             Answers::No => State::Held { since: now },
@@ -221,7 +224,6 @@ impl Subscriptions {
         match entry.state {
             State::Asking(asked) if asked == id => {
                 entry.state = State::Held { since: now };
-                entry.unanswered = 0;
                 true
             }
             State::Off | State::Due | State::Asking(_) | State::Held { .. } | State::Resting(_) => {
@@ -271,14 +273,31 @@ impl Subscriptions {
         }
     }
 
-    /// The streams whose request was not answered in time. They are given back, whatever the server has made of it, and
-    /// asked for again, which is then waited for longer.
+    /// Something of a stream came in, its feed to begin with; tells whether more has to come before it is live.
+    pub(crate) fn on_came(&mut self, now: Tick, entity_type: &EntityType, awaits_more: bool) {
+        let Some(entry) = self.entries.get_mut(entity_type) else {
+            return;
+        };
+        entry.awaits_more = awaits_more;
+        if !awaits_more {
+            entry.unanswered = 0;
+        }
+        entry.overdue_at = now + patience(self.answer_wait, entry.unanswered);
+    }
+
+    /// The streams whose request was not answered in time, or whose snapshot or way to the head stopped. They are given
+    /// back, whatever the server has made of it, and asked for again, which is then waited for longer.
     pub(crate) fn give_up_unanswered(&mut self, now: Tick, random: &mut Random) -> Vec<EntityType> {
         let mut given_up = Vec::new();
         for (entity_type, entry) in &mut self.entries {
-            if entry.asking_until().is_some_and(|at| at <= now) {
+            if entry.awaited_until().is_some_and(|at| at <= now) {
                 self.given_back.insert(entity_type.clone());
                 entry.unanswered = entry.unanswered.saturating_add(1);
+                if entry.state.is_held() {
+                    // What did not come did not stand well, however long that took.
+                    entry.state = State::Off;
+                    entry.from = From::Anew;
+                }
                 entry.rest(now, Some(now), random);
                 given_up.push(entity_type.clone());
             }
@@ -406,8 +425,11 @@ impl Subscriptions {
                 .filter(|entry| entry.wanted)
                 .filter_map(|entry| match entry.state {
                     State::Resting(at) => at,
-                    State::Held { .. } => entry.renewable_at(self.backoff).filter(|at| *at > now),
-                    State::Asking(_) => entry.asking_until(),
+                    State::Held { .. } => {
+                        let renewable = entry.renewable_at(self.backoff).filter(|at| *at > now);
+                        renewable.into_iter().chain(entry.awaited_until()).min()
+                    }
+                    State::Asking(_) => entry.awaited_until(),
                     State::Off | State::Due => None,
                 })
                 .min()
@@ -441,15 +463,21 @@ impl Entry {
             gaps: 0,
             rest_until: now,
             backoff: Backoff::new(backoff),
+            awaits_more: false,
             overdue_at: now,
             unanswered: 0,
             told: None,
         }
     }
 
-    /// Until when the answer to its request is waited for, if one is under way.
-    fn asking_until(&self) -> Option<Tick> {
-        matches!(self.state, State::Asking(_)).then_some(self.overdue_at)
+    /// Until when the answer to its request, or more of what that promised, is waited for, if it is.
+    fn awaited_until(&self) -> Option<Tick> {
+        let is_awaited = match self.state {
+            State::Asking(_) => true,
+            State::Held { .. } => self.awaits_more,
+            State::Off | State::Due | State::Resting(_) => false,
+        };
+        is_awaited.then_some(self.overdue_at)
     }
 
     /// From when on it may be asked for anew, while it is held: it has rested, or stood well.

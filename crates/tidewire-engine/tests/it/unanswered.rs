@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidewire_cache::{Target, Trust, Wanted};
 use tidewire_engine::{Settings, Term};
 use tidewire_protocol::{
-    Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage,
+    Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage, SnapshotEnd,
     SubscribeResult, Subscribed, Unsubscribed,
 };
 
@@ -289,4 +289,84 @@ fn a_late_answer_to_a_subscription_is_left_and_the_next_is_taken() {
     );
     let given_back = bench.count_sent(|message| matches!(message, ClientMessage::Unsubscribe(_)));
     assert_eq!(given_back, 1, "the first was given back");
+}
+
+#[test]
+fn law_15_a_snapshot_that_stops_is_asked_for_again_less_and_less_often() {
+    let mut bench = Bench::complete();
+    let list = bench.watch_list("");
+    bench.go_up();
+    let mut answered = 0;
+    for second in 0..3_600 {
+        if subscribes(&bench) > answered {
+            answered = subscribes(&bench);
+            bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+            bench.snapshot_part(1, 0, vec![row("c1", 1, 1)]);
+        }
+        lives_on(&mut bench, 1);
+        if second == 28 {
+            assert_eq!((subscribes(&bench), no_answers(&bench)), (1, 0));
+        }
+    }
+    assert!((8..14).contains(&answered), "{answered} subscriptions");
+    assert!(no_answers(&bench) >= answered - 1, "each is told of");
+    assert_eq!(bench.trust(&list), Trust::Unknown);
+    bench.snapshot_part(1, 1, vec![row("c2", 1, 1)]);
+    bench.snapshot_end(1, 2);
+    assert_eq!(bench.trust(&list), Trust::Live);
+    let before = subscribes(&bench);
+    lives_on(&mut bench, 3_600);
+    assert_eq!(subscribes(&bench), before);
+}
+
+#[test]
+fn a_snapshot_whose_parts_keep_coming_is_waited_for() {
+    let mut bench = Bench::complete();
+    let list = bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+    for part in 0..4 {
+        lives_on(&mut bench, 20);
+        bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
+    }
+    lives_on(&mut bench, 20);
+    bench.snapshot_end(1, 4);
+    assert_eq!((subscribes(&bench), no_answers(&bench)), (1, 0));
+    assert_eq!(bench.trust(&list), Trust::Live);
+}
+
+/// What was promised and did not come is given up, and all of the stream is asked for.
+fn asked_anew(bench: &mut Bench) {
+    assert_eq!(subscribes(bench), 1);
+    lives_on(bench, 32);
+    assert_eq!(subscribes(bench), 2);
+    assert_eq!(bench.subscribe_sent().resume, None);
+    let mut told = bench.refused.iter();
+    assert!(told.any(|(_, wanted, code, _)| wanted.is_none() && code == "no_answer"));
+}
+
+#[test]
+fn a_stream_that_never_comes_as_far_as_its_head_is_asked_for_anew() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 5");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 9);
+    asked_anew(&mut bench);
+}
+
+#[test]
+fn a_stream_that_never_comes_as_far_as_the_head_behind_its_snapshot_is_asked_for_anew() {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 5, 5);
+    bench.snapshot_part(5, 0, vec![row("c1", 1, 1)]);
+    bench.tell(ServerMessage::SnapshotEnd(SnapshotEnd {
+        entity_type: customers(),
+        as_of: offset(5),
+        count: 1,
+        actions: BTreeMap::new(),
+        head: Some(offset(9)),
+    }));
+    asked_anew(&mut bench);
 }
