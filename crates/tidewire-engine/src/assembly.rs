@@ -166,6 +166,13 @@ impl Assembly {
         self.streams.get(entity_type).map(|stream| stream.received)
     }
 
+    /// Whether more of a stream has to come in before it can be live.
+    pub(crate) fn awaits_more(&self, entity_type: &EntityType) -> bool {
+        self.streams.get(entity_type).is_some_and(|stream| {
+            stream.building.is_some_and(|building| !building.whole) || stream.received < stream.head
+        })
+    }
+
     /// Takes a message that is not events, in its place behind what came before it. It came in a
     /// frame of so many bytes.
     ///
@@ -194,6 +201,11 @@ impl Assembly {
             bytes,
         };
         self.make_room(weight)?;
+        if let ServerMessage::SnapshotEnd(end) = &message
+            && let Some(stream) = self.streams.get_mut(&end.entity_type)
+        {
+            stream.head = stream.head.max(end.head.unwrap_or_default());
+        }
         self.arrivals += 1;
         self.messages.push_back((self.arrivals, weight, message));
         Ok(())
@@ -268,7 +280,6 @@ impl Assembly {
             && let Some(stream) = self.streams.get_mut(&end.entity_type)
         {
             stream.building = None;
-            stream.head = stream.head.max(end.head.unwrap_or_default());
         }
         Some(Ready::Message(Box::new(message)))
     }

@@ -37,10 +37,10 @@ pub struct Settings {
     pub linger: Duration,
     /// Requests under way at once.
     pub max_fetches: usize,
-    /// A request, or the next part of its answer, may take so long. Then whoever waits is told, with the code
-    /// `no_answer`; a stream is asked for again at once, anything else once nothing came for twice as long again. The
-    /// next time all of it takes twice as long, up to ten minutes. For a stream it begins anew with each part of a
-    /// snapshot that comes: a server may send only so many at once.
+    /// A request, the next part of its answer or snapshot, or the next step towards a stream's head, may take so long.
+    /// Then whoever waits is told, with the code `no_answer`; a stream is asked for again at once, anything else once
+    /// nothing came for twice as long again. The next time all of it takes twice as long, up to ten minutes. For a
+    /// stream it begins anew whenever anything of any stream comes: a server sends one thing after the other.
     pub answer_wait: Duration,
     /// Bytes, roughly, that the parts of one answer to a request may take until it is whole. With more, the
     /// request counts as refused for good, with the code `too_large`.

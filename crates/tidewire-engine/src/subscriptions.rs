@@ -45,9 +45,11 @@ struct Entry {
     /// It is not asked for again before that.
     rest_until: Tick,
     backoff: Backoff,
-    /// Until when the answer to the latest request for it is waited for.
-    overdue_at: Tick,
-    /// So many requests before it were not answered.
+    /// While it is held: a snapshot is on its way, or it has not come as far as its head.
+    awaits_more: bool,
+    /// When it was asked for last.
+    asked_at: Tick,
+    /// So many requests before it were not answered, or not to the end.
     unanswered: u32,
     /// Why it was refused or ended, as it was told last since it stood well.
     told: Option<String>,
@@ -102,6 +104,8 @@ pub(crate) struct Subscriptions {
     given_back: BTreeSet<EntityType>,
     linger: Duration,
     answer_wait: Duration,
+    /// When something of any stream came in last.
+    came_at: Tick,
     backoff: BackoffSettings,
     answers: Option<Answers>,
 }
@@ -113,6 +117,7 @@ impl Subscriptions {
             given_back: BTreeSet::new(),
             linger: settings.linger,
             answer_wait: settings.answer_wait,
+            came_at: Tick::from_micros(0),
             backoff: settings.session.backoff,
             answers: None,
         }
@@ -200,7 +205,8 @@ impl Subscriptions {
         let mut entries = self.entries.iter_mut();
         let (entity_type, entry) = entries.find(|(_, entry)| entry.state == State::Due)?;
         let id = ids.next();
-        entry.overdue_at = now + patience(self.answer_wait, entry.unanswered);
+        entry.asked_at = now;
+        entry.awaits_more = false;
         entry.state = match answers {
             Answers::Yes => State::Asking(id),
             Answers::No => State::Held { since: now },
@@ -221,7 +227,6 @@ impl Subscriptions {
         match entry.state {
             State::Asking(asked) if asked == id => {
                 entry.state = State::Held { since: now };
-                entry.unanswered = 0;
                 true
             }
             State::Off | State::Due | State::Asking(_) | State::Held { .. } | State::Resting(_) => {
@@ -271,24 +276,36 @@ impl Subscriptions {
         }
     }
 
-    /// A part of a snapshot came. A server sends only so many at once, so who is asked for and has no answer yet may be
-    /// in line behind it.
-    pub(crate) fn on_snapshot_part(&mut self, now: Tick) {
-        let wait = self.answer_wait;
-        let entries = self.entries.values_mut();
-        for entry in entries.filter(|entry| matches!(entry.state, State::Asking(_))) {
-            entry.overdue_at = now + patience(wait, entry.unanswered);
+    /// Something of a stream came in, its feed to begin with, and whether more has to come before it is live. A server
+    /// sends one thing after the other, so all the others may be in line behind it.
+    pub(crate) fn on_came(&mut self, now: Tick, entity_type: &EntityType, awaits_more: bool) {
+        self.came_at = now;
+        let Some(entry) = self.entries.get_mut(entity_type) else {
+            return;
+        };
+        entry.awaits_more = awaits_more;
+        if !awaits_more {
+            entry.unanswered = 0;
         }
     }
 
-    /// The streams whose request was not answered in time. They are given back, whatever the server has made of it, and
-    /// asked for again, which is then waited for longer.
+    /// The streams whose request was not answered in time, or whose snapshot or way to the head stopped. They are given
+    /// back, whatever the server has made of it, and asked for again, which is then waited for longer.
     pub(crate) fn give_up_unanswered(&mut self, now: Tick, random: &mut Random) -> Vec<EntityType> {
         let mut given_up = Vec::new();
+        let (came_at, wait) = (self.came_at, self.answer_wait);
         for (entity_type, entry) in &mut self.entries {
-            if entry.asking_until().is_some_and(|at| at <= now) {
+            if entry
+                .awaited_until(came_at, wait)
+                .is_some_and(|at| at <= now)
+            {
                 self.given_back.insert(entity_type.clone());
                 entry.unanswered = entry.unanswered.saturating_add(1);
+                if entry.state.is_held() {
+                    // What did not come did not stand well, however long that took.
+                    entry.state = State::Off;
+                    entry.from = From::Anew;
+                }
                 entry.rest(now, Some(now), random);
                 given_up.push(entity_type.clone());
             }
@@ -410,14 +427,18 @@ impl Subscriptions {
             .values()
             .filter_map(|entry| entry.linger_until)
             .min();
+        let awaited = |entry: &Entry| entry.awaited_until(self.came_at, self.answer_wait);
         let again = self.answers.and_then(|_| {
             self.entries
                 .values()
                 .filter(|entry| entry.wanted)
                 .filter_map(|entry| match entry.state {
                     State::Resting(at) => at,
-                    State::Held { .. } => entry.renewable_at(self.backoff).filter(|at| *at > now),
-                    State::Asking(_) => entry.asking_until(),
+                    State::Held { .. } => {
+                        let renewable = entry.renewable_at(self.backoff).filter(|at| *at > now);
+                        renewable.into_iter().chain(awaited(entry)).min()
+                    }
+                    State::Asking(_) => awaited(entry),
                     State::Off | State::Due => None,
                 })
                 .min()
@@ -451,15 +472,22 @@ impl Entry {
             gaps: 0,
             rest_until: now,
             backoff: Backoff::new(backoff),
-            overdue_at: now,
+            awaits_more: false,
+            asked_at: now,
             unanswered: 0,
             told: None,
         }
     }
 
-    /// Until when the answer to its request is waited for, if one is under way.
-    fn asking_until(&self) -> Option<Tick> {
-        matches!(self.state, State::Asking(_)).then_some(self.overdue_at)
+    /// Until when the answer to its request, or more of what that promised, is waited for, if it is. Something of any
+    /// stream came in last at `came_at`, and after that so long is waited the first time.
+    fn awaited_until(&self, came_at: Tick, wait: Duration) -> Option<Tick> {
+        let is_awaited = match self.state {
+            State::Asking(_) => true,
+            State::Held { .. } => self.awaits_more,
+            State::Off | State::Due | State::Resting(_) => false,
+        };
+        is_awaited.then(|| self.asked_at.max(came_at) + patience(wait, self.unanswered))
     }
 
     /// From when on it may be asked for anew, while it is held: it has rested, or stood well.

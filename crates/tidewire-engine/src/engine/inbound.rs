@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tidewire_cache::{Intake, Taken};
-use tidewire_model::Offset;
+use tidewire_model::{EntityType, Offset};
 use tidewire_protocol::{
     Bye, Class, DecodeError, Events, Ping, Points, Push, ServerMessage, SubscribeResult,
     Subscribed, changes, close,
@@ -76,9 +76,15 @@ impl Engine {
             ServerMessage::Push(push) => self.on_push(push, bytes),
             ServerMessage::Snapshot(part) if !self.subscriptions.is_held(&part.entity_type) => {}
             ServerMessage::SnapshotEnd(end) if !self.subscriptions.is_held(&end.entity_type) => {}
-            message @ (ServerMessage::Snapshot(_) | ServerMessage::SnapshotEnd(_)) => {
-                self.subscriptions.on_snapshot_part(self.now.tick);
+            ServerMessage::Snapshot(ref part) => {
+                let entity_type = part.entity_type.clone();
                 self.wait_in_turn(message, bytes);
+                self.on_came(&entity_type);
+            }
+            ServerMessage::SnapshotEnd(ref end) => {
+                let entity_type = end.entity_type.clone();
+                self.wait_in_turn(message, bytes);
+                self.on_came(&entity_type);
             }
             message @ (ServerMessage::Data(_)
             | ServerMessage::FetchError(_)
@@ -104,8 +110,16 @@ impl Engine {
                 snapshot: subscribed.result == SubscribeResult::Snapshot,
             };
             self.assembly.attach(&subscribed.entity_type, start);
+            self.on_came(&subscribed.entity_type);
             self.wait_in_turn(ServerMessage::Subscribed(subscribed), bytes);
         }
+    }
+
+    /// Something of a stream came in, and what has to follow it is waited for anew.
+    fn on_came(&mut self, entity_type: &EntityType) {
+        let awaits_more = self.assembly.awaits_more(entity_type);
+        let tick = self.now.tick;
+        self.subscriptions.on_came(tick, entity_type, awaits_more);
     }
 
     fn wait_in_turn(&mut self, message: ServerMessage, bytes: usize) {
@@ -120,7 +134,8 @@ impl Engine {
         }
         let entity_type = events.entity_type.clone();
         match self.assembly.push_events(events, bytes) {
-            Admitted::Yes | Admitted::Repeat => {}
+            Admitted::Yes => self.on_came(&entity_type),
+            Admitted::Repeat => {}
             Admitted::Gap => self.on_gap(&entity_type),
             Admitted::Broken(fault) => self.broken_peer(fault),
         }

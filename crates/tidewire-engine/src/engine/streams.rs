@@ -54,7 +54,11 @@ impl Engine {
             .subscriptions
             .give_up_unanswered(tick, &mut self.random)
         {
-            self.stream_refused(entity_type, NO_ANSWER.to_owned(), Some(tick));
+            let was_held = self.assembly.received(&entity_type).is_some();
+            self.stream_refused(entity_type.clone(), NO_ANSWER.to_owned(), Some(tick));
+            if was_held {
+                self.detach(&entity_type, DetachReason::Gap);
+            }
         }
         self.send_streams();
     }

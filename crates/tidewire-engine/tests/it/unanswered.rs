@@ -8,7 +8,7 @@ use tidewire_cache::{Interest, Target, Trust, Wanted};
 use tidewire_engine::{Command, Reply, Settings, Term};
 use tidewire_model::{ActionId, EntityType};
 use tidewire_protocol::{
-    Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage,
+    Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage, SnapshotEnd,
     SubscribeResult, Subscribed, Unsubscribed,
 };
 
@@ -357,4 +357,111 @@ fn a_subscription_waits_in_line_while_the_snapshot_of_another_stream_comes() {
     assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
     lives_on(&mut bench, 4);
     assert_eq!((subscribes(&bench), bench.refused.len()), (3, 1));
+}
+
+#[test]
+fn a_stream_waits_for_its_head_while_another_stream_comes() {
+    let mut bench = Bench::complete();
+    let orders = EntityType::new("orders").expect("a good name");
+    bench.define_as(&orders, Interest::Windowed);
+    bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+    bench.watch(Target::Stream(orders.clone()));
+    bench.tell(ServerMessage::Subscribed(Subscribed {
+        id: bench.subscribe_sent().id,
+        entity_type: orders,
+        result: SubscribeResult::Now,
+        epoch: epoch(),
+        view: "all".into(),
+        offset: offset(5),
+        head: offset(9),
+    }));
+    for part in 0..5 {
+        lives_on(&mut bench, 20);
+        bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
+    }
+    assert_eq!((subscribes(&bench), &bench.refused[..]), (2, &[][..]));
+    lives_on(&mut bench, 32);
+    assert_eq!((subscribes(&bench), bench.refused.len()), (4, 2));
+}
+
+#[test]
+fn law_15_a_snapshot_that_stops_is_asked_for_again_less_and_less_often() {
+    let mut bench = Bench::complete();
+    let list = bench.watch_list("");
+    bench.go_up();
+    let mut answered = 0;
+    for second in 0..3_600 {
+        if subscribes(&bench) > answered {
+            answered = subscribes(&bench);
+            bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+            bench.snapshot_part(1, 0, vec![row("c1", 1, 1)]);
+        }
+        lives_on(&mut bench, 1);
+        if second == 28 {
+            assert_eq!((subscribes(&bench), no_answers(&bench)), (1, 0));
+        }
+    }
+    assert!((8..14).contains(&answered), "{answered} subscriptions");
+    assert!(no_answers(&bench) >= answered - 1, "each is told of");
+    assert_eq!(bench.trust(&list), Trust::Unknown);
+    bench.snapshot_part(1, 1, vec![row("c2", 1, 1)]);
+    bench.snapshot_end(1, 2);
+    assert_eq!(bench.trust(&list), Trust::Live);
+    let before = subscribes(&bench);
+    lives_on(&mut bench, 3_600);
+    assert_eq!(subscribes(&bench), before);
+}
+
+#[test]
+fn a_snapshot_whose_parts_keep_coming_is_waited_for() {
+    let mut bench = Bench::complete();
+    let list = bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 1, 1);
+    for part in 0..4 {
+        lives_on(&mut bench, 20);
+        bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
+    }
+    lives_on(&mut bench, 20);
+    bench.snapshot_end(1, 4);
+    assert_eq!((subscribes(&bench), no_answers(&bench)), (1, 0));
+    assert_eq!(bench.trust(&list), Trust::Live);
+}
+
+/// What was promised and did not come is given up, and all of the stream is asked for.
+fn asked_anew(bench: &mut Bench) {
+    assert_eq!(subscribes(bench), 1);
+    lives_on(bench, 32);
+    assert_eq!(subscribes(bench), 2);
+    assert_eq!(bench.subscribe_sent().resume, None);
+    let mut told = bench.refused.iter();
+    assert!(told.any(|(_, wanted, code, _)| wanted.is_none() && code == "no_answer"));
+}
+
+#[test]
+fn a_stream_that_never_comes_as_far_as_its_head_is_asked_for_anew() {
+    let mut bench = Bench::windowed();
+    bench.watch_list("limit 5");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Now, 5, 9);
+    asked_anew(&mut bench);
+}
+
+#[test]
+fn a_stream_that_never_comes_as_far_as_the_head_behind_its_snapshot_is_asked_for_anew() {
+    let mut bench = Bench::complete();
+    bench.watch_list("");
+    bench.go_up();
+    bench.subscribed(SubscribeResult::Snapshot, 5, 5);
+    bench.snapshot_part(5, 0, vec![row("c1", 1, 1)]);
+    bench.tell(ServerMessage::SnapshotEnd(SnapshotEnd {
+        entity_type: customers(),
+        as_of: offset(5),
+        count: 1,
+        actions: BTreeMap::new(),
+        head: Some(offset(9)),
+    }));
+    asked_anew(&mut bench);
 }
