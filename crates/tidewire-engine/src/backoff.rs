@@ -39,14 +39,19 @@ pub(crate) fn as_asked(wait: Option<Duration>) -> Duration {
     wait.unwrap_or(Duration::ZERO).min(ASKED_MAX)
 }
 
+/// A wait that doubles each time, up to the longest.
+pub(crate) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(longest)
+}
+
 /// The longest wait for an answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an answer is waited for after so many times in vain: twice as long each time, so that one that takes long
 /// comes in time at last.
 pub(crate) fn patience(first: Duration, times: u32) -> Duration {
-    let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
-    first.saturating_mul(factor).min(first.max(ANSWER_WAIT_MAX))
+    doubled(first, times, first.max(ANSWER_WAIT_MAX))
 }
 
 /// The failures in a row.
@@ -86,11 +91,7 @@ impl Backoff {
     }
 
     fn ceiling(&self) -> Duration {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        self.settings
-            .min
-            .saturating_mul(factor)
-            .min(self.settings.max)
+        doubled(self.settings.min, self.failures, self.settings.max)
     }
 }
 

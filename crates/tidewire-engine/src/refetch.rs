@@ -13,7 +13,7 @@ use tidewire_cache::{FetchTicket, Wanted};
 use tidewire_model::{EntityId, EntityType, Point, Tick};
 use tidewire_protocol::{Data, RequestId, WireRow};
 
-use crate::backoff::{as_asked, patience};
+use crate::backoff::{as_asked, doubled, patience};
 use crate::settings::Settings;
 
 pub(crate) use refused::Refusal;
@@ -254,8 +254,7 @@ impl Refetch {
         jitter: Duration,
     ) {
         let failures = self.waits.get(entity_type).map_or(0, |wait| wait.failures);
-        let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
-        let wait = self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter;
+        let wait = doubled(self.wait, failures, WAIT_MAX) + jitter;
         let wait = Wait {
             failures: failures.saturating_add(1),
             not_before: now + wait.max(as_asked(retry_after)),
@@ -281,10 +280,7 @@ impl Refetch {
         let times = self.late.get(wanted).map_or(0, |late| late.times);
         let wait = match times.checked_sub(1) {
             None => first,
-            Some(times) => {
-                let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
-                self.wait.saturating_mul(factor).min(WAIT_MAX) + jitter
-            }
+            Some(times) => doubled(self.wait, times, WAIT_MAX) + jitter,
         };
         let late = Late {
             times: times.saturating_add(1),

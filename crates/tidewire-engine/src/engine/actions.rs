@@ -15,7 +15,7 @@ use tidewire_store::{Commit, Txn};
 
 use super::Engine;
 use super::inbound::NORMAL;
-use crate::backoff::as_asked;
+use crate::backoff::{as_asked, doubled};
 use crate::frame::Speaking;
 use crate::output::{Problem, Stage};
 use crate::persistence::Then;
@@ -311,10 +311,7 @@ impl Engine {
     }
 
     fn wait_lane(&mut self, wait: Wait) {
-        let factor = 1_u32
-            .checked_shl(wait.times.saturating_sub(1))
-            .unwrap_or(u32::MAX);
-        let ceiling = RETRY_FIRST.saturating_mul(factor).min(RETRY_MAX);
+        let ceiling = doubled(RETRY_FIRST, wait.times.saturating_sub(1), RETRY_MAX);
         let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
         let jittered = Duration::from_micros(self.random.up_to(micros));
         let until = self.now.tick + jittered.max(as_asked(wait.retry_after));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tidewire_cache::{Intake, Taken};
 use tidewire_model::{EntityType, Offset};
 use tidewire_protocol::{
-    Bye, Class, DecodeError, Events, Ping, Points, Push, ServerMessage, SubscribeResult,
-    Subscribed, changes, close,
+    Bye, Class, DecodeError, Events, Ping, Points, Push, ServerMessage, Snapshot, SnapshotEnd,
+    SubscribeResult, Subscribed, changes, close,
 };
 
 use super::Engine;
@@ -74,17 +74,14 @@ impl Engine {
             ServerMessage::Ping(ping) => self.on_ping(&ping),
             ServerMessage::Bye(bye) => self.on_bye(&bye),
             ServerMessage::Push(push) => self.on_push(push, bytes),
-            ServerMessage::Snapshot(part) if !self.subscriptions.is_held(&part.entity_type) => {}
-            ServerMessage::SnapshotEnd(end) if !self.subscriptions.is_held(&end.entity_type) => {}
-            ServerMessage::Snapshot(ref part) => {
-                let entity_type = part.entity_type.clone();
-                self.wait_in_turn(message, bytes);
-                self.on_came(&entity_type);
-            }
-            ServerMessage::SnapshotEnd(ref end) => {
-                let entity_type = end.entity_type.clone();
-                self.wait_in_turn(message, bytes);
-                self.on_came(&entity_type);
+            ServerMessage::Snapshot(Snapshot {
+                ref entity_type, ..
+            })
+            | ServerMessage::SnapshotEnd(SnapshotEnd {
+                ref entity_type, ..
+            }) => {
+                let entity_type = entity_type.clone();
+                self.on_snapshot_message(&entity_type, message, bytes);
             }
             message @ (ServerMessage::Data(_)
             | ServerMessage::FetchError(_)
@@ -112,6 +109,13 @@ impl Engine {
             self.assembly.attach(&subscribed.entity_type, start);
             self.on_came(&subscribed.entity_type);
             self.wait_in_turn(ServerMessage::Subscribed(subscribed), bytes);
+        }
+    }
+
+    fn on_snapshot_message(&mut self, of: &EntityType, message: ServerMessage, bytes: usize) {
+        if self.subscriptions.is_held(of) {
+            self.wait_in_turn(message, bytes);
+            self.on_came(of);
         }
     }
 

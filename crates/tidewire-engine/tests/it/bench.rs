@@ -469,7 +469,17 @@ impl Bench {
     }
 
     pub fn subscribed(&mut self, result: SubscribeResult, at: u64, head: u64) {
-        let subscribe = self.subscribe_sent();
+        self.subscribed_to(self.subscribe_sent(), result, at, head);
+    }
+
+    /// Answers a subscription that is not the last one.
+    pub fn subscribed_to(
+        &mut self,
+        subscribe: Subscribe,
+        result: SubscribeResult,
+        at: u64,
+        head: u64,
+    ) {
         self.tell(ServerMessage::Subscribed(Subscribed {
             id: subscribe.id,
             entity_type: subscribe.entity_type,

@@ -9,11 +9,11 @@ use tidewire_engine::{Command, Reply, Settings, Term};
 use tidewire_model::{ActionId, EntityType};
 use tidewire_protocol::{
     Class, ClientMessage, Data, Ping, Reject, RequestError, RequestId, ServerMessage, SnapshotEnd,
-    SubscribeResult, Subscribed, Unsubscribed,
+    SubscribeResult, Unsubscribed,
 };
 
 use crate::basic_bench::{OWN, basic, person_row};
-use crate::bench::{Bench, customers, epoch, key, offset, point, row, settings};
+use crate::bench::{Bench, customers, key, offset, point, row, settings};
 
 /// Time goes by, and the server gives signs of life and nothing else.
 fn lives_on(bench: &mut Bench, seconds: u64) {
@@ -269,18 +269,10 @@ fn a_late_answer_to_a_subscription_is_left_and_the_next_is_taken() {
     let mut bench = Bench::complete();
     let list = bench.watch_list("");
     bench.go_up();
-    let first = bench.subscribe_sent().id;
+    let first = bench.subscribe_sent();
     lives_on(&mut bench, 32);
-    assert_ne!(first, bench.subscribe_sent().id);
-    bench.tell(ServerMessage::Subscribed(Subscribed {
-        id: first,
-        entity_type: customers(),
-        result: SubscribeResult::Snapshot,
-        epoch: epoch(),
-        view: "all".into(),
-        offset: offset(1),
-        head: offset(1),
-    }));
+    assert_ne!(first.id, bench.subscribe_sent().id);
+    bench.subscribed_to(first, SubscribeResult::Snapshot, 1, 1);
     bench.snapshot_part(1, 0, vec![row("c1", 1, 1)]);
     assert_eq!(bench.trust(&list), Trust::Unknown);
     bench.snapshot(1, vec![row("c2", 1, 1)]);
@@ -335,18 +327,10 @@ fn a_subscription_waits_in_line_while_the_snapshot_of_another_stream_comes() {
     bench.define_as(&orders, interest);
     bench.watch_list("");
     bench.go_up();
-    let first = bench.subscribe_sent().id;
+    let first = bench.subscribe_sent();
     bench.watch(Target::Stream(orders));
-    assert_ne!(bench.subscribe_sent().id, first);
-    bench.tell(ServerMessage::Subscribed(Subscribed {
-        id: first,
-        entity_type: customers(),
-        result: SubscribeResult::Snapshot,
-        epoch: epoch(),
-        view: "all".into(),
-        offset: offset(1),
-        head: offset(1),
-    }));
+    assert_ne!(bench.subscribe_sent().id, first.id);
+    bench.subscribed_to(first, SubscribeResult::Snapshot, 1, 1);
     for part in 0..5 {
         lives_on(&mut bench, 20);
         bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);
@@ -367,16 +351,8 @@ fn a_stream_waits_for_its_head_while_another_stream_comes() {
     bench.watch_list("");
     bench.go_up();
     bench.subscribed(SubscribeResult::Snapshot, 1, 1);
-    bench.watch(Target::Stream(orders.clone()));
-    bench.tell(ServerMessage::Subscribed(Subscribed {
-        id: bench.subscribe_sent().id,
-        entity_type: orders,
-        result: SubscribeResult::Now,
-        epoch: epoch(),
-        view: "all".into(),
-        offset: offset(5),
-        head: offset(9),
-    }));
+    bench.watch(Target::Stream(orders));
+    bench.subscribed(SubscribeResult::Now, 5, 9);
     for part in 0..5 {
         lives_on(&mut bench, 20);
         bench.snapshot_part(1, part, vec![row(&format!("c{part}"), 1, 1)]);

@@ -48,7 +48,7 @@ fn a_driver_waits_for_as_many_callers_as_came_before_it() {
 #[test]
 fn a_driver_does_not_wait_for_callers_that_come_after_it() {
     let lock = Lock::new(());
-    // Two that came and get on only when the driver had its turn: one before it, one after it.
+    // Two that came and do not get on: one before the driver, one after it.
     let slow = || lock.came.fetch_add(1, Ordering::Relaxed);
     slow();
     std::thread::scope(|scope| {
