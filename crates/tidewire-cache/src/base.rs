@@ -86,8 +86,6 @@ pub(crate) struct Entry {
     pub(crate) fetched: Moment,
     /// When it was learnt.
     pub(crate) learnt: Tick,
-    /// Its place in the order of eviction.
-    pub(crate) stamp: u64,
 }
 
 impl Entry {
@@ -102,7 +100,6 @@ impl Entry {
             confirmed: Moment::default(),
             fetched: Moment::default(),
             learnt,
-            stamp: 0,
         }
     }
 

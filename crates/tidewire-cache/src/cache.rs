@@ -14,6 +14,7 @@ use tidewire_model::{
 use crate::base::Moment;
 use crate::fetch::{FetchTicket, Request, Requests, Wanted};
 use crate::inflow::Inflow;
+use crate::past::Past;
 use crate::publish::{Progress, Publication, Retired, notices};
 use crate::reader::Reader;
 use crate::settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings};
@@ -35,6 +36,7 @@ pub struct Cache {
     assumed: BTreeSet<EntityType>,
     shared: Arc<ArcSwap<World>>,
     shown: Arc<World>,
+    past: Past,
     batch: Option<Batch>,
     pub(crate) staged: VecDeque<Item>,
     pub(crate) inflow: BTreeMap<EntityType, Inflow>,
@@ -56,6 +58,7 @@ impl Cache {
             assumed: BTreeSet::new(),
             shared: Arc::new(ArcSwap::new(Arc::clone(&shown))),
             shown,
+            past: Past::default(),
             batch: None,
             staged: VecDeque::new(),
             inflow: BTreeMap::new(),
@@ -112,8 +115,7 @@ impl Cache {
         }
         let mut world = (*self.shown).clone();
         world.insert_stream(stream);
-        let old = self.show(world);
-        self.retired.push(old);
+        self.show(world);
         Ok(())
     }
 
@@ -130,8 +132,7 @@ impl Cache {
         }
         let mut world = (*self.shown).clone();
         change(&mut world);
-        let old = self.show(world);
-        self.retired.push(old);
+        self.show(world);
     }
 
     /// How a collection is kept by now: a complete one that grew too large is windowed.
@@ -161,10 +162,11 @@ impl Cache {
             if self.staged.is_empty() {
                 return Progress::Idle;
             }
-            self.batch = Some(Batch::new(
-                (*self.shown).clone(),
-                std::mem::take(&mut self.staged),
-            ));
+            let mut world = (*self.shown).clone();
+            world.stamp = world.stamp.next();
+            world.limits = self.past.limits(self.shown.stamp);
+            world.open = true;
+            self.batch = Some(Batch::new(world, std::mem::take(&mut self.staged)));
         }
         let Some(batch) = &mut self.batch else {
             return Progress::Idle;
@@ -206,7 +208,9 @@ impl Cache {
             ..
         } = self.batch.take()?;
         world.revision = self.shown.revision.next();
+        world.open = false;
         let old = self.show(world);
+        self.past.take_touched(&self.shown);
         self.watches.forget_built(&self.shown);
         let (notices, listeners) = notices(
             &old,
@@ -216,8 +220,9 @@ impl Cache {
             self.settings.max_notices,
         );
         woken.extend(listeners);
+        drop(old);
         let mut retired = std::mem::take(&mut self.retired);
-        retired.push(old);
+        self.past.let_go(self.shown.stamp, &mut retired);
         let change_set = ChangeSet {
             revision: self.shown.revision,
             entities,
@@ -431,7 +436,9 @@ impl Cache {
     fn show(&mut self, world: World) -> Arc<World> {
         let world = Arc::new(world);
         self.shared.store(Arc::clone(&world));
-        std::mem::replace(&mut self.shown, world)
+        let old = std::mem::replace(&mut self.shown, world);
+        self.past.push(Arc::clone(&old));
+        old
     }
 
     /// An own write, in the world that is shown and in the next one.
@@ -440,6 +447,9 @@ impl Cache {
         let mut world = (*self.shown).clone();
         if !step.take(&mut world, &mut touches) {
             return None;
+        }
+        if self.batch.is_none() {
+            self.settle_later(&step);
         }
         if let Some(batch) = &mut self.batch {
             if batch.ready {
@@ -481,8 +491,9 @@ impl Cache {
             self.settings.max_notices,
         );
         woken.extend(listeners);
+        drop(old);
         let mut retired = std::mem::take(&mut self.retired);
-        retired.push(old);
+        self.past.let_go(self.shown.stamp, &mut retired);
         let change_set = ChangeSet {
             revision: self.shown.revision,
             entities: touches.entities,
@@ -494,6 +505,21 @@ impl Cache {
             disputed: Vec::new(),
             retired,
         })
+    }
+
+    /// What built on actions that are gone may become what is held, where nothing can be asked for.
+    /// That is written by a batch.
+    fn settle_later(&mut self, step: &OwnStep) {
+        let waits = self.shown.overlay.answered().next().is_some();
+        if !waits || !matches!(step, OwnStep::Remove(_)) {
+            return;
+        }
+        let pushes_only = self
+            .shown
+            .streams()
+            .filter(|stream| stream.is_pushes_only());
+        let settle = pushes_only.map(|stream| Item::Settle(stream.name.clone()));
+        self.staged.extend(settle);
     }
 
     pub(crate) fn watches(&self) -> &Watches {

@@ -248,7 +248,7 @@ impl Stream {
     /// What a reading of an entity rests on; nothing if nothing is known of it.
     pub(crate) fn evidence(&self, id: &EntityId) -> Option<Evidence> {
         match (self.base.get(id), self.standing.complete) {
-            (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(entry)),
+            (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(&entry)),
             (Some(_), _) | (None, None) => None,
             (None, Some(snapped)) => Some(snapped.evidence()),
         }
@@ -257,9 +257,13 @@ impl Stream {
     /// A run made here and now from everything held.
     fn evaluate(&self, query: &Query) -> Run {
         let mut run = Run::new(self.run_key(query), Scope::Whole, None);
-        let held = self.base.iter().map(|(id, _)| id);
-        for id in held.chain(self.seen.iter().map(|(id, _)| id)) {
-            run.ensure(id, &self.view_image(id));
+        let mut slot = None;
+        while let Some((next, id)) = self.base.next(slot) {
+            run.ensure(&id, &self.view_image(&id));
+            slot = Some(next);
+        }
+        for (id, image) in self.seen.iter() {
+            run.ensure(id, image);
         }
         run
     }

@@ -32,6 +32,9 @@ pub struct Settings {
     /// Above this many entities of one type in one publication, listeners of the type get one
     /// bulk notice instead of one notice each.
     pub max_notices: usize,
+    /// Makes the places of ids in memory unpredictable for whoever chooses ids. Nothing that comes out
+    /// depends on it.
+    pub hash_seed: u64,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             max_logged_changes: 4_096,
             max_snapshot_bytes: 128 * 1024 * 1024,
             max_notices: 1_024,
+            hash_seed: 0,
         }
     }
 }

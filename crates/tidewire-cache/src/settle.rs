@@ -16,6 +16,10 @@ impl World {
         let Some(stream) = self.stream(entity_type) else {
             return;
         };
+        if stream.is_pushes_only() && !self.open {
+            // What leaves here becomes what is held.
+            return;
+        }
         let mut leaving: BTreeMap<ActionId, BTreeSet<EntityId>> = BTreeMap::new();
         for pending in self.overlay.answered() {
             let Some(answer) = &pending.answer else {
@@ -104,7 +108,7 @@ impl World {
         let id = &effect.key.id;
         // A creation was accepted, and the server gave the entity no name: nothing else will come.
         let unnamed = id.is_temporary()
-            && !stream.base.contains_key(id)
+            && !stream.base.contains(id)
             && !stream.will_contain(answer)
             && self.overlay.is_first(pending.action, &effect.key);
         unnamed || stream.contains(answer, id)
@@ -130,7 +134,10 @@ impl Stream {
     /// Whether the base has what an accepted action did to an entity.
     fn contains(&self, answer: &Answered, id: &EntityId) -> bool {
         let entry = self.base.get(id);
-        if entry.is_some_and(|entry| entry.fetched >= answer.moment) {
+        if entry
+            .as_ref()
+            .is_some_and(|entry| entry.fetched >= answer.moment)
+        {
             // Asked for after the answer, or sent with it.
             return true;
         }

@@ -1,6 +1,7 @@
 //! How much a cache holds, as numbers.
 
 use crate::overlay::Overlay;
+use crate::slots::Line;
 use crate::world::World;
 
 /// How much a cache holds.
@@ -42,7 +43,7 @@ impl Stats {
             ..Self::default()
         };
         for stream in world.streams() {
-            stats.entities += stream.base.len();
+            stats.entities += stream.base.len(Line::Kept) + stream.base.len(Line::Absent);
             stats.runs += stream.runs.len();
             stats.run_rows += stream
                 .runs

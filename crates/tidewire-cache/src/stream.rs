@@ -15,6 +15,7 @@ use crate::fetch::RunKey;
 use crate::overlay::Overlay;
 use crate::run::{Cause, Extent, News, Reaction, Run, RunTouch, Scope, Sides};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
+use crate::slots::{Entries, Line};
 use crate::sorted_map::SortedMap;
 use crate::standing::Standing;
 use crate::trust::{StaleReason, Trust};
@@ -27,7 +28,7 @@ pub(crate) struct Stream {
     pub(crate) name: EntityType,
     pub(crate) settings: CollectionSettings,
     pub(crate) standing: Standing,
-    pub(crate) base: SortedMap<EntityId, Entry>,
+    pub(crate) base: Entries,
     /// What readers see of the entities that pending actions touch.
     pub(crate) seen: SortedMap<EntityId, Image>,
     /// Those of them that rest on something the server confirmed, the oldest knowledge first. What
@@ -36,11 +37,6 @@ pub(crate) struct Stream {
     pub(crate) runs: SortedMap<RunKey, Arc<Run>>,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
-    /// The entries that are not absent marks, the oldest first.
-    kept: SortedMap<u64, EntityId>,
-    /// The absent marks, the oldest first.
-    absent: SortedMap<u64, EntityId>,
-    next_stamp: u64,
     bounds: Bounds,
 }
 
@@ -101,14 +97,11 @@ impl Stream {
             name,
             settings,
             standing: Standing::default(),
-            base: SortedMap::default(),
+            base: Entries::new(bounds.hash_seed),
             seen: SortedMap::default(),
             rests: SortedMap::default(),
             runs: SortedMap::default(),
             doubtful: SortedMap::default(),
-            kept: SortedMap::default(),
-            absent: SortedMap::default(),
-            next_stamp: 1,
             bounds: Bounds {
                 max_absent: bounds.max_absent,
                 max_unpinned: bounds.max_unpinned,
@@ -140,8 +133,8 @@ impl Stream {
     /// What the server confirmed of an entity.
     pub(crate) fn base_image(&self, id: &EntityId) -> Image {
         self.base
-            .get(id)
-            .map_or(Image::Unknown, |entry| entry.image.clone())
+            .read(id, |entry| entry.image.clone())
+            .unwrap_or_default()
     }
 
     /// What readers see of an entity, as far as it is held.
@@ -155,7 +148,7 @@ impl Stream {
     /// What readers see of an entity. What a complete stream does not hold is absent.
     pub(crate) fn read_image(&self, id: &EntityId) -> Image {
         match self.view_image(id) {
-            Image::Unknown if self.standing.complete.is_some() && !self.base.contains_key(id) => {
+            Image::Unknown if self.standing.complete.is_some() && !self.base.contains(id) => {
                 Image::Absent
             }
             image => image,
@@ -295,13 +288,10 @@ impl Stream {
         if self.doubtful.contains_key(id) {
             return Some((0, None, id.clone()));
         }
-        let entry = self
-            .base
-            .get(id)
-            .filter(|entry| entry.image != Image::Unknown)?;
-        let (era, offset) = entry
-            .known_at
-            .map_or((0, None), |at| (at.era, Some(at.offset)));
+        let known_at = self.base.read(id, |entry| {
+            (entry.image != Image::Unknown).then_some(entry.known_at)
+        })??;
+        let (era, offset) = known_at.map_or((0, None), |at| (at.era, Some(at.offset)));
         Some((era, offset, id.clone()))
     }
 
@@ -343,15 +333,6 @@ impl Stream {
         let next = match behind {
             Some(behind) => self.seen.iter_after(behind).next(),
             None => self.seen.first(),
-        };
-        next.map(|(id, _)| id.clone())
-    }
-
-    /// The next entity held behind an id.
-    pub(crate) fn next_held(&self, behind: Option<&EntityId>) -> Option<EntityId> {
-        let next = match behind {
-            Some(behind) => self.base.iter_after(behind).next(),
-            None => self.base.first(),
         };
         next.map(|(id, _)| id.clone())
     }
@@ -428,7 +409,7 @@ impl Stream {
 
     /// How many entities are held that are not known to be absent.
     pub(crate) fn kept_len(&self) -> usize {
-        self.kept.len()
+        self.base.len(Line::Kept)
     }
 
     /// The run, to be changed.
@@ -460,13 +441,10 @@ impl Stream {
     /// Forgets every entity and all that the runs say, at once. Pending actions stay, and their
     /// entities have to be refreshed one by one afterwards. Returns what is to be dropped.
     pub(crate) fn clear(&mut self) -> impl Send + Sync + use<> {
+        let anew = self.base.anew();
         let old = (
-            std::mem::take(&mut self.base),
+            std::mem::replace(&mut self.base, anew),
             std::mem::take(&mut self.doubtful),
-            (
-                std::mem::take(&mut self.kept),
-                std::mem::take(&mut self.absent),
-            ),
             self.runs.clone(),
         );
         let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
@@ -514,32 +492,13 @@ impl Stream {
     }
 
     fn write(&mut self, id: &EntityId, entry: Option<Entry>) {
-        let Some(mut entry) = entry else {
-            if let Some(old) = self.base.remove(id) {
-                self.order_of(&old).remove(&old.stamp);
-            }
-            self.doubtful.remove(id);
-            return;
-        };
-        let doubtful = entry.is_doubtful(self.standing.era);
-        entry.stamp = self.next_stamp;
-        self.next_stamp += 1;
-        self.order_of(&entry).insert(entry.stamp, id.clone());
-        if let Some(old) = self.base.insert(id.clone(), entry) {
-            self.order_of(&old).remove(&old.stamp);
-        }
+        let era = self.standing.era;
+        let doubtful = entry.as_ref().is_some_and(|entry| entry.is_doubtful(era));
+        self.base.set(id, entry);
         if doubtful {
             self.doubtful.insert(id.clone(), ());
-        } else {
+        } else if !self.doubtful.is_empty() {
             self.doubtful.remove(id);
-        }
-    }
-
-    fn order_of(&mut self, entry: &Entry) -> &mut SortedMap<u64, EntityId> {
-        if entry.image == Image::Absent {
-            &mut self.absent
-        } else {
-            &mut self.kept
         }
     }
 

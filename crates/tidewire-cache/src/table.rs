@@ -143,7 +143,7 @@ impl Stream {
         let entry = self.base.get(id)?;
         Some(Entry {
             version: entry.version_in(self.standing.era),
-            ..entry.clone()
+            ..entry
         })
     }
 
@@ -186,7 +186,7 @@ impl Stream {
         overlay: &Overlay,
         touches: &mut Touches,
     ) {
-        let Some(mut entry) = self.base.get(id).cloned() else {
+        let Some(mut entry) = self.base.get(id) else {
             return;
         };
         entry.mark = Some(mark);
@@ -203,7 +203,6 @@ impl Stream {
         let held = self
             .base
             .get(id)
-            .cloned()
             .unwrap_or_else(|| Entry::unknown(Tick::ZERO));
         let image = self.view_image(id);
         if image == Image::Unknown {

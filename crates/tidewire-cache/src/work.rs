@@ -49,6 +49,8 @@ pub(crate) enum Item {
     Close(CloseRun),
     Demote(Demote),
     Own(OwnStep),
+    /// Accepted actions may have nothing left to wait for.
+    Settle(EntityType),
 }
 
 /// Whether a piece of work is over.
@@ -199,6 +201,10 @@ impl Item {
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
             Self::Own(work) => work.step(desk),
+            Self::Settle(entity_type) => {
+                desk.world.settle(entity_type, &mut desk.touches);
+                Step::Done
+            }
         }
     }
 
@@ -219,7 +225,8 @@ impl Item {
             | Self::Open(_)
             | Self::Close(_)
             | Self::Demote(_)
-            | Self::Own(_) => 0,
+            | Self::Own(_)
+            | Self::Settle(_) => 0,
         }
     }
 }

@@ -12,6 +12,7 @@ use tidewire_model::{ActionId, Effect, EntityId, EntityKey, EntityType, Query, R
 use crate::fetch::RunKey;
 use crate::overlay::{Overlay, Place};
 use crate::rename;
+use crate::slots::{Limits, Stamp};
 use crate::sorted_map::SortedMap;
 use crate::stream::{Stream, Touches};
 
@@ -19,6 +20,11 @@ use crate::stream::{Stream, Touches};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
     pub(crate) revision: Revision,
+    /// What was written to entries up to here is in this world.
+    pub(crate) stamp: Stamp,
+    pub(crate) limits: Limits,
+    /// Whether it is being worked, so that entries may be written. What is shown is never written to.
+    pub(crate) open: bool,
     streams: BTreeMap<EntityType, Arc<Stream>>,
     pub(crate) overlay: Overlay,
     /// The names the server gave, by temporary id.
@@ -46,8 +52,9 @@ impl World {
 
     /// A stream to be changed, and the pending actions beside it.
     pub(crate) fn edit(&mut self, entity_type: &EntityType) -> Option<(&mut Stream, &Overlay)> {
-        let stream = self.streams.get_mut(entity_type)?;
-        Some((Arc::make_mut(stream), &self.overlay))
+        let stream = Arc::make_mut(self.streams.get_mut(entity_type)?);
+        stream.base.set_stamp(self.stamp, &self.limits);
+        Some((stream, &self.overlay))
     }
 
     /// The server's name for a temporary id, where it gave one.

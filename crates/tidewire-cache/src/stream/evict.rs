@@ -10,7 +10,7 @@ use crate::base::{At, Image, later};
 use crate::overlay::Overlay;
 use crate::run::{Cause, Scope};
 use crate::settings::Interest;
-use crate::sorted_map::SortedMap;
+use crate::slots::Line;
 
 /// How many entries are looked at for each one that came in.
 const STEPS: usize = 4;
@@ -28,20 +28,20 @@ impl Stream {
     pub(crate) fn evict(&mut self, pins: &impl Pins, overlay: &Overlay, touches: &mut Touches) {
         for _ in 0..STEPS {
             let marks_allowed = self.bounds.max_absent.saturating_add(pins.watched());
-            if self.absent.len() <= marks_allowed {
+            if self.base.len(Line::Absent) <= marks_allowed {
                 break;
             }
-            self.evict_oldest(|stream| &stream.absent, pins, overlay, touches);
+            self.evict_oldest(Line::Absent, pins, overlay, touches);
         }
         if matches!(self.settings.interest, Interest::Complete { .. }) {
             // A complete collection is pinned as a whole.
             return;
         }
         for _ in 0..STEPS {
-            if self.kept.len() <= self.allowed(pins) {
+            if self.kept_len() <= self.allowed(pins) {
                 break;
             }
-            self.evict_oldest(|stream| &stream.kept, pins, overlay, touches);
+            self.evict_oldest(Line::Kept, pins, overlay, touches);
         }
     }
 
@@ -58,24 +58,22 @@ impl Stream {
 
     fn evict_oldest(
         &mut self,
-        order: impl Fn(&Self) -> &SortedMap<u64, EntityId>,
+        line: Line,
         pins: &impl Pins,
         overlay: &Overlay,
         touches: &mut Touches,
     ) {
-        let Some((_, id)) = order(self).first() else {
+        let Some(id) = self.base.oldest(line) else {
             return;
         };
-        let id = id.clone();
-        let Some(entry) = self.base.get(&id).cloned() else {
+        let Some(entry) = self.base.get(&id) else {
             return;
         };
         if pins.is_pinned(&id)
             || self.seen.contains_key(&id)
             || self.is_in_window(&id, &entry.image)
         {
-            // Pinned: it goes to the end of the line.
-            self.write(&id, Some(entry));
+            self.base.put_last(&id);
             return;
         }
         let era = self.standing.era;

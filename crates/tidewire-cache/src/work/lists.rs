@@ -5,6 +5,7 @@ use tidewire_model::{EntityId, EntityType, Query};
 use super::{Desk, Item, Step, follow_rename};
 use crate::fetch::RunKey;
 use crate::run::{RunTouch, Scope};
+use crate::slots::SlotNumber;
 
 /// A list is watched: its run is made, or learns how much is looked at.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub(crate) struct OpenRun {
 #[derive(Debug)]
 enum Opening {
     Begin,
-    /// Placing what is held, behind this id.
-    Held(Option<EntityId>),
+    /// Placing what is held, behind this slot.
+    Held(Option<SlotNumber>),
     /// Placing what pending actions made, behind this id.
     Pending(Option<EntityId>),
 }
@@ -72,10 +73,10 @@ impl OpenRun {
                         _ => Opening::Pending(None),
                     };
                 }
-                Opening::Held(behind) => match stream.next_held(behind.as_ref()) {
-                    Some(id) => {
+                Opening::Held(behind) => match stream.base.next(*behind) {
+                    Some((slot, id)) => {
                         stream.ensure_placed(&self.key, &id, &mut desk.touches);
-                        *behind = Some(id);
+                        *behind = Some(slot);
                     }
                     None => self.phase = Opening::Pending(None),
                 },

@@ -331,7 +331,7 @@ fn sweep(stretch: Stretch, behind: Option<&SortPosition>, desk: &mut Desk<'_>) -
     };
     let place = place.clone();
     let id = place.id().clone();
-    let entry = stream.base.get(&id).cloned();
+    let entry = stream.base.get(&id);
     let known = entry
         .as_ref()
         .and_then(|entry| entry.known(stream.standing.era));

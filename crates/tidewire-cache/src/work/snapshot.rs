@@ -1,13 +1,14 @@
-//! Swapping a snapshot in: one walk over what is held and what came, in order of ids.
+//! Swapping a snapshot in: first what came, then a walk over what is held beside it.
 //!
 //! Rows as data; others known no later than the snapshot are absent; what is newer stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_model::{ActionId, EntityId, EntityType, Offset, Row};
 
 use super::{Desk, Step};
 use crate::base::Moment;
+use crate::slots::SlotNumber;
 use crate::standing::{Feed, Snapped};
 use crate::table::Lesson;
 
@@ -19,8 +20,10 @@ pub(crate) struct SwapSnapshot {
     rows: BTreeMap<EntityId, Row>,
     actions: Vec<ActionId>,
     begun: Moment,
-    /// The walk has come up to and with this id.
-    reached: Option<EntityId>,
+    /// The slots of what came.
+    came: BTreeSet<SlotNumber>,
+    /// The walk has come up to and with this slot.
+    reached: Option<SlotNumber>,
 }
 
 impl SwapSnapshot {
@@ -37,6 +40,7 @@ impl SwapSnapshot {
             rows,
             actions,
             begun,
+            came: BTreeSet::new(),
             reached: None,
         }
     }
@@ -59,11 +63,6 @@ impl SwapSnapshot {
         let Some((stream, overlay)) = desk.world.edit(&self.entity_type) else {
             return false;
         };
-        let held = match self.reached.as_ref() {
-            Some(reached) => stream.base.iter_after(reached).next(),
-            None => stream.base.first(),
-        };
-        let held = held.map(|(id, _)| id.clone());
         let lesson = Lesson {
             now: desk.now,
             at: Some(stream.standing.at(self.as_of)),
@@ -71,24 +70,18 @@ impl SwapSnapshot {
             moment: desk.moment,
             home: None,
         };
-        let first = self.rows.first_key_value().map(|(id, _)| id.clone());
-        match (held, first) {
-            (None, None) => {
-                self.complete(desk);
-                return false;
+        if let Some((id, row)) = self.rows.pop_first() {
+            let content = Some((&row.record, row.version));
+            stream.apply_row(&id, content, lesson, overlay, &mut desk.touches);
+            self.came.extend(stream.base.slot(&id));
+        } else if let Some((slot, id)) = stream.base.next(self.reached) {
+            if !self.came.remove(&slot) {
+                stream.apply_row(&id, None, lesson, overlay, &mut desk.touches);
             }
-            (Some(held), first) if first.as_ref().is_none_or(|first| held < *first) => {
-                // Not in the snapshot.
-                stream.apply_row(&held, None, lesson, overlay, &mut desk.touches);
-                self.reached = Some(held);
-            }
-            _ => {
-                if let Some((id, row)) = self.rows.pop_first() {
-                    let content = Some((&row.record, row.version));
-                    stream.apply_row(&id, content, lesson, overlay, &mut desk.touches);
-                    self.reached = Some(id);
-                }
-            }
+            self.reached = Some(slot);
+        } else {
+            self.complete(desk);
+            return false;
         }
         desk.evict(&self.entity_type);
         true

@@ -1,0 +1,69 @@
+//! The worlds that were shown before, as long as somebody reads them, and what has to stay for them.
+//!
+//! A reader holds a share of the world it reads. Once only this list holds a world, nobody does.
+
+use std::sync::Arc;
+
+use crate::publish::Retired;
+use crate::slots::{Limits, Pruning, Stamp};
+use crate::world::World;
+
+/// What was shown before.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    worlds: Vec<Arc<World>>,
+    /// What the batches shown so far replaced.
+    replaced: Vec<Pruning>,
+}
+
+impl Past {
+    /// Takes a world that was replaced.
+    pub(crate) fn push(&mut self, world: Arc<World>) {
+        self.worlds.push(world);
+    }
+
+    /// Takes the list of what the batch that is shown now has replaced.
+    pub(crate) fn take_touched(&mut self, shown: &World) {
+        let limits = self.limits(shown.stamp);
+        let touched = shown
+            .streams()
+            .filter_map(|stream| stream.base.take_touched(&limits));
+        self.replaced.extend(touched);
+    }
+
+    /// What has to stay of what was replaced up to the world that is shown.
+    pub(crate) fn limits(&self, shown: Stamp) -> Limits {
+        let read = self.worlds.iter().filter(|world| is_read(world));
+        let mut needed: Vec<Stamp> = read.map(|world| world.stamp).collect();
+        needed.retain(|stamp| *stamp < shown);
+        needed.dedup();
+        Limits {
+            until: shown,
+            needed: needed.into(),
+        }
+    }
+
+    /// Hands over what nobody reads any more.
+    pub(crate) fn let_go(&mut self, shown: Stamp, retired: &mut Retired) {
+        let limits = self.limits(shown);
+        for pruning in std::mem::take(&mut self.replaced) {
+            let pruning = pruning.with(&limits);
+            if pruning.is_held_up() {
+                self.replaced.push(pruning);
+            } else {
+                retired.push(pruning);
+            }
+        }
+        for world in std::mem::take(&mut self.worlds) {
+            if is_read(&world) {
+                self.worlds.push(world);
+            } else {
+                retired.push(world);
+            }
+        }
+    }
+}
+
+fn is_read(world: &Arc<World>) -> bool {
+    Arc::strong_count(world) > 1
+}

@@ -1,0 +1,267 @@
+//! The entries of one entity type, in slots that all worlds share: found by id, read as of a stamp.
+//!
+//! A world reads what was written up to its own stamp. A batch writes with a later one, so that what
+//! it wrote is not there for readers until a world with that stamp is shown. A lock is held for as
+//! long as it takes to find and copy one entry, never for longer, and never by two hands at once on
+//! one thread. Does not know what an entry means.
+
+mod order;
+mod shard;
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::quality::FixedState;
+use tidewire_model::EntityId;
+
+use self::order::Order;
+use self::shard::{Lock, SHARDS, Shard};
+use crate::base::Entry;
+
+pub(crate) use self::order::Line;
+pub(crate) use self::shard::SlotNumber;
+
+/// When something was written: rises with each batch that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// The stamp of the batch after this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The entries as one world sees them. Cheap to copy; a copy shares the slots.
+#[derive(Debug, Clone)]
+pub(crate) struct Entries {
+    slots: Arc<Slots>,
+    stamp: Stamp,
+    limits: Limits,
+}
+
+/// Which older editions of an entry must stay.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// What was replaced up to here is kept only for the sake of `needed`.
+    pub(crate) until: Stamp,
+    /// The stamps of older worlds that somebody still reads.
+    pub(crate) needed: Arc<[Stamp]>,
+}
+
+impl Limits {
+    /// Whether an edition that was current from one stamp on until another may go.
+    fn allow_dropping(&self, since: Stamp, replaced: Stamp) -> bool {
+        let needed = |stamp: &Stamp| since <= *stamp && *stamp < replaced;
+        replaced <= self.until && !self.needed.iter().any(needed)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            until: Stamp::default(),
+            needed: Arc::new([]),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Slots {
+    hasher: FixedState,
+    shards: Box<[Lock<Shard>]>,
+    /// What only the writer looks at.
+    writer: Lock<Writer>,
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    order: Order,
+    /// The slots written with the newest stamp.
+    touched: Vec<SlotNumber>,
+}
+
+impl Entries {
+    /// No entries. `seed` makes the places of ids unpredictable for whoever chooses the ids.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            slots: Arc::new(Slots {
+                hasher: FixedState::with_seed(seed),
+                shards: (0..SHARDS).map(|_| Lock::default()).collect(),
+                writer: Lock::default(),
+            }),
+            stamp: Stamp::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// No entries, for the same worlds.
+    pub(crate) fn anew(&self) -> Self {
+        let slots = Slots {
+            hasher: self.slots.hasher.clone(),
+            shards: (0..SHARDS).map(|_| Lock::default()).collect(),
+            writer: Lock::default(),
+        };
+        Self {
+            slots: Arc::new(slots),
+            ..self.clone()
+        }
+    }
+
+    /// From now on these are the entries of a world with this stamp.
+    pub(crate) fn set_stamp(&mut self, stamp: Stamp, limits: &Limits) {
+        if self.stamp != stamp {
+            self.stamp = stamp;
+            self.limits = limits.clone();
+        }
+    }
+
+    /// What is held of an entity.
+    pub(crate) fn get(&self, id: &EntityId) -> Option<Entry> {
+        self.read(id, Entry::clone)
+    }
+
+    pub(crate) fn contains(&self, id: &EntityId) -> bool {
+        self.read(id, |_| ()).is_some()
+    }
+
+    /// Looks at what is held of an entity. The look is short: the writer may wait for its end.
+    pub(crate) fn read<R>(&self, id: &EntityId, look: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let hash = self.slots.hash(id);
+        let shard = self.slots.shard(hash).read();
+        let entry = shard.find(hash, id)?.edition(self.stamp)?;
+        Some(look(entry))
+    }
+
+    /// The slot of an entity that is held.
+    pub(crate) fn slot(&self, id: &EntityId) -> Option<SlotNumber> {
+        let hash = self.slots.hash(id);
+        let shard = self.slots.shard(hash).read();
+        shard.find(hash, id)?.edition(self.stamp)?;
+        shard.number(hash, id)
+    }
+
+    /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
+    /// stamp is shown. Returns what was held before.
+    pub(crate) fn set(&mut self, id: &EntityId, entry: Option<Entry>) -> Option<Entry> {
+        let hash = self.slots.hash(id);
+        let line = entry.as_ref().map(Line::of);
+        let written = {
+            let mut shard = self.slots.shard(hash).write();
+            let hash_of = |id: &EntityId| self.slots.hash(id);
+            shard.write((hash, id), (self.stamp, entry), &self.limits, hash_of)
+        }?;
+        let mut writer = self.slots.writer.write();
+        writer.order.set(written.number, line);
+        if written.first {
+            writer.touched.push(written.number);
+        }
+        written.before
+    }
+
+    /// How many entries of a kind there are, with all that was written.
+    pub(crate) fn len(&self, line: Line) -> usize {
+        self.slots.writer.read().order.len(line)
+    }
+
+    /// The entity of a kind that was written least recently.
+    pub(crate) fn oldest(&self, line: Line) -> Option<EntityId> {
+        let number = self.slots.writer.read().order.first(line)?;
+        self.slots.shard_of(number).read().id(number).cloned()
+    }
+
+    /// Puts an entity behind the others in the order of [`oldest`](Self::oldest).
+    pub(crate) fn put_last(&mut self, id: &EntityId) {
+        let hash = self.slots.hash(id);
+        let found = {
+            let shard = self.slots.shard(hash).read();
+            let entry = shard
+                .find(hash, id)
+                .and_then(|slot| slot.edition(self.stamp));
+            entry.map(Line::of).zip(shard.number(hash, id))
+        };
+        if let Some((line, number)) = found {
+            self.slots.writer.write().order.set(number, Some(line));
+        }
+    }
+
+    /// The next entity held behind a slot, in an order that means nothing.
+    pub(crate) fn next(&self, behind: Option<SlotNumber>) -> Option<(SlotNumber, EntityId)> {
+        let mut from = behind.map(SlotNumber::behind);
+        let first = from.map_or(0, SlotNumber::shard);
+        for shard in first..SHARDS {
+            let start = from.take().map_or(0, SlotNumber::place);
+            let slots = self.slots.shards[shard].read();
+            if let Some((place, id)) = slots.next(start, self.stamp) {
+                return Some((SlotNumber::new(shard, place), id.clone()));
+            }
+        }
+        None
+    }
+
+    /// What was written with this stamp, to have its older editions dropped; for the moment after a
+    /// world with this stamp was shown.
+    pub(crate) fn take_touched(&self, limits: &Limits) -> Option<Pruning> {
+        let touched = std::mem::take(&mut self.slots.writer.write().touched);
+        (!touched.is_empty()).then(|| Pruning {
+            slots: Arc::clone(&self.slots),
+            touched,
+            limits: limits.clone(),
+        })
+    }
+}
+
+/// Older editions that nobody reads any more. They go when this is dropped, by whichever thread.
+#[derive(Debug)]
+pub(crate) struct Pruning {
+    slots: Arc<Slots>,
+    touched: Vec<SlotNumber>,
+    limits: Limits,
+}
+
+impl Pruning {
+    /// The same with what is known by now of those who read.
+    pub(crate) fn with(mut self, limits: &Limits) -> Self {
+        self.limits = limits.clone();
+        self
+    }
+
+    /// Whether somebody read an older world when this was made.
+    pub(crate) fn is_held_up(&self) -> bool {
+        !self.limits.needed.is_empty()
+    }
+}
+
+impl Drop for Pruning {
+    fn drop(&mut self) {
+        for number in &self.touched {
+            let hash_of = |id: &EntityId| self.slots.hash(id);
+            let dropped = {
+                let mut shard = self.slots.shard_of(*number).write();
+                shard.prune(*number, &self.limits, hash_of)
+            };
+            drop(dropped);
+        }
+    }
+}
+
+impl Slots {
+    fn hash(&self, id: &EntityId) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(id.as_str().as_bytes());
+        hasher.finish()
+    }
+
+    /// The part of the slots that ids with this hash are in. The table inside looks at the lowest and
+    /// the highest bits of a hash, so the part is chosen by others.
+    fn shard(&self, hash: u64) -> &Lock<Shard> {
+        &self.shards[shard::index(hash)]
+    }
+
+    fn shard_of(&self, number: SlotNumber) -> &Lock<Shard> {
+        &self.shards[number.shard()]
+    }
+}
+
+#[cfg(test)]
+mod tests;

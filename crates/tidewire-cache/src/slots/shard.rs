@@ -1,0 +1,304 @@
+//! One part of the slots: a table from ids to slots, and the editions of an entry in each. No locks
+//! but the one around a whole part.
+
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+use hashbrown::HashTable;
+use tidewire_model::EntityId;
+
+use super::{Limits, Stamp};
+use crate::base::Entry;
+
+/// How many parts there are. Readers of one part do not meet the writer in another.
+pub(crate) const SHARDS: usize = 64;
+
+/// Which part an id with this hash is in.
+pub(crate) fn index(hash: u64) -> usize {
+    // Below the bits that the table keeps beside each place, above those it finds the place by.
+    (hash >> 40) as usize % SHARDS
+}
+
+/// Around one part. The writer may wait for a reader that copies an entry, and the other way round.
+/// A panic inside leaves nothing half done that is not replaced by the next write.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Lock<T> {
+    #[expect(
+        clippy::disallowed_types,
+        reason = "held while one entry is copied; where there is one thread, it is always free"
+    )]
+    inner: std::sync::RwLock<T>,
+}
+
+impl<T> Lock<T> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A slot: the part it is in, and its place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SlotNumber(u32);
+
+impl SlotNumber {
+    pub(crate) fn new(shard: usize, place: u32) -> Self {
+        Self(place * SHARDS as u32 + shard as u32)
+    }
+
+    /// The slot with this index.
+    pub(crate) fn at(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// A small number that no other slot has.
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn shard(self) -> usize {
+        self.0 as usize % SHARDS
+    }
+
+    pub(crate) fn place(self) -> u32 {
+        self.0 / SHARDS as u32
+    }
+
+    /// The next place of the same part.
+    pub(crate) fn behind(self) -> Self {
+        Self(self.0 + SHARDS as u32)
+    }
+}
+
+/// One part.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    by_id: HashTable<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+/// The editions of one entry.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Nothing while the slot is free.
+    id: Option<EntityId>,
+    newest: Edition,
+    older: Option<Box<Older>>,
+}
+
+#[derive(Debug)]
+struct Edition {
+    since: Stamp,
+    /// Nothing: nothing is held from that stamp on.
+    entry: Option<Entry>,
+}
+
+/// An edition that was replaced. There are as many as worlds that somebody reads, and one more.
+#[derive(Debug)]
+pub(crate) struct Older {
+    edition: Edition,
+    older: Option<Box<Older>>,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) number: SlotNumber,
+    /// It is the first to this slot with its stamp.
+    pub(crate) first: bool,
+    pub(crate) before: Option<Entry>,
+}
+
+impl Slot {
+    /// What is held as of a stamp.
+    pub(crate) fn edition(&self, stamp: Stamp) -> Option<&Entry> {
+        if self.newest.since <= stamp {
+            return self.newest.entry.as_ref();
+        }
+        let mut older = self.older.as_deref();
+        while let Some(found) = older {
+            if found.edition.since <= stamp {
+                return found.edition.entry.as_ref();
+            }
+            older = found.older.as_deref();
+        }
+        None
+    }
+
+    /// Takes out the editions that nobody reads.
+    fn prune(&mut self, limits: &Limits) -> Option<Box<Older>> {
+        let mut replaced = self.newest.since;
+        let mut dropped = None;
+        let mut link = &mut self.older;
+        while let Some(found) = link {
+            let since = found.edition.since;
+            if limits.allow_dropping(since, replaced) {
+                let rest = found.older.take();
+                let mut gone = std::mem::replace(link, rest);
+                if let Some(gone) = &mut gone {
+                    gone.older = dropped.take();
+                }
+                dropped = gone;
+            } else {
+                replaced = since;
+                link = &mut link.as_mut().expect("it was found above").older;
+            }
+        }
+        dropped
+    }
+}
+
+impl Shard {
+    pub(crate) fn find(&self, hash: u64, id: &EntityId) -> Option<&Slot> {
+        let place = self.place(hash, id)?;
+        self.slots.get(place as usize)
+    }
+
+    pub(crate) fn number(&self, hash: u64, id: &EntityId) -> Option<SlotNumber> {
+        let place = self.place(hash, id)?;
+        Some(SlotNumber::new(index(hash), place))
+    }
+
+    pub(crate) fn id(&self, number: SlotNumber) -> Option<&EntityId> {
+        self.slots.get(number.place() as usize)?.id.as_ref()
+    }
+
+    /// The first slot from a place on that holds something as of a stamp.
+    pub(crate) fn next(&self, from: u32, stamp: Stamp) -> Option<(u32, &EntityId)> {
+        let rest = self.slots.get(from as usize..)?;
+        let mut found = rest.iter().zip(from..);
+        found.find_map(|(slot, place)| {
+            slot.edition(stamp)?;
+            Some((place, slot.id.as_ref()?))
+        })
+    }
+
+    /// Writes an edition. Nothing happens where nothing is held and nothing is to be held.
+    pub(crate) fn write(
+        &mut self,
+        (hash, id): (u64, &EntityId),
+        (stamp, entry): (Stamp, Option<Entry>),
+        limits: &Limits,
+        hash_of: impl Fn(&EntityId) -> u64,
+    ) -> Option<Written> {
+        let Some(place) = self.place(hash, id) else {
+            entry.as_ref()?;
+            let place = self.add(hash, id, stamp, entry, hash_of);
+            return Some(Written {
+                number: SlotNumber::new(index(hash), place),
+                first: true,
+                before: None,
+            });
+        };
+        let slot = self.slots.get_mut(place as usize)?;
+        if entry.is_none() && slot.newest.entry.is_none() {
+            return None;
+        }
+        let edition = Edition {
+            since: stamp,
+            entry,
+        };
+        let old = std::mem::replace(&mut slot.newest, edition);
+        let first = old.since != stamp;
+        let before = if first {
+            let before = old.entry.clone();
+            slot.older = Some(Box::new(Older {
+                edition: old,
+                older: slot.older.take(),
+            }));
+            drop(slot.prune(limits));
+            before
+        } else {
+            old.entry
+        };
+        Some(Written {
+            number: SlotNumber::new(index(hash), place),
+            first,
+            before,
+        })
+    }
+
+    /// Takes out the editions of a slot that nobody reads, and frees a slot that holds nothing.
+    pub(crate) fn prune(
+        &mut self,
+        number: SlotNumber,
+        limits: &Limits,
+        hash_of: impl Fn(&EntityId) -> u64,
+    ) -> Option<Box<Older>> {
+        let place = number.place();
+        let slot = self.slots.get_mut(place as usize)?;
+        let dropped = slot.prune(limits);
+        let empty = slot.newest.entry.is_none() && slot.newest.since <= limits.until;
+        if empty
+            && slot.older.is_none()
+            && let Some(id) = slot.id.take()
+        {
+            let known = self.by_id.find_entry(hash_of(&id), |other| *other == place);
+            if let Ok(known) = known {
+                known.remove();
+            }
+            self.free.push(place);
+        }
+        dropped
+    }
+
+    /// How many editions there are, and how many slots are in use.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize) {
+        let used = self.slots.iter().filter(|slot| slot.id.is_some());
+        let editions = used.clone().map(|slot| {
+            let older =
+                std::iter::successors(slot.older.as_deref(), |older| older.older.as_deref());
+            1 + older.count()
+        });
+        (editions.sum(), used.count())
+    }
+
+    fn place(&self, hash: u64, id: &EntityId) -> Option<u32> {
+        let is_it = |place: &u32| {
+            let slot = self.slots.get(*place as usize);
+            slot.is_some_and(|slot| slot.id.as_ref() == Some(id))
+        };
+        self.by_id.find(hash, is_it).copied()
+    }
+
+    fn add(
+        &mut self,
+        hash: u64,
+        id: &EntityId,
+        stamp: Stamp,
+        entry: Option<Entry>,
+        hash_of: impl Fn(&EntityId) -> u64,
+    ) -> u32 {
+        let slot = Slot {
+            id: Some(id.clone()),
+            newest: Edition {
+                since: stamp,
+                entry,
+            },
+            older: None,
+        };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.slots[place as usize] = slot;
+                place
+            }
+            None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // By a quarter, since there are many slots and each is large.
+                    self.slots.reserve_exact(self.slots.len() / 4 + 4);
+                }
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let slots = &self.slots;
+        let hash_at = |place: &u32| slots[*place as usize].id.as_ref().map_or(0, &hash_of);
+        self.by_id.insert_unique(hash, place, hash_at);
+        place
+    }
+}
