@@ -5,13 +5,15 @@
 mod eval;
 mod filter;
 mod parse;
+mod position;
 mod sort;
 mod text;
 
 pub use eval::Matcher;
 pub use filter::{Field, Filter, Test, field};
 pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
-pub use sort::{Cursor, Direction, Sort, SortKey, SortPosition};
+pub use position::SortPosition;
+pub use sort::{Cursor, Direction, Sort, SortKey};
 
 use crate::id::{EntityId, EntityType};
 use crate::patch::Patch;

@@ -1,9 +1,10 @@
-//! The order of a list: sort keys, positions and cursors.
+//! The order of a list: sort keys and cursors.
 //!
 //! The id, by bytes and ascending, is always the last key, so that no two entities share a position.
 
 use std::cmp::Ordering;
 
+use super::position::SortPosition;
 use crate::id::EntityId;
 use crate::order::compare;
 use crate::record::Record;
@@ -19,7 +20,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn apply(self, ordering: Ordering) -> Ordering {
+    pub(super) fn apply(self, ordering: Ordering) -> Ordering {
         match self {
             Self::Ascending => ordering,
             Self::Descending => ordering.reverse(),
@@ -70,28 +71,16 @@ impl Sort {
                 .path(&key.path)
                 .map_or(Value::Null, ValueRef::to_value)
         };
-        SortPosition {
-            places: self
-                .keys
-                .iter()
-                .map(|key| (key.direction, value(key)))
-                .collect(),
-            id: id.clone(),
-        }
+        let keys = self.keys.iter().map(|key| (key.direction, value(key)));
+        SortPosition::new(keys.collect(), id.clone())
     }
 
     /// The place that a cursor names. Values that the cursor lacks count as null.
     pub fn position_of(&self, cursor: &Cursor) -> SortPosition {
         let mut values = cursor.values.iter().cloned();
-        let places = self
-            .keys
-            .iter()
-            .map(|key| (key.direction, values.next().unwrap_or_default()))
-            .collect();
-        SortPosition {
-            places,
-            id: cursor.id.clone(),
-        }
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| (key.direction, values.next().unwrap_or_default()));
+        SortPosition::new(keys.collect(), cursor.id.clone())
     }
 
     /// Compares two entities without making positions.
@@ -104,61 +93,6 @@ impl Sort {
             }
         }
         left.1.cmp(right.1)
-    }
-}
-
-/// The place of an entity in the order of a list; a key for ordered maps.
-///
-/// Knows the directions, so its own order is that of the list. Compare positions of one sort only.
-#[derive(Debug, Clone)]
-pub struct SortPosition {
-    places: Box<[(Direction, Value)]>,
-    id: EntityId,
-}
-
-impl SortPosition {
-    /// The entity.
-    pub fn id(&self) -> &EntityId {
-        &self.id
-    }
-
-    /// The values of the sort keys.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
-        self.places.iter().map(|(_, value)| value)
-    }
-
-    /// The same place as a cursor.
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            values: self.values().cloned().collect(),
-            id: self.id.clone(),
-        }
-    }
-}
-
-impl PartialEq for SortPosition {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for SortPosition {}
-
-impl PartialOrd for SortPosition {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for SortPosition {
-    fn cmp(&self, other: &Self) -> Ordering {
-        for ((direction, left), (_, right)) in self.places.iter().zip(&other.places) {
-            let ordering = direction.apply(compare(left.as_value_ref(), right.as_value_ref()));
-            if ordering.is_ne() {
-                return ordering;
-            }
-        }
-        self.id.cmp(&other.id)
     }
 }
 
