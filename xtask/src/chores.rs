@@ -2,12 +2,12 @@
 //! commands against it.
 
 use crate::repository::Repository;
-use crate::{ci, docs, layers, licences, sim, tidy};
+use crate::{bench, ci, docs, layers, licences, sim, tidy};
 
 /// One subcommand of `cargo xtask`.
 pub(crate) struct Chore {
     pub(crate) name: &'static str,
-    /// The options it knows; one that ends with `=` takes a whole number.
+    /// The options it knows; one with `=` takes a value, and what stands behind it says of which kind.
     options: &'static [&'static str],
     about: &'static str,
     pub(crate) run: fn(&Repository, &[String]) -> Result<(), String>,
@@ -16,7 +16,8 @@ pub(crate) struct Chore {
 /// What a command line asks for.
 pub(crate) enum Request {
     Help,
-    Run(&'static Chore),
+    /// A chore, with its options.
+    Run(&'static Chore, Vec<String>),
 }
 
 /// Every chore, in the order in which they are listed.
@@ -60,9 +61,15 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "sim",
-        options: &["--seeds=", "--seed=", "--lines="],
+        options: &["--seeds=N", "--seed=N", "--lines=N"],
         about: "the laws in the worlds of many seeds, or of one, with so many lines of its trace",
         run: sim::run,
+    },
+    Chore {
+        name: "bench",
+        options: &["--suite=NAME", "--rounds=N", "--quick"],
+        about: "one suite of measurements, ours beside others: read, apply, lists or memory",
+        run: bench::run,
     },
 ];
 
@@ -70,12 +77,31 @@ impl Chore {
     /// Whether it knows an option by this name, value and all.
     pub(crate) fn knows(&self, option: &str) -> bool {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        self.options
-            .iter()
-            .any(|known| match known.strip_suffix('=') {
-                Some(with_value) => with_value == name,
-                None => *known == name && value.is_empty(),
-            })
+        self.takes_value(name) || (self.options.contains(&name) && value.is_empty())
+    }
+
+    fn takes_value(&self, name: &str) -> bool {
+        let mut options = self.options.iter();
+        options.any(|known| {
+            known
+                .split_once('=')
+                .is_some_and(|(known, _)| known == name)
+        })
+    }
+
+    /// The options with `=` before each value, where it was left out.
+    fn joined(&self, words: &[String]) -> Vec<String> {
+        let mut options: Vec<String> = Vec::new();
+        for word in words {
+            match options.last_mut() {
+                Some(last) if !word.starts_with('-') && self.takes_value(last) => {
+                    last.push('=');
+                    last.push_str(word);
+                }
+                _ => options.push(word.clone()),
+            }
+        }
+        options
     }
 }
 
@@ -94,9 +120,10 @@ pub(crate) fn read(arguments: &[String]) -> Result<Request, String> {
         .iter()
         .find(|chore| chore.name == name)
         .ok_or_else(|| format!("There is no chore `{name}`."))?;
-    match arguments[1..].iter().find(|option| !chore.knows(option)) {
+    let options = chore.joined(&arguments[1..]);
+    match options.iter().find(|option| !chore.knows(option)) {
         Some(unknown) => Err(format!("`{name}` does not know `{unknown}`.")),
-        None => Ok(Request::Run(chore)),
+        None => Ok(Request::Run(chore, options)),
     }
 }
 
@@ -107,10 +134,7 @@ pub(crate) fn usage() -> String {
         let options: Vec<String> = chore
             .options
             .iter()
-            .map(|option| match option.strip_suffix('=') {
-                Some(name) => format!("[{name}=N]"),
-                None => format!("[{option}]"),
-            })
+            .map(|option| format!("[{option}]"))
             .collect();
         let call = format!("{} {}", chore.name, options.join(" "));
         text.push_str(&format!("\n  {:<12} {}", call.trim_end(), chore.about));
@@ -126,7 +150,7 @@ mod tests {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
         read(&words).map(|request| match request {
             Request::Help => "help",
-            Request::Run(chore) => chore.name,
+            Request::Run(chore, _) => chore.name,
         })
     }
 
@@ -136,6 +160,19 @@ mod tests {
         assert_eq!(asked(&["ci", "--deep"]), Ok("ci"));
         assert_eq!(asked(&["sim", "--seeds=9"]), Ok("sim"));
         assert_eq!(asked(&[]), Ok("help"));
+    }
+
+    #[test]
+    fn a_value_may_stand_behind_its_option_or_after_it() {
+        let words = ["bench", "--suite", "read", "--rounds=3", "--quick"];
+        let Ok(Request::Run(_, options)) = read(&words.map(ToString::to_string)) else {
+            panic!("it is understood");
+        };
+        assert_eq!(options, ["--suite=read", "--rounds=3", "--quick"]);
+        assert_eq!(
+            asked(&["bench", "--quick", "read"]),
+            Err("`bench` does not know `read`.".to_string())
+        );
     }
 
     #[test]

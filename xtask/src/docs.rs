@@ -70,7 +70,7 @@ fn is_page(path: &str) -> bool {
     match folders.as_slice() {
         ["README.md" | "CONTRIBUTING.md"] => true,
         ["docs", .., name] => name.ends_with(".md"),
-        ["crates", _, "README.md"] => true,
+        ["crates", _, "README.md"] | ["bench" | "fuzz", "README.md"] => true,
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! The chores of the project: `cargo xtask` lists them. This file reads the command line and does no chore itself.
 
+mod bench;
 mod chores;
 mod ci;
 mod docs;
@@ -24,8 +25,8 @@ const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let chore = match chores::read(&arguments) {
-        Ok(Request::Run(chore)) => chore,
+    let (chore, options) = match chores::read(&arguments) {
+        Ok(Request::Run(chore, options)) => (chore, options),
         Ok(Request::Help) => {
             println!("{}", chores::usage());
             return ExitCode::SUCCESS;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::from(MISUSE);
         }
     };
-    let done = Repository::open().and_then(|repository| (chore.run)(&repository, &arguments[1..]));
+    let done = Repository::open().and_then(|repository| (chore.run)(&repository, &options));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -41,7 +41,10 @@ pub(crate) fn steps(
     depth: Depth,
     variables: &[(String, String)],
 ) -> Vec<Step> {
-    let mut steps = vec![call("fmt", Call::new("cargo fmt --all --check"))];
+    let mut steps = vec![
+        call("fmt", Call::new("cargo fmt --all --check")),
+        call("fmt, bench", of_bench("fmt", "--check")),
+    ];
     steps.extend(
         CHORES
             .iter()
@@ -70,6 +73,14 @@ pub(crate) fn steps(
             tests(runner, Depth::Deep).variables(variables),
         ));
         steps.push(deep_sim());
+        steps.push(call(
+            "clippy, bench",
+            of_bench("clippy --locked --all-targets", "-- -D warnings"),
+        ));
+        steps.push(call(
+            "tests of bench",
+            of_bench("test --locked --all-targets", ""),
+        ));
         steps.extend(fuzz(tool(repository, "cargo fuzz --version")));
     }
     steps
@@ -154,6 +165,13 @@ fn fuzz(cargo_fuzz: Tool) -> Vec<Step> {
     FUZZ_TARGETS.iter().map(run).collect()
 }
 
+/// The package beside the workspace that measures us beside others. Those others are built in a deep run only.
+fn of_bench(command: &str, arguments: &str) -> Call {
+    Call::new(&format!(
+        "cargo {command} --manifest-path bench/Cargo.toml {arguments}"
+    ))
+}
+
 fn deep_sim() -> Step {
     Step {
         name: "sim".to_string(),
@@ -213,7 +231,16 @@ mod tests {
     #[test]
     fn a_usual_run_has_these_steps_in_this_order() {
         let expected = [
-            "fmt", "tidy", "layers", "docs", "licences", "clippy", "tests", "doctests", "rustdoc",
+            "fmt",
+            "fmt, bench",
+            "tidy",
+            "layers",
+            "docs",
+            "licences",
+            "clippy",
+            "tests",
+            "doctests",
+            "rustdoc",
         ];
         assert_eq!(names(Depth::Usual), expected);
     }
@@ -222,9 +249,10 @@ mod tests {
     fn a_deep_run_adds_and_leaves_nothing_out() {
         let (usual, deep) = (names(Depth::Usual), names(Depth::Deep));
         assert_eq!(deep[..usual.len()], usual);
-        assert_eq!(deep[usual.len()..][..2], ["deep tests", "sim"]);
+        let added = ["deep tests", "sim", "clippy, bench", "tests of bench"];
+        assert_eq!(deep[usual.len()..][..added.len()], added);
         assert!(
-            deep[usual.len() + 2..]
+            deep[usual.len() + added.len()..]
                 .iter()
                 .all(|name| name.starts_with("fuzz"))
         );
