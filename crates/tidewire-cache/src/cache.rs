@@ -46,6 +46,7 @@ pub struct Cache {
     pub(crate) moment: Moment,
     next_place: u64,
     rows_worked: u64,
+    runs_asked: u64,
 }
 
 impl Cache {
@@ -68,6 +69,7 @@ impl Cache {
             moment: Moment::default(),
             next_place: 0,
             rows_worked: 0,
+            runs_asked: 0,
         }
     }
 
@@ -182,6 +184,7 @@ impl Cache {
             };
             let worked = batch.work(now, budget, tools);
             self.rows_worked += u64::try_from(worked).unwrap_or(u64::MAX);
+            self.runs_asked += std::mem::take(&mut batch.asked);
             for (entity_type, inflow) in &mut self.inflow {
                 if let Some(stream) = batch.world.stream(entity_type) {
                     inflow.follow(stream.settings.interest);
@@ -382,11 +385,14 @@ impl Cache {
 
     /// How much is held, for tests and status displays.
     pub fn stats(&self) -> Stats {
-        Stats::of(
-            self.newest(),
-            (self.watches.len(), self.requests.len()),
-            (self.staged_rows(), self.rows_worked),
-        )
+        Stats {
+            watchers: self.watches.len(),
+            requests: self.requests.len(),
+            staged_rows: self.staged_rows(),
+            rows_worked: self.rows_worked,
+            runs_asked: self.runs_asked,
+            ..Stats::of(self.newest())
+        }
     }
 
     /// The type has a stream, by its definition or by default.
@@ -458,6 +464,7 @@ impl Cache {
                 limit_aliases(&mut batch.world, &self.watches, self.settings.max_aliases);
                 // A row that moves may bring into a window what the batch put behind it.
                 self.watches.wake(&unseen, &mut batch.woken);
+                self.runs_asked += unseen.asked;
                 touches.renamed.extend(unseen.renamed);
             } else {
                 batch.take_own(step);
@@ -476,6 +483,7 @@ impl Cache {
         }
         let mut woken = BTreeSet::new();
         self.watches.wake(&touches, &mut woken);
+        self.runs_asked += touches.asked;
         if let Some(batch) = &mut self.batch {
             // What the write does to what is shown may not be what it does to the next world.
             batch.woken.extend(&woken);

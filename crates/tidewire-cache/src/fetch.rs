@@ -3,19 +3,17 @@
 //! Remembers of each request where its stream stood when it began, and of each page on its way the
 //! changes since. Sends nothing.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Point, Query, SortPosition, Start};
 
-use crate::base::Moment;
-use crate::stream::Logged;
+use crate::base::{At, Moment};
+use crate::stream::{Logged, Stream};
 
 /// Something that should be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few exist at a time, and none is kept"
-)]
 pub enum Wanted {
     /// Entities by id.
     Entities {
@@ -62,15 +60,33 @@ impl Wanted {
 }
 
 /// Names a run: type, filter and sort, and the row it begins after, if it does not begin at the start.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunKey(Query);
+/// Cheap to copy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RunKey(Arc<Query>);
+
+impl PartialOrd for RunKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RunKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Most are copies of the one they are compared with.
+        if Arc::ptr_eq(&self.0, &other.0) {
+            Ordering::Equal
+        } else {
+            self.0.cmp(&other.0)
+        }
+    }
+}
 
 impl RunKey {
     /// The run that the window of a query lies in.
     pub fn of(query: &Query) -> Self {
         match query.start() {
-            Start::Offset(_) => Self(query.run_key()),
-            Start::After(_) => Self(query.clone().unlimited()),
+            Start::Offset(_) => Self(Arc::new(query.run_key())),
+            Start::After(_) => Self(Arc::new(query.clone().unlimited())),
         }
     }
 
@@ -101,13 +117,22 @@ pub(crate) struct Request {
     pub(crate) epoch: Option<Epoch>,
     pub(crate) begun: Moment,
     /// The changes of the run since then.
-    pub(crate) log: Vec<Logged>,
+    pub(crate) log: Vec<Moved>,
     /// The entities they are of.
     pub(crate) changed: BTreeSet<EntityId>,
     /// More changes came than are remembered.
     pub(crate) overflowed: bool,
     /// Its answer has come and waits to be worked.
     pub(crate) answered: bool,
+}
+
+/// A change that moved, or may have moved, the total of a run that a page is on its way for.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) at: At,
+    pub(crate) id: EntityId,
+    /// By how many rows; nothing where nobody can tell.
+    pub(crate) rows: Option<i64>,
 }
 
 impl Request {
@@ -172,17 +197,23 @@ impl Requests {
     }
 
     /// Remembers a change for the pages on their way that it concerns.
-    pub(crate) fn log(&mut self, logged: Logged, max: usize) {
+    pub(crate) fn log(&mut self, stream: &Stream, logged: &Logged, max: usize) {
         for request in self.open.values_mut() {
-            if matches!(&request.wanted, Wanted::Page { run, .. } if *run == logged.run) {
-                if request.log.len() < max {
-                    request.changed.insert(logged.id.clone());
-                    request.log.push(logged);
-                } else {
-                    request.overflowed = true;
-                }
-                // At most one page of a run is on its way.
-                return;
+            let Wanted::Page { run, .. } = &request.wanted else {
+                continue;
+            };
+            let Some(rows) = logged.rows(stream, run) else {
+                continue;
+            };
+            if request.log.len() < max {
+                request.changed.insert(logged.id.clone());
+                request.log.push(Moved {
+                    at: logged.at,
+                    id: logged.id.clone(),
+                    rows,
+                });
+            } else {
+                request.overflowed = true;
             }
         }
     }

@@ -14,6 +14,8 @@ mod reader;
 mod reading;
 mod rename;
 mod run;
+mod run_index;
+mod run_set;
 mod settings;
 mod settle;
 mod slots;

@@ -100,9 +100,11 @@ impl Snapshot<'_> {
             return self.unknown();
         };
         let id = self.world.resolve(&key.id);
-        let (pending, image) = (stream.seen.contains_key(id), stream.read_image(id));
         let entry = stream.base.get(id);
-        let (trust, age) = match stream.evidence(id) {
+        let seen = stream.seen.get(id);
+        let image = stream.read_image_of(seen, entry.as_ref());
+        let pending = seen.is_some();
+        let (trust, age) = match stream.evidence_of(entry.as_ref()) {
             Some(evidence) => stream.standing.judge(now, &stream.settings, &evidence),
             // Only a pending action says anything.
             None if pending && image != Image::Unknown => (Trust::Fresh, None),
@@ -247,8 +249,13 @@ impl From<Image> for Presence {
 impl Stream {
     /// What a reading of an entity rests on; nothing if nothing is known of it.
     pub(crate) fn evidence(&self, id: &EntityId) -> Option<Evidence> {
-        match (self.base.get(id), self.standing.complete) {
-            (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(&entry)),
+        self.evidence_of(self.base.get(id).as_ref())
+    }
+
+    /// The same from what is held of it.
+    pub(crate) fn evidence_of(&self, entry: Option<&Entry>) -> Option<Evidence> {
+        match (entry, self.standing.complete) {
+            (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(entry)),
             (Some(_), _) | (None, None) => None,
             (None, Some(snapped)) => Some(snapped.evidence()),
         }
@@ -320,6 +327,9 @@ impl Stream {
 
     /// What speaks against one entity alone.
     pub(crate) fn doubt(&self, id: &EntityId) -> Trust {
+        if self.doubtful.is_empty() {
+            return Trust::Live;
+        }
         let doubtful = self.doubtful.get(id).and_then(|()| self.base.get(id));
         doubtful.map_or(Trust::Live, |entry| {
             Trust::Stale(entry.mark.map_or(StaleReason::Marked, |mark| mark.why))

@@ -150,6 +150,35 @@ pub(crate) fn query(query: &Query, real: &impl Fn(&EntityId) -> Option<EntityId>
     renamer.changed.then_some(renamed)
 }
 
+/// Calls back with each id in a query that [`query`] would replace if it had a real one; with some more than once.
+pub(crate) fn named_ids(query: &Query, found: &mut impl FnMut(EntityId)) {
+    if let Some(filter) = query.as_filter() {
+        in_filter(filter, found);
+    }
+    if let Start::After(cursor) = query.start() {
+        found(cursor.id.clone());
+    }
+}
+
+fn in_filter(filter: &Filter, found: &mut impl FnMut(EntityId)) {
+    match filter {
+        Filter::All => {}
+        Filter::And(parts) | Filter::Or(parts) => {
+            parts.iter().for_each(|part| in_filter(part, found));
+        }
+        Filter::Not(inner) => in_filter(inner, found),
+        Filter::Test { test, .. } => {
+            let values = match test {
+                Test::Eq(value) | Test::Ne(value) => std::slice::from_ref(value),
+                Test::OneOf(values) => values,
+                _ => &[],
+            };
+            let texts = values.iter().filter_map(|value| value.as_text());
+            texts.filter_map(temporary_id).for_each(found);
+        }
+    }
+}
+
 struct QueryRenamer<'a, F> {
     real: &'a F,
     changed: bool,

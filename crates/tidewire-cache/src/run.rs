@@ -5,8 +5,6 @@
 
 mod reaction;
 
-use std::sync::Arc;
-
 use tidewire_model::{EntityId, Offset, Query, SortPosition, Start, Tick};
 
 use crate::base::{At, Image, Mark, Moment};
@@ -19,7 +17,7 @@ pub(crate) use reaction::{Cause, News, Reaction, RunTouch, Sides};
 /// One run.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
-    key: Arc<RunKey>,
+    key: RunKey,
     pub(crate) scope: Scope,
     /// Where the view's members stand.
     pub(crate) keys: SortedMap<SortPosition, ()>,
@@ -92,7 +90,7 @@ impl Run {
             Start::After(cursor) => Some(key.query().sort().position_of(cursor)),
         };
         Self {
-            key: Arc::new(key),
+            key,
             scope,
             keys: SortedMap::default(),
             start,
@@ -135,7 +133,7 @@ impl Run {
             Start::Offset(_) => None,
             Start::After(cursor) => Some(key.query().sort().position_of(cursor)),
         };
-        self.key = Arc::new(key);
+        self.key = key;
         self.built = self.scope == Scope::Window;
     }
 
@@ -164,7 +162,7 @@ impl Run {
     pub(crate) fn reset(&mut self) {
         *self = Self {
             built: self.built,
-            ..Self::new((*self.key).clone(), self.scope, self.need)
+            ..Self::new(self.key.clone(), self.scope, self.need)
         };
     }
 

@@ -25,31 +25,22 @@ pub struct Stats {
     pub staged_rows: usize,
     /// Rows worked since the beginning.
     pub rows_worked: u64,
+    /// Runs looked at because an entity changed, since the beginning.
+    pub runs_asked: u64,
 }
 
 impl Stats {
-    pub(crate) fn of(
-        world: &World,
-        (watchers, requests): (usize, usize),
-        (staged_rows, rows_worked): (usize, u64),
-    ) -> Self {
+    /// What a world holds.
+    pub(crate) fn of(world: &World) -> Self {
         let mut stats = Self {
             pending_actions: Overlay::len(&world.overlay),
             aliases: world.aliases.len(),
-            watchers,
-            requests,
-            staged_rows,
-            rows_worked,
             ..Self::default()
         };
         for stream in world.streams() {
             stats.entities += stream.base.len(Line::Kept) + stream.base.len(Line::Absent);
             stats.runs += stream.runs.len();
-            stats.run_rows += stream
-                .runs
-                .iter()
-                .map(|(_, run)| run.keys.len())
-                .sum::<usize>();
+            stats.run_rows += stream.runs.rows();
         }
         stats
     }

@@ -4,7 +4,10 @@
 //! Every change of an entity goes through one place here, which keeps the runs in step and tells
 //! what was touched. Does not decide what is believed.
 
+#[cfg(test)]
+mod check;
 mod evict;
+mod tell;
 
 use std::sync::Arc;
 
@@ -13,7 +16,8 @@ use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Offset, Point, Quer
 use crate::base::{At, Entry, Image};
 use crate::fetch::RunKey;
 use crate::overlay::Overlay;
-use crate::run::{Cause, Extent, News, Reaction, Run, RunTouch, Scope, Sides};
+use crate::run::{Cause, Extent, Run, RunTouch, Scope, Sides};
+use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
 use crate::slots::{Entries, Line};
 use crate::sorted_map::SortedMap;
@@ -21,6 +25,7 @@ use crate::standing::Standing;
 use crate::trust::{StaleReason, Trust};
 
 pub(crate) use evict::Pins;
+pub(crate) use tell::Logged;
 
 /// One entity type.
 #[derive(Debug, Clone)]
@@ -34,7 +39,7 @@ pub(crate) struct Stream {
     /// Those of them that rest on something the server confirmed, the oldest knowledge first. What
     /// is doubtful comes before all eras.
     rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
-    pub(crate) runs: SortedMap<RunKey, Arc<Run>>,
+    pub(crate) runs: RunSet,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
     bounds: Bounds,
@@ -56,19 +61,12 @@ pub(crate) struct Touches {
     /// Types whose readings all may be trusted otherwise than before.
     pub(crate) streams: Vec<EntityType>,
     pub(crate) logged: Vec<Logged>,
+    /// How many runs were looked at.
+    pub(crate) asked: u64,
     /// Runs that go on under another name.
     pub(crate) renamed: Vec<(RunKey, RunKey)>,
     /// Runs that the server turned out to filter or sort otherwise.
     pub(crate) disputed: Vec<RunKey>,
-}
-
-/// A change that moved, or may have moved, the total of a run.
-#[derive(Debug)]
-pub(crate) struct Logged {
-    pub(crate) run: RunKey,
-    pub(crate) at: At,
-    pub(crate) id: EntityId,
-    pub(crate) rows: Option<i64>,
 }
 
 /// What a reader sees of an entity beside its image, as far as it is not a matter of time.
@@ -100,7 +98,7 @@ impl Stream {
             base: Entries::new(bounds.hash_seed),
             seen: SortedMap::default(),
             rests: SortedMap::default(),
-            runs: SortedMap::default(),
+            runs: RunSet::default(),
             doubtful: SortedMap::default(),
             bounds: Bounds {
                 max_absent: bounds.max_absent,
@@ -147,16 +145,23 @@ impl Stream {
 
     /// What readers see of an entity. What a complete stream does not hold is absent.
     pub(crate) fn read_image(&self, id: &EntityId) -> Image {
-        match self.view_image(id) {
-            Image::Unknown if self.standing.complete.is_some() && !self.base.contains(id) => {
-                Image::Absent
-            }
+        self.read_image_of(self.seen.get(id), self.base.get(id).as_ref())
+    }
+
+    /// The same from what pending actions make of it and what is held.
+    pub(crate) fn read_image_of(&self, seen: Option<&Image>, held: Option<&Entry>) -> Image {
+        let image = seen.or(held.map(|entry| &entry.image));
+        match image.cloned().unwrap_or_default() {
+            Image::Unknown if self.standing.complete.is_some() && held.is_none() => Image::Absent,
             image => image,
         }
     }
 
     fn sides(&self, id: &EntityId) -> Sides {
-        let base = self.base_image(id);
+        self.sides_of(id, self.base_image(id))
+    }
+
+    fn sides_of(&self, id: &EntityId, base: Image) -> Sides {
         match self.seen.get(id) {
             Some(view) => Sides {
                 base,
@@ -171,9 +176,8 @@ impl Stream {
         }
     }
 
-    fn look(&self, id: &EntityId) -> Look {
-        let evidence = self.evidence(id);
-        let entry = self.base.get(id);
+    fn look(&self, id: &EntityId, entry: Option<&Entry>) -> Look {
+        let evidence = self.evidence_of(entry);
         Look {
             version: entry.and_then(|entry| entry.version_in(self.standing.era)),
             doubt: self.doubt(id),
@@ -183,8 +187,8 @@ impl Stream {
     }
 
     /// Whether knowledge has aged, and is young again.
-    fn is_renewed(&self, id: &EntityId, entry: Option<&Entry>) -> bool {
-        match (self.settings.stale_after, self.base.get(id), entry) {
+    fn is_renewed(&self, held: Option<&Entry>, entry: Option<&Entry>) -> bool {
+        match (self.settings.stale_after, held, entry) {
             (Some(limit), Some(old), Some(new)) => new.learnt - old.learnt >= limit,
             _ => false,
         }
@@ -199,17 +203,25 @@ impl Stream {
         cause: Cause<'_>,
         touches: &mut Touches,
     ) {
-        let (before, look) = (self.sides(id), self.look(id));
-        let renewed = self.is_renewed(id, entry.as_ref());
+        let held = self.base.get(id);
+        let held = held.as_ref();
+        let image_of =
+            |entry: Option<&Entry>| entry.map(|entry| entry.image.clone()).unwrap_or_default();
+        let before = self.sides_of(id, image_of(held));
+        let look = self.look(id, held);
+        let base = image_of(entry.as_ref());
         self.move_rest(id, touches, |stream| {
-            stream.write(id, entry);
+            stream.write(id, entry.clone());
             if before.pending {
-                let view = overlay.replay(&stream.key(id), &stream.base_image(id));
+                let view = overlay.replay(&stream.key(id), &base);
                 stream.seen.insert(id.clone(), view);
             }
         });
-        let after = self.sides(id);
-        let visible = before.view != after.view || look != self.look(id) || renewed;
+        let entry = entry.as_ref();
+        let after = self.sides_of(id, base);
+        let visible = before.view != after.view
+            || look != self.look(id, entry)
+            || self.is_renewed(held, entry);
         if visible {
             touches.entities.push(self.key(id));
         }
@@ -298,7 +310,7 @@ impl Stream {
     /// Brings a run that reaches further than before in step with one entity.
     pub(crate) fn ensure_placed(&mut self, run: &RunKey, id: &EntityId, touches: &mut Touches) {
         let image = self.view_image(id);
-        if let Some(run) = self.run_mut(run)
+        if let Some(mut run) = self.runs.edit(run)
             && let Some(index) = run.ensure(id, &image)
         {
             touches
@@ -317,10 +329,10 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let sides = self.sides(id);
-        if let Some(run) = self.run_mut(run) {
+        if let Some(mut run) = self.runs.edit(run) {
             let grounded = match run.scope {
                 Scope::Whole => run.place(id, &sides.base).is_some(),
-                Scope::Window => grounded(run, run.share(id).grounded),
+                Scope::Window => grounded(&run, run.share(id).grounded),
             };
             let share = run.share_of(id, &sides, grounded);
             run.set_share(id, share);
@@ -338,16 +350,13 @@ impl Stream {
     }
 
     /// The run of a watched list, made where there is none.
-    pub(crate) fn open_run(&mut self, key: &RunKey, need: Option<usize>) -> &mut Run {
-        if !self.runs.contains_key(key) {
-            self.runs.insert(
-                key.clone(),
-                Arc::new(Run::new(key.clone(), self.scope(), need)),
-            );
+    pub(crate) fn open_run(&mut self, key: &RunKey, need: Option<usize>) -> Option<RunEdit<'_>> {
+        if !self.runs.contains(key) {
+            self.runs.insert(Run::new(key.clone(), self.scope(), need));
         }
-        let run = self.run_mut(key).expect("it was put there above");
+        let mut run = self.runs.edit(key)?;
         run.need = need;
-        run
+        Some(run)
     }
 
     /// A complete collection that became too large holds windows from now on. They speak for the
@@ -364,9 +373,8 @@ impl Stream {
             .filter(|_| sound)
             .map(|applied| self.standing.at(applied));
         self.settings.interest = Interest::Windowed;
-        let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            if let Some(run) = self.run_mut(&key) {
+        for key in self.runs.keys() {
+            if let Some(mut run) = self.runs.edit(&key) {
                 run.become_window(snapped.as_ref(), at);
             }
         }
@@ -412,11 +420,6 @@ impl Stream {
         self.base.len(Line::Kept)
     }
 
-    /// The run, to be changed.
-    pub(crate) fn run_mut(&mut self, key: &RunKey) -> Option<&mut Run> {
-        self.runs.get_mut(key).map(Arc::make_mut)
-    }
-
     /// Everything of the type may be trusted otherwise than before.
     pub(crate) fn touch_all(&self, touches: &mut Touches) {
         touches.streams.push(self.name.clone());
@@ -447,9 +450,8 @@ impl Stream {
             std::mem::take(&mut self.doubtful),
             self.runs.clone(),
         );
-        let keys: Vec<RunKey> = self.runs.iter().map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            if let Some(run) = self.run_mut(&key) {
+        for key in self.runs.keys() {
+            if let Some(mut run) = self.runs.edit(&key) {
                 run.reset();
             }
         }
@@ -479,7 +481,7 @@ impl Stream {
             return;
         };
         touches.runs.push((old.clone(), RunTouch::All));
-        if self.runs.contains_key(&new) {
+        if self.runs.contains(&new) {
             return;
         }
         let renamed = Arc::make_mut(&mut run);
@@ -487,8 +489,8 @@ impl Stream {
         renamed.lose_total();
         renamed.as_of = None;
         touches.runs.push((new.clone(), RunTouch::All));
-        touches.renamed.push((old.clone(), new.clone()));
-        self.runs.insert(new, run);
+        touches.renamed.push((old.clone(), new));
+        self.runs.insert_renamed(run);
     }
 
     fn write(&mut self, id: &EntityId, entry: Option<Entry>) {
@@ -499,81 +501,6 @@ impl Stream {
             self.doubtful.insert(id.clone(), ());
         } else if !self.doubtful.is_empty() {
             self.doubtful.remove(id);
-        }
-    }
-
-    fn tell_runs(
-        &mut self,
-        id: &EntityId,
-        sides: (&Sides, &Sides),
-        cause: Cause<'_>,
-        visible: bool,
-        touches: &mut Touches,
-    ) {
-        let (era, stream_live) = (self.standing.era, self.is_live());
-        let ahead = self.learnt_ahead(cause);
-        let mut reactions: Vec<(RunKey, Reaction)> = Vec::new();
-        for (key, run) in self.runs.iter() {
-            let live = stream_live
-                && self.standing.covers(run.as_of)
-                && self.standing.objection(&run.evidence()).is_none();
-            let mut reaction = run.react(id, sides, cause, (era, live, visible));
-            if let Some(at) = ahead {
-                run.note_ahead(at, id, &sides.1.base, &mut reaction);
-            }
-            note(key, id, reaction, touches, &mut reactions);
-            if visible && run.shows_own_rows_only() {
-                touches.runs.push((key.clone(), RunTouch::All));
-            }
-        }
-        self.carry_out(reactions, touches);
-    }
-
-    /// The point of what was learnt, where the stream has not come to it.
-    fn learnt_ahead(&self, cause: Cause<'_>) -> Option<At> {
-        let Cause::Learnt { at: Some(at), .. } = cause else {
-            return None;
-        };
-        let offset = at.within(self.standing.era);
-        (offset > self.standing.applied).then_some(at)
-    }
-
-    /// Tells the runs of a change that only their totals may not have yet.
-    pub(crate) fn tell_totals(&mut self, id: &EntityId, news: &News<'_>, touches: &mut Touches) {
-        let era = self.standing.era;
-        let mut reactions: Vec<(RunKey, Reaction)> = Vec::new();
-        for (key, run) in self.runs.iter() {
-            note(
-                key,
-                id,
-                run.react_to_old_news(era, news),
-                touches,
-                &mut reactions,
-            );
-        }
-        self.carry_out(reactions, touches);
-    }
-
-    fn carry_out(&mut self, reactions: Vec<(RunKey, Reaction)>, touches: &mut Touches) {
-        let spare = self.bounds.spare_rows;
-        for (key, reaction) in reactions {
-            let Some(run) = self.run_mut(&key) else {
-                continue;
-            };
-            if let Some(touch) = run.carry_out(reaction) {
-                touches.runs.push((key, touch));
-            }
-            // One row comes in, two go, so that the run comes down to its bound.
-            let (rows, ended) = (run.keys.len(), run.extent == Extent::End);
-            run.trim(spare, 2);
-            if ended && run.extent != Extent::End {
-                // What lies behind is not known any more, and totals may not be as sure.
-                touches.runs.push((run.key().clone(), RunTouch::All));
-            } else if run.keys.len() < rows {
-                // A window opened just now may reach further than the run knows of.
-                let touch = RunTouch::From(run.keys.len());
-                touches.runs.push((run.key().clone(), touch));
-            }
         }
     }
 
@@ -601,27 +528,6 @@ impl Stream {
             (Scope::Whole, _) => self.standing.complete.is_some(),
             (Scope::Window, _) => run.extent != Extent::Nothing,
         }
-    }
-}
-
-/// Remembers what a run is to do, and the change for pages on their way.
-fn note(
-    key: &RunKey,
-    id: &EntityId,
-    reaction: Reaction,
-    touches: &mut Touches,
-    reactions: &mut Vec<(RunKey, Reaction)>,
-) {
-    if let Some((at, rows)) = reaction.logged {
-        touches.logged.push(Logged {
-            run: key.clone(),
-            at,
-            id: id.clone(),
-            rows,
-        });
-    }
-    if !reaction.is_empty() {
-        reactions.push((key.clone(), reaction));
     }
 }
 

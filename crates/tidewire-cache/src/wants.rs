@@ -123,7 +123,7 @@ impl Wants<'_> {
 
     fn is_on_screen(&self, stream: &Stream, id: &EntityId) -> bool {
         let image = stream.view_image(id);
-        stream.runs.iter().any(|(key, run)| {
+        stream.runs.holders(&image).into_iter().any(|run| {
             if !self.is_usable(stream, run) {
                 // The page that is asked for brings it.
                 return false;
@@ -134,7 +134,7 @@ impl Wants<'_> {
             else {
                 return false;
             };
-            let need = self.watches.need(key);
+            let need = self.watches.need(run.key());
             need.is_some_and(|need| need.is_none_or(|need| run.keys.rank(&place) < need))
         })
     }
@@ -155,7 +155,7 @@ impl Wants<'_> {
 
     /// The stretch of a run that is missing, if any.
     fn page(&self, stream: &Stream, key: &RunKey, need: Option<usize>) -> Option<Wanted> {
-        let run = stream.runs.get(key).map(|run| &**run);
+        let run = stream.runs.get(key);
         let usable = run.filter(|run| self.is_usable(stream, run));
         let (query, missing) = match usable {
             None => (key.query().clone(), need),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidewire_model::{EntityId, EntityKey, EntityType, Query, Start};
 
 use crate::fetch::RunKey;
-use crate::run::RunTouch;
+use crate::run::{Run, RunTouch};
 use crate::stream::Touches;
 use crate::world::World;
 
@@ -46,7 +46,7 @@ pub(crate) struct Watches {
     by_run: BTreeMap<RunKey, BTreeSet<WatchId>>,
     by_type: BTreeMap<EntityType, Counts>,
     /// Runs that readers cannot use yet; whatever happens to the type may concern them.
-    unbuilt: BTreeSet<RunKey>,
+    unbuilt: BTreeMap<EntityType, BTreeSet<RunKey>>,
 }
 
 #[derive(Debug)]
@@ -164,8 +164,10 @@ impl Watches {
 
     fn leave(&mut self, run: &RunKey, watch_id: WatchId) {
         remove_from(&mut self.by_run, run, watch_id);
-        if !self.by_run.contains_key(run) {
-            self.unbuilt.remove(run);
+        if !self.by_run.contains_key(run)
+            && let Some(unbuilt) = self.unbuilt.get_mut(run.query().entity_type())
+        {
+            unbuilt.remove(run);
         }
     }
 
@@ -263,30 +265,34 @@ impl Watches {
     }
 
     pub(crate) fn set_unbuilt(&mut self, run: RunKey) {
-        self.unbuilt.insert(run);
+        let entity_type = run.query().entity_type().clone();
+        self.unbuilt.entry(entity_type).or_default().insert(run);
     }
 
     /// Forgets the runs that readers can use by now.
     pub(crate) fn forget_built(&mut self, shown: &World) {
-        self.unbuilt.retain(|key| {
-            let stream = shown.stream(key.query().entity_type());
-            let run = stream.and_then(|stream| stream.runs.get(key));
-            !run.is_some_and(|run| run.is_built())
+        self.unbuilt.retain(|entity_type, unbuilt| {
+            let stream = shown.stream(entity_type);
+            unbuilt.retain(|key| {
+                let run = stream.and_then(|stream| stream.runs.get(key));
+                !run.is_some_and(Run::is_built)
+            });
+            !unbuilt.is_empty()
         });
     }
 
     /// Names those whose reading may have changed.
     pub(crate) fn wake(&self, touches: &Touches, woken: &mut BTreeSet<WatchId>) {
+        let mut last = None;
         for key in &touches.entities {
             if let Some(watchers) = self.by_entity.get(key) {
                 woken.extend(watchers);
             }
-            for run in self
-                .unbuilt
-                .iter()
-                .filter(|run| *run.query().entity_type() == key.entity_type)
-            {
-                woken.extend(self.by_run.get(run).into_iter().flatten());
+            // Once for many entities of one type.
+            if last.replace(&key.entity_type) != Some(&key.entity_type) {
+                for run in self.unbuilt.get(&key.entity_type).into_iter().flatten() {
+                    woken.extend(self.by_run.get(run).into_iter().flatten());
+                }
             }
         }
         for (run, touch) in &touches.runs {

@@ -72,6 +72,8 @@ pub(crate) struct Batch {
     pub(crate) entities: Vec<EntityKey>,
     pub(crate) woken: BTreeSet<WatchId>,
     pub(crate) disputed: BTreeSet<RunKey>,
+    /// How many runs were looked at since somebody counted.
+    pub(crate) asked: u64,
     pub(crate) ready: bool,
 }
 
@@ -115,6 +117,7 @@ impl Batch {
             entities: Vec::new(),
             woken: BTreeSet::new(),
             disputed: BTreeSet::new(),
+            asked: 0,
             ready: false,
         }
     }
@@ -158,6 +161,7 @@ impl Batch {
                 break;
             }
             let step = item.step(&mut desk);
+            self.asked += desk.touches.asked;
             self.disputed
                 .append(&mut desk.touches.disputed.drain(..).collect());
             desk.absorb(&mut self.gathered, &mut self.woken);
@@ -285,7 +289,10 @@ impl Desk<'_> {
             if self.requests.is_empty() {
                 break;
             }
-            self.requests.log(logged, self.settings.max_logged_changes);
+            if let Some(stream) = self.world.stream(&logged.entity_type) {
+                self.requests
+                    .log(stream, &logged, self.settings.max_logged_changes);
+            }
         }
     }
 

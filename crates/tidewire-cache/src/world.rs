@@ -188,7 +188,8 @@ impl World {
         let real_of = |id: &EntityId| (id == temporary).then(|| real.clone());
         let mut renamed: Vec<(RunKey, Query)> = Vec::new();
         for stream in self.streams.values() {
-            for (key, _) in stream.runs.iter() {
+            for key in stream.runs.naming(temporary) {
+                touches.count(1);
                 renamed
                     .extend(rename::query(key.query(), &real_of).map(|query| (key.clone(), query)));
             }

@@ -47,8 +47,8 @@ impl Stream {
 
     /// How many entries may stay beside the absent marks.
     fn allowed(&self, pins: &impl Pins) -> usize {
-        let in_runs: usize = match self.scope() {
-            Scope::Window => self.runs.iter().map(|(_, run)| run.keys.len()).sum(),
+        let in_runs = match self.scope() {
+            Scope::Window => self.runs.rows(),
             Scope::Whole => 0,
         };
         [self.seen.len(), pins.watched(), in_runs]
@@ -71,7 +71,7 @@ impl Stream {
         };
         if pins.is_pinned(&id)
             || self.seen.contains_key(&id)
-            || self.is_in_window(&id, &entry.image)
+            || self.is_in_window(&id, &entry.image, touches)
         {
             self.base.put_last(&id);
             return;
@@ -87,7 +87,14 @@ impl Stream {
         self.put(&id, None, overlay, Cause::Evicted, touches);
     }
 
-    fn is_in_window(&self, id: &EntityId, image: &Image) -> bool {
-        self.scope() == Scope::Window && self.runs.iter().any(|(_, run)| run.holds(id, image))
+    fn is_in_window(&self, id: &EntityId, image: &Image, touches: &mut Touches) -> bool {
+        if self.scope() != Scope::Window {
+            return false;
+        }
+        let runs = self.runs.holders(image);
+        #[cfg(test)]
+        self.check_holders(id, image, &runs);
+        touches.count(runs.len());
+        runs.iter().any(|run| run.holds(id, image))
     }
 }

@@ -68,7 +68,8 @@ impl OpenRun {
                 Opening::Begin => {
                     let scope = stream.scope();
                     let run = stream.open_run(&self.key, need);
-                    self.phase = match (scope, run.is_built()) {
+                    let is_built = run.is_some_and(|run| run.is_built());
+                    self.phase = match (scope, is_built) {
                         (Scope::Whole, false) => Opening::Held(None),
                         _ => Opening::Pending(None),
                     };
@@ -91,7 +92,7 @@ impl OpenRun {
                         *behind = Some(id);
                     }
                     None => {
-                        if let Some(run) = stream.run_mut(&self.key) {
+                        if let Some(mut run) = stream.runs.edit(&self.key) {
                             run.set_built();
                         }
                         desk.touches.runs.push((self.key.clone(), RunTouch::All));
@@ -116,7 +117,7 @@ impl CloseRun {
         if let Some((stream, _)) = desk.world.edit(self.key.query().entity_type()) {
             match need {
                 Some(need) => {
-                    if let Some(run) = stream.run_mut(&self.key) {
+                    if let Some(mut run) = stream.runs.edit(&self.key) {
                         run.need = need;
                     }
                 }

@@ -9,9 +9,9 @@ use tidewire_model::{EntityId, EntityType, Point, Row, SortPosition};
 use super::rows::point_of_answer;
 use super::{Desk, Step};
 use crate::base::{At, Image, Mark, Moment, later};
-use crate::fetch::{FetchTicket, Request, RunKey, Wanted};
+use crate::fetch::{FetchTicket, Moved, Request, RunKey, Wanted};
 use crate::run::{Cause, Extent, Run, RunTouch, Total};
-use crate::stream::{Logged, Stream};
+use crate::stream::Stream;
 use crate::table::Lesson;
 use crate::trust::StaleReason;
 
@@ -120,10 +120,7 @@ impl InstallPage {
         };
         let after = request.continues_after();
         let era = stream.standing.era;
-        let newer = request
-            .log
-            .iter()
-            .filter(|logged| is_newer(logged, at, era));
+        let newer = request.log.iter().filter(|moved| is_newer(moved, at, era));
         let mut stretch = Stretch {
             entity_type: entity_type.clone(),
             run: key.clone(),
@@ -132,12 +129,12 @@ impl InstallPage {
             after,
             extent: Extent::Nothing,
             confirmed: BTreeSet::new(),
-            changed: newer.map(|logged| logged.id.clone()).collect(),
+            changed: newer.map(|moved| moved.id.clone()).collect(),
             disputed: false,
             holed: false,
             installs: false,
         };
-        if let Some(run) = stream.run_mut(key) {
+        if let Some(mut run) = stream.runs.edit(key) {
             let bound = stretch.after.clone().map(Extent::UpTo);
             let places: Vec<Option<SortPosition>> = self
                 .rows
@@ -218,7 +215,7 @@ impl InstallPage {
         };
         let (era, by_client) = (stream.standing.era, stream.has_client_points());
         let since = Since::of(&request, stretch.at, era, by_client);
-        let Some(run) = stream.run_mut(&stretch.run) else {
+        let Some(mut run) = stream.runs.edit(&stretch.run) else {
             return;
         };
         let counted = self.total_count.and_then(|rows| i64::try_from(rows).ok());
@@ -266,6 +263,7 @@ impl InstallPage {
                 }
             }
         }
+        drop(run);
         desk.touches.runs.push((stretch.run.clone(), RunTouch::All));
         desk.world.settle(&stretch.entity_type, &mut desk.touches);
     }
@@ -283,18 +281,15 @@ struct Since {
 
 impl Since {
     fn of(request: &Request, at: Option<At>, era: u32, by_client: bool) -> Self {
-        let newer = request
-            .log
-            .iter()
-            .filter(|logged| is_newer(logged, at, era));
+        let newer = request.log.iter().filter(|moved| is_newer(moved, at, era));
         let mut since = Self {
             rows: 0,
             unsure: request.overflowed,
             newest: None,
         };
-        for logged in newer {
-            since.newest = Some(logged.at);
-            match logged.rows {
+        for moved in newer {
+            since.newest = Some(moved.at);
+            match moved.rows {
                 // A peer without points may have counted it already.
                 Some(rows) if rows == 0 || !by_client => since.rows += rows,
                 _ => since.unsure = true,
@@ -305,9 +300,9 @@ impl Since {
 }
 
 /// Whether a change came after the point of a page. One of an earlier epoch did not.
-fn is_newer(logged: &Logged, at: Option<At>, era: u32) -> bool {
+fn is_newer(moved: &Moved, at: Option<At>, era: u32) -> bool {
     let at = at.and_then(|at| at.within(era));
-    logged
+    moved
         .at
         .within(era)
         .is_some_and(|offset| at.is_none_or(|at| offset > at))
@@ -360,7 +355,7 @@ fn sweep(stretch: Stretch, behind: Option<&SortPosition>, desk: &mut Desk<'_>) -
         stream.put(&id, Some(entry), overlay, Cause::Marked, &mut desk.touches);
     }
     let stays = inside && (vouched || stream.seen.contains_key(&id));
-    if !stays && let Some(run) = stream.run_mut(&stretch.run) {
+    if !stays && let Some(mut run) = stream.runs.edit(&stretch.run) {
         run.keys.remove(&place);
     }
     Phase::Sweep(stretch, Some(place))

@@ -178,6 +178,7 @@ fn law_18_a_stream_that_ended_with_nobody_watching_is_forgotten() {
         rig.cache.stats(),
         tidewire_cache::Stats {
             rows_worked: rig.cache.stats().rows_worked,
+            runs_asked: rig.cache.stats().runs_asked,
             ..Default::default()
         }
     );

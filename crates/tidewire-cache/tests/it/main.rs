@@ -7,6 +7,7 @@
     reason = "a twin is one list of clauses, to be read beside the rules"
 )]
 
+mod asking;
 mod batches;
 mod eviction;
 mod fetching;

@@ -973,6 +973,7 @@ fn play(interest: Interest, rolls: &[Roll]) {
     let expected = Stats {
         aliases: stats.aliases,
         rows_worked: stats.rows_worked,
+        runs_asked: stats.runs_asked,
         ..Stats::default()
     };
     assert_eq!(stats, expected, "law 18");

@@ -1,0 +1,207 @@
+//! Telling runs of a change of an entity: those it may affect, in order, and no others.
+//!
+//! A run is left alone only where it would have done nothing. Decides no reaction; that is the run's.
+
+use tidewire_model::{EntityId, EntityType};
+
+use super::{Stream, Touches};
+use crate::base::{At, Image};
+use crate::fetch::RunKey;
+use crate::run::{Cause, Extent, News, Reaction, Run, RunTouch, Scope, Sides};
+use crate::run_index::{Gap, Traces};
+
+/// A change that moved, or may have moved, totals of runs.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    pub(crate) entity_type: EntityType,
+    pub(crate) at: At,
+    pub(crate) id: EntityId,
+    /// By how many rows it moved those of single runs, in order; nothing where nobody can tell.
+    moved: Vec<(RunKey, Option<i64>)>,
+    reach: Reach,
+}
+
+/// Which runs a change is of interest to beside those it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// All that are about what was asked for: it did not move their totals.
+    Windows,
+    Nobody,
+}
+
+impl Logged {
+    /// By how many rows it moved the total of a run, or that nobody can tell; nothing where a page of the run need not
+    /// know of it.
+    pub(crate) fn rows(&self, stream: &Stream, key: &RunKey) -> Option<Option<i64>> {
+        if let Ok(place) = self.moved.binary_search_by(|(moved, _)| moved.cmp(key)) {
+            return Some(self.moved[place].1);
+        }
+        let is_reached = match self.reach {
+            Reach::Windows => {
+                let run = stream.runs.get(key);
+                run.is_some_and(|run| run.scope == Scope::Window)
+            }
+            Reach::Nobody => false,
+        };
+        is_reached.then_some(Some(0))
+    }
+}
+
+impl Touches {
+    /// So many more runs were looked at.
+    pub(crate) fn count(&mut self, runs: usize) {
+        self.asked += u64::try_from(runs).unwrap_or(u64::MAX);
+    }
+}
+
+impl Stream {
+    /// Tells the runs of a change.
+    pub(super) fn tell_runs(
+        &mut self,
+        id: &EntityId,
+        (before, after): (&Sides, &Sides),
+        cause: Cause<'_>,
+        visible: bool,
+        touches: &mut Touches,
+    ) {
+        let (era, stream_live) = (self.standing.era, self.is_live());
+        let ahead = self.learnt_ahead(cause);
+        let react = |run: &Run| {
+            let live = stream_live
+                && self.standing.covers(run.as_of)
+                && self.standing.objection(&run.evidence()).is_none();
+            let mut reaction = run.react(id, (before, after), cause, (era, live, visible));
+            if let Some(at) = ahead {
+                run.note_ahead(at, id, &after.base, &mut reaction);
+            }
+            reaction
+        };
+        let mut images = vec![&before.base, &after.base];
+        for sides in [before, after] {
+            if sides.pending {
+                images.push(&sides.view);
+            }
+        }
+        let (mut gap, mut log) = (Gap::None, ahead.map(|at| (at, Reach::Nobody)));
+        if let Cause::Told(news) = cause {
+            images.extend([&news.before, &news.after]);
+            (gap, log) = (self.gap_of(news), self.log_of(news));
+        }
+        if (before.is_groundless() || after.is_groundless()) && !id.is_temporary() {
+            // Any list may hold it already: each has, or will have, a share that is not sure.
+            gap = Gap::Anywhere;
+        }
+        let images = &images;
+        let reactions = self.ask(id, Traces { images, gap }, log, react, touches);
+        if visible {
+            let own = self.runs.empty().map(|key| (key.clone(), RunTouch::All));
+            touches.runs.extend(own);
+        }
+        self.carry_out(reactions, touches);
+    }
+
+    /// Tells the runs of a change that only their totals may not have yet.
+    pub(crate) fn tell_totals(&mut self, id: &EntityId, news: &News<'_>, touches: &mut Touches) {
+        let era = self.standing.era;
+        let traces = Traces {
+            images: &[&news.before, &news.after],
+            gap: self.gap_of(news),
+        };
+        let react = |run: &Run| run.react_to_old_news(era, news);
+        let reactions = self.ask(id, traces, self.log_of(news), react, touches);
+        self.carry_out(reactions, touches);
+    }
+
+    /// Asks the runs that a change may affect, and remembers it for pages on their way.
+    fn ask(
+        &self,
+        id: &EntityId,
+        traces: Traces<'_>,
+        log: Option<(At, Reach)>,
+        react: impl Fn(&Run) -> Reaction,
+        touches: &mut Touches,
+    ) -> Vec<(RunKey, Reaction)> {
+        let asked = self.runs.affected(traces);
+        touches.count(asked.len());
+        let (mut reactions, mut moved) = (Vec::new(), Vec::new());
+        for run in &asked {
+            let reaction = react(run);
+            if let Some((_, rows)) = reaction.logged {
+                moved.push((run.key().clone(), rows));
+            }
+            if !reaction.is_empty() {
+                reactions.push((run.key().clone(), reaction));
+            }
+        }
+        let logged = log.map(|(at, reach)| Logged {
+            entity_type: self.name.clone(),
+            at,
+            id: id.clone(),
+            moved,
+            reach,
+        });
+        #[cfg(test)]
+        self.check_ask(&asked, logged.as_ref(), &react);
+        touches.logged.extend(logged);
+        reactions
+    }
+
+    /// What a change that was told leaves open. Only runs about what was asked for mind: the others count their own rows.
+    fn gap_of<'a>(&self, news: &News<'a>) -> Gap<'a> {
+        if !self.runs.has_windows() || !news.has_gap() {
+            return Gap::None;
+        }
+        news.patch.map_or(Gap::Anywhere, Gap::Fields)
+    }
+
+    fn log_of(&self, news: &News<'_>) -> Option<(At, Reach)> {
+        let is_comparable = news.at.within(self.standing.era).is_some();
+        (is_comparable && self.runs.has_windows()).then_some((news.at, Reach::Windows))
+    }
+
+    /// The point of what was learnt, where the stream has not come to it.
+    fn learnt_ahead(&self, cause: Cause<'_>) -> Option<At> {
+        let Cause::Learnt { at: Some(at), .. } = cause else {
+            return None;
+        };
+        let offset = at.within(self.standing.era);
+        (offset > self.standing.applied).then_some(at)
+    }
+
+    fn carry_out(&mut self, reactions: Vec<(RunKey, Reaction)>, touches: &mut Touches) {
+        let spare = self.bounds.spare_rows;
+        for (key, reaction) in reactions {
+            let Some(mut run) = self.runs.edit(&key) else {
+                continue;
+            };
+            if let Some(touch) = run.carry_out(reaction) {
+                touches.runs.push((key.clone(), touch));
+            }
+            // One row comes in, two go, so that the run comes down to its bound.
+            let (rows, ended) = (run.keys.len(), run.extent == Extent::End);
+            run.trim(spare, 2);
+            if ended && run.extent != Extent::End {
+                // What lies behind is not known any more, and totals may not be as sure.
+                touches.runs.push((key, RunTouch::All));
+            } else if run.keys.len() < rows {
+                // A window opened just now may reach further than the run knows of.
+                let touch = RunTouch::From(run.keys.len());
+                touches.runs.push((key, touch));
+            }
+        }
+    }
+}
+
+impl News<'_> {
+    /// Whether the images do not tell how totals moved.
+    fn has_gap(&self) -> bool {
+        self.before == Image::Unknown || self.after == Image::Unknown
+    }
+}
+
+impl Sides {
+    /// Whether pending actions touch what is not known.
+    fn is_groundless(&self) -> bool {
+        self.pending && self.base == Image::Unknown
+    }
+}
