@@ -4,6 +4,7 @@
 
 use tidewire_model::{Offset, Record, Tick, Version};
 
+use crate::standing::Evidence;
 use crate::trust::StaleReason;
 
 /// A moment of this cache's own: rises with each local mark and with each accepted action, so that
@@ -69,7 +70,7 @@ impl From<Option<Record>> for Image {
 }
 
 /// What the server confirmed of one entity.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) image: Image,
     /// The version the server gave to the image.
@@ -101,6 +102,17 @@ impl Entry {
             fetched: Moment::default(),
             learnt,
         }
+    }
+
+    /// What a reading of it rests on; nothing if nothing is known of it.
+    pub(crate) fn evidence(&self) -> Option<Evidence> {
+        (self.image != Image::Unknown).then(|| Evidence {
+            at: self.known_at,
+            stale_at: self.stale_at,
+            mark: self.mark,
+            confirmed: self.confirmed,
+            learnt: self.learnt,
+        })
     }
 
     /// Up to where it is known, where that can be compared.

@@ -7,6 +7,7 @@ mod cache;
 mod fetch;
 mod inflow;
 mod intake;
+mod kept;
 mod overlay;
 mod past;
 mod publish;

@@ -10,7 +10,8 @@ use tidewire_model::{
     EntityId, EntityKey, EntityType, Point, Query, Revision, SortPosition, Start, Tick,
 };
 
-use crate::base::{Entry, Image};
+use crate::base::Image;
+use crate::kept::Kept;
 use crate::reading::{ListReading, ListRow, Presence, Reading};
 use crate::run::{Extent, Run, Scope};
 use crate::standing::Evidence;
@@ -100,11 +101,22 @@ impl Snapshot<'_> {
             return self.unknown();
         };
         let id = self.world.resolve(&key.id);
-        let entry = stream.base.get(id);
         let seen = stream.seen.get(id);
-        let image = stream.read_image_of(seen, entry.as_ref());
+        let reading = |kept: Option<&Kept>| self.reading(now, stream, seen, kept);
+        let held = stream.base.read(id, |kept| reading(Some(kept)));
+        held.unwrap_or_else(|| reading(None))
+    }
+
+    fn reading(
+        &self,
+        now: Tick,
+        stream: &Stream,
+        seen: Option<&Image>,
+        kept: Option<&Kept>,
+    ) -> Reading {
+        let image = stream.read_image_of(seen, kept);
         let pending = seen.is_some();
-        let (trust, age) = match stream.evidence_of(entry.as_ref()) {
+        let (trust, age) = match stream.evidence_of(kept.map(Kept::evidence)) {
             Some(evidence) => stream.standing.judge(now, &stream.settings, &evidence),
             // Only a pending action says anything.
             None if pending && image != Image::Unknown => (Trust::Fresh, None),
@@ -112,7 +124,7 @@ impl Snapshot<'_> {
         };
         Reading {
             presence: image.into(),
-            version: entry.and_then(|entry| entry.version_in(stream.standing.era)),
+            version: kept.and_then(|kept| kept.version_in(stream.standing.era)),
             revision: self.world.revision,
             trust,
             age,
@@ -249,15 +261,15 @@ impl From<Image> for Presence {
 impl Stream {
     /// What a reading of an entity rests on; nothing if nothing is known of it.
     pub(crate) fn evidence(&self, id: &EntityId) -> Option<Evidence> {
-        self.evidence_of(self.base.get(id).as_ref())
+        self.evidence_of(self.base.read(id, Kept::evidence))
     }
 
-    /// The same from what is held of it.
-    pub(crate) fn evidence_of(&self, entry: Option<&Entry>) -> Option<Evidence> {
-        match (entry, self.standing.complete) {
-            (Some(entry), _) if entry.image != Image::Unknown => Some(entry_evidence(entry)),
-            (Some(_), _) | (None, None) => None,
+    /// The same from what the entry says, if there is one.
+    pub(crate) fn evidence_of(&self, held: Option<Option<Evidence>>) -> Option<Evidence> {
+        match (held, self.standing.complete) {
+            (Some(evidence), _) => evidence,
             (None, Some(snapped)) => Some(snapped.evidence()),
+            (None, None) => None,
         }
     }
 
@@ -330,9 +342,10 @@ impl Stream {
         if self.doubtful.is_empty() {
             return Trust::Live;
         }
-        let doubtful = self.doubtful.get(id).and_then(|()| self.base.get(id));
-        doubtful.map_or(Trust::Live, |entry| {
-            Trust::Stale(entry.mark.map_or(StaleReason::Marked, |mark| mark.why))
+        let doubtful = self.doubtful.get(id);
+        let mark = doubtful.and_then(|()| self.base.read(id, Kept::mark));
+        mark.map_or(Trust::Live, |mark| {
+            Trust::Stale(mark.map_or(StaleReason::Marked, |mark| mark.why))
         })
     }
 
@@ -351,16 +364,6 @@ impl Stream {
             version,
             pending: self.seen.contains_key(id),
         })
-    }
-}
-
-fn entry_evidence(entry: &Entry) -> Evidence {
-    Evidence {
-        at: entry.known_at,
-        stale_at: entry.stale_at,
-        mark: entry.mark,
-        confirmed: entry.confirmed,
-        learnt: entry.learnt,
     }
 }
 

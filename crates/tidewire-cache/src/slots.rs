@@ -17,6 +17,7 @@ use tidewire_model::EntityId;
 use self::order::Order;
 use self::shard::{Lock, SHARDS, Shard};
 use crate::base::Entry;
+use crate::kept::Kept;
 
 pub(crate) use self::order::Line;
 pub(crate) use self::shard::SlotNumber;
@@ -118,7 +119,7 @@ impl Entries {
 
     /// What is held of an entity.
     pub(crate) fn get(&self, id: &EntityId) -> Option<Entry> {
-        self.read(id, Entry::clone)
+        self.read(id, |kept| Entry::from(kept))
     }
 
     pub(crate) fn contains(&self, id: &EntityId) -> bool {
@@ -126,11 +127,11 @@ impl Entries {
     }
 
     /// Looks at what is held of an entity. The look is short: the writer may wait for its end.
-    pub(crate) fn read<R>(&self, id: &EntityId, look: impl FnOnce(&Entry) -> R) -> Option<R> {
+    pub(crate) fn read<R>(&self, id: &EntityId, look: impl FnOnce(&Kept) -> R) -> Option<R> {
         let hash = self.slots.hash(id);
         let shard = self.slots.shard(hash).read();
-        let entry = shard.find(hash, id)?.edition(self.stamp)?;
-        Some(look(entry))
+        let kept = shard.find(hash, id)?.edition(self.stamp)?;
+        Some(look(kept))
     }
 
     /// The slot of an entity that is held.
@@ -142,21 +143,22 @@ impl Entries {
     }
 
     /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
-    /// stamp is shown. Returns what was held before.
-    pub(crate) fn set(&mut self, id: &EntityId, entry: Option<Entry>) -> Option<Entry> {
+    /// stamp is shown.
+    pub(crate) fn set(&mut self, id: &EntityId, entry: Option<Entry>) {
         let hash = self.slots.hash(id);
-        let line = entry.as_ref().map(Line::of);
+        let kept = entry.map(Kept::from);
+        let line = kept.as_ref().map(Line::of);
         let written = {
             let mut shard = self.slots.shard(hash).write();
             let hash_of = |id: &EntityId| self.slots.hash(id);
-            shard.write((hash, id), (self.stamp, entry), &self.limits, hash_of)
-        }?;
+            shard.write((hash, id), (self.stamp, kept), &self.limits, hash_of)
+        };
+        let Some(written) = written else { return };
         let mut writer = self.slots.writer.write();
         writer.order.set(written.number, line);
         if written.first {
             writer.touched.push(written.number);
         }
-        written.before
     }
 
     /// How many entries of a kind there are, with all that was written.

@@ -62,7 +62,7 @@ pub(crate) enum Feed {
 }
 
 /// What a reading rests on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
     pub(crate) at: Option<At>,
     pub(crate) stale_at: Option<At>,

@@ -15,6 +15,7 @@ use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Offset, Point, Quer
 
 use crate::base::{At, Entry, Image};
 use crate::fetch::RunKey;
+use crate::kept::Kept;
 use crate::overlay::Overlay;
 use crate::run::{Cause, Extent, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
@@ -131,7 +132,7 @@ impl Stream {
     /// What the server confirmed of an entity.
     pub(crate) fn base_image(&self, id: &EntityId) -> Image {
         self.base
-            .read(id, |entry| entry.image.clone())
+            .read(id, |kept| kept.image().clone())
             .unwrap_or_default()
     }
 
@@ -145,12 +146,16 @@ impl Stream {
 
     /// What readers see of an entity. What a complete stream does not hold is absent.
     pub(crate) fn read_image(&self, id: &EntityId) -> Image {
-        self.read_image_of(self.seen.get(id), self.base.get(id).as_ref())
+        let seen = self.seen.get(id);
+        let read = self
+            .base
+            .read(id, |kept| self.read_image_of(seen, Some(kept)));
+        read.unwrap_or_else(|| self.read_image_of(seen, None))
     }
 
     /// The same from what pending actions make of it and what is held.
-    pub(crate) fn read_image_of(&self, seen: Option<&Image>, held: Option<&Entry>) -> Image {
-        let image = seen.or(held.map(|entry| &entry.image));
+    pub(crate) fn read_image_of(&self, seen: Option<&Image>, held: Option<&Kept>) -> Image {
+        let image = seen.or(held.map(Kept::image));
         match image.cloned().unwrap_or_default() {
             Image::Unknown if self.standing.complete.is_some() && held.is_none() => Image::Absent,
             image => image,
@@ -177,7 +182,7 @@ impl Stream {
     }
 
     fn look(&self, id: &EntityId, entry: Option<&Entry>) -> Look {
-        let evidence = self.evidence_of(entry);
+        let evidence = self.evidence_of(entry.map(Entry::evidence));
         Look {
             version: entry.and_then(|entry| entry.version_in(self.standing.era)),
             doubt: self.doubt(id),
@@ -300,8 +305,8 @@ impl Stream {
         if self.doubtful.contains_key(id) {
             return Some((0, None, id.clone()));
         }
-        let known_at = self.base.read(id, |entry| {
-            (entry.image != Image::Unknown).then_some(entry.known_at)
+        let known_at = self.base.read(id, |kept| {
+            (*kept.image() != Image::Unknown).then(|| kept.known_at())
         })??;
         let (era, offset) = known_at.map_or((0, None), |at| (at.era, Some(at.offset)));
         Some((era, offset, id.clone()))

@@ -2,7 +2,8 @@
 //! absent marks. Constant work for each step; knows slots, not entities.
 
 use super::shard::SlotNumber;
-use crate::base::{Entry, Image};
+use crate::base::Image;
+use crate::kept::Kept;
 
 /// Which of the two lines an entity stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    pub(crate) fn of(entry: &Entry) -> Self {
-        if entry.image == Image::Absent {
+    pub(crate) fn of(kept: &Kept) -> Self {
+        if *kept.image() == Image::Absent {
             Self::Absent
         } else {
             Self::Kept

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use tidewire_model::EntityId;
 
 use super::{Limits, Stamp};
-use crate::base::Entry;
+use crate::kept::Kept;
 
 /// How many parts there are. Readers of one part do not meet the writer in another.
 pub(crate) const SHARDS: usize = 64;
@@ -94,7 +94,7 @@ pub(crate) struct Slot {
 struct Edition {
     since: Stamp,
     /// Nothing: nothing is held from that stamp on.
-    entry: Option<Entry>,
+    entry: Option<Kept>,
 }
 
 /// An edition that was replaced. There are as many as worlds that somebody reads, and one more.
@@ -110,12 +110,11 @@ pub(crate) struct Written {
     pub(crate) number: SlotNumber,
     /// It is the first to this slot with its stamp.
     pub(crate) first: bool,
-    pub(crate) before: Option<Entry>,
 }
 
 impl Slot {
     /// What is held as of a stamp.
-    pub(crate) fn edition(&self, stamp: Stamp) -> Option<&Entry> {
+    pub(crate) fn edition(&self, stamp: Stamp) -> Option<&Kept> {
         if self.newest.since <= stamp {
             return self.newest.entry.as_ref();
         }
@@ -181,7 +180,7 @@ impl Shard {
     pub(crate) fn write(
         &mut self,
         (hash, id): (u64, &EntityId),
-        (stamp, entry): (Stamp, Option<Entry>),
+        (stamp, entry): (Stamp, Option<Kept>),
         limits: &Limits,
         hash_of: impl Fn(&EntityId) -> u64,
     ) -> Option<Written> {
@@ -191,7 +190,6 @@ impl Shard {
             return Some(Written {
                 number: SlotNumber::new(index(hash), place),
                 first: true,
-                before: None,
             });
         };
         let slot = self.slots.get_mut(place as usize)?;
@@ -204,21 +202,16 @@ impl Shard {
         };
         let old = std::mem::replace(&mut slot.newest, edition);
         let first = old.since != stamp;
-        let before = if first {
-            let before = old.entry.clone();
+        if first {
             slot.older = Some(Box::new(Older {
                 edition: old,
                 older: slot.older.take(),
             }));
             drop(slot.prune(limits));
-            before
-        } else {
-            old.entry
-        };
+        }
         Some(Written {
             number: SlotNumber::new(index(hash), place),
             first,
-            before,
         })
     }
 
@@ -271,7 +264,7 @@ impl Shard {
         hash: u64,
         id: &EntityId,
         stamp: Stamp,
-        entry: Option<Entry>,
+        entry: Option<Kept>,
         hash_of: impl Fn(&EntityId) -> u64,
     ) -> u32 {
         let slot = Slot {

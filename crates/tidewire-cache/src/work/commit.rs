@@ -105,11 +105,10 @@ impl Told {
             again,
         };
         stream.apply_change(change, arrival, overlay, &mut desk.touches);
-        let known = stream
-            .base
-            .get(id)
-            .and_then(|entry| entry.known(stream.standing.era));
-        if known == Some(self.to) {
+        let era = stream.standing.era;
+        let known = stream.base.read(id, |kept| kept.known(era)).flatten();
+        // Another change of the commit may be about it.
+        if known == Some(self.to) && self.changes.len() > 0 {
             self.settled.insert(id.clone());
         }
         desk.evict(&self.entity_type);

@@ -390,7 +390,7 @@ impl Stretch {
     fn vouches_for(&self, id: &EntityId, stream: &Stream) -> bool {
         let era = stream.standing.era;
         let at = self.at.and_then(|at| at.within(era));
-        let known = stream.base.get(id).and_then(|entry| entry.known(era));
+        let known = stream.base.read(id, |kept| kept.known(era)).flatten();
         let newer = known.is_some_and(|known| at.is_none_or(|at| known > at));
         newer || self.changed.contains(id) || self.confirmed.contains(id)
     }
