@@ -59,6 +59,10 @@ pub fn run(options: &Options) {
         }
         figures.print();
     }
+    println!(
+        "As it is shipped, the engine shows the first event after a quiet time alone, then what came within 100 ms or \
+         10 000 rows, whichever is first."
+    );
 }
 
 fn mean_entity(work: &Work) -> f64 {
