@@ -25,7 +25,7 @@ pub struct Stats {
     pub staged_rows: usize,
     /// Rows worked since the beginning.
     pub rows_worked: u64,
-    /// Runs looked at because an entity changed, since the beginning.
+    /// Runs looked at because an entity changed, was let go or was named, since the beginning.
     pub runs_asked: u64,
 }
 

@@ -258,16 +258,13 @@ impl Stage {
             }
             Step::Learnt(entity, offset, row, home) => {
                 let home = home.map(|list| self.run_key(list));
-                let (stream, overlay) = self.edit();
-                let lesson = Lesson {
-                    now: Tick::ZERO,
-                    at: offset.map(|offset| stream.standing.at(at(offset))),
-                    begun: Moment(1),
-                    moment: Moment(2),
-                    home: home.as_ref(),
-                };
-                let row = row.as_ref().map(|row| (row, None));
-                stream.apply_row(&id(entity), row, lesson, overlay, &mut touches);
+                self.learn(
+                    &id(entity),
+                    offset,
+                    row.as_ref(),
+                    home.as_ref(),
+                    &mut touches,
+                );
             }
             Step::Mark(entity) => {
                 let mark = Mark {
@@ -356,6 +353,26 @@ impl Stage {
         };
         let (stream, overlay) = self.edit();
         stream.apply_change(&change, arrival, overlay, touches);
+    }
+
+    fn learn(
+        &mut self,
+        id: &EntityId,
+        offset: Option<u64>,
+        row: Option<&Record>,
+        home: Option<&RunKey>,
+        touches: &mut Touches,
+    ) {
+        let (stream, overlay) = self.edit();
+        let lesson = Lesson {
+            now: Tick::ZERO,
+            at: offset.map(|offset| stream.standing.at(at(offset))),
+            begun: Moment(1),
+            moment: Moment(2),
+            home,
+        };
+        let row = row.map(|row| (row, None));
+        stream.apply_row(id, row, lesson, overlay, touches);
     }
 
     /// As `OpenRun` does it; or half of it, as if the rest were still to come.
