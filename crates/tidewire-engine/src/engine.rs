@@ -114,7 +114,10 @@ impl Engine {
         let mut engine = Self {
             now,
             speaking: Speaking::V1,
-            cache: Cache::new(settings.cache.clone()),
+            cache: Cache::new(tidewire_cache::Settings {
+                hash_seed: settings.seed,
+                ..settings.cache.clone()
+            }),
             queue,
             collections: BTreeMap::new(),
             watches: BTreeMap::new(),
