@@ -5,8 +5,11 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Point, Query, SortPosition, Start};
 
 use crate::base::{At, Moment};
@@ -61,8 +64,52 @@ impl Wanted {
 
 /// Names a run: type, filter and sort, and the row it begins after, if it does not begin at the start.
 /// Cheap to copy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RunKey(Arc<Query>);
+#[derive(Clone)]
+pub struct RunKey(Arc<Named>);
+
+#[derive(Debug)]
+struct Named {
+    /// Tells nearly all runs apart. The same query has the same one always.
+    hash: u64,
+    query: Query,
+}
+
+impl RunKey {
+    /// The run that the window of a query lies in.
+    pub fn of(query: &Query) -> Self {
+        let query = match query.start() {
+            Start::Offset(_) => query.run_key(),
+            Start::After(_) => query.clone().unlimited(),
+        };
+        let hash = FixedState::default().hash_one(&query);
+        Self(Arc::new(Named { hash, query }))
+    }
+
+    /// The run as a query without limit.
+    pub fn query(&self) -> &Query {
+        &self.0.query
+    }
+}
+
+impl fmt::Debug for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunKey").field(self.query()).finish()
+    }
+}
+
+impl PartialEq for RunKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for RunKey {}
+
+impl Hash for RunKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash.hash(state);
+    }
+}
 
 impl PartialOrd for RunKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -71,28 +118,14 @@ impl PartialOrd for RunKey {
 }
 
 impl Ord for RunKey {
+    /// An order without meaning, the same in each process.
     fn cmp(&self, other: &Self) -> Ordering {
-        // Most are copies of the one they are compared with.
-        if Arc::ptr_eq(&self.0, &other.0) {
-            Ordering::Equal
-        } else {
-            self.0.cmp(&other.0)
+        let (one, two) = (&self.0, &other.0);
+        let ordering = one.hash.cmp(&two.hash);
+        if ordering.is_ne() || Arc::ptr_eq(one, two) {
+            return ordering;
         }
-    }
-}
-
-impl RunKey {
-    /// The run that the window of a query lies in.
-    pub fn of(query: &Query) -> Self {
-        match query.start() {
-            Start::Offset(_) => Self(Arc::new(query.run_key())),
-            Start::After(_) => Self(Arc::new(query.clone().unlimited())),
-        }
-    }
-
-    /// The run as a query without limit.
-    pub fn query(&self) -> &Query {
-        &self.0
+        one.query.cmp(&two.query)
     }
 }
 

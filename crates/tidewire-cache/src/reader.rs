@@ -14,6 +14,7 @@ use crate::base::Image;
 use crate::kept::Kept;
 use crate::reading::{ListReading, ListRow, Presence, Reading};
 use crate::run::{Extent, Run, Scope};
+use crate::slots::LOOKS;
 use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
@@ -276,10 +277,19 @@ impl Stream {
     /// A run made here and now from everything held.
     fn evaluate(&self, query: &Query) -> Run {
         let mut run = Run::new(self.run_key(query), Scope::Whole, None);
-        let mut slot = None;
-        while let Some((next, id)) = self.base.next(slot) {
-            run.ensure(&id, &self.view_image(&id));
-            slot = Some(next);
+        let is_member = |kept: &Kept| kept.is_member(query);
+        let mut behind = None;
+        loop {
+            let search = self.base.search(behind, LOOKS, is_member);
+            if search.looked == 0 {
+                break;
+            }
+            behind = search.last;
+            if let Some((id, image)) = &search.found
+                && !self.seen.contains_key(id)
+            {
+                run.ensure(id, image);
+            }
         }
         for (id, image) in self.seen.iter() {
             run.ensure(id, image);

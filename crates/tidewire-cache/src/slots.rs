@@ -16,11 +16,14 @@ use tidewire_model::EntityId;
 
 use self::order::Order;
 use self::shard::{Lock, SHARDS, Shard};
-use crate::base::Entry;
+use crate::base::{Entry, Image};
 use crate::kept::Kept;
 
 pub(crate) use self::order::Line;
 pub(crate) use self::shard::SlotNumber;
+
+/// How many entities are best looked at in one go, which the writer may have to wait for.
+pub(crate) const LOOKS: usize = 32;
 
 /// When something was written: rises with each batch that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -194,11 +197,43 @@ impl Entries {
         for shard in first..SHARDS {
             let start = from.take().map_or(0, SlotNumber::place);
             let slots = self.slots.shards[shard].read();
-            if let Some((place, id)) = slots.next(start, self.stamp) {
+            if let Some((place, id, _)) = slots.held(start, self.stamp).next() {
                 return Some((SlotNumber::new(shard, place), id.clone()));
             }
         }
         None
+    }
+
+    /// Looks for the next entity behind a slot that is meant, in the order of [`next`](Self::next),
+    /// and looks at so many at most. The writer may wait for the end of each look.
+    pub(crate) fn search(
+        &self,
+        behind: Option<SlotNumber>,
+        most: usize,
+        is_meant: impl Fn(&Kept) -> bool,
+    ) -> Search {
+        let mut search = Search {
+            looked: 0,
+            last: behind,
+            found: None,
+        };
+        let mut from = behind.map(SlotNumber::behind);
+        for number in from.map_or(0, SlotNumber::shard)..SHARDS {
+            let start = from.take().map_or(0, SlotNumber::place);
+            let shard = self.slots.shards[number].read();
+            for (place, id, kept) in shard.held(start, self.stamp) {
+                if search.looked == most {
+                    return search;
+                }
+                search.looked += 1;
+                search.last = Some(SlotNumber::new(number, place));
+                if is_meant(kept) {
+                    search.found = Some((id.clone(), kept.image().clone()));
+                    return search;
+                }
+            }
+        }
+        search
     }
 
     /// What was written with this stamp, to have its older editions dropped; for the moment after a
@@ -211,6 +246,16 @@ impl Entries {
             limits: limits.clone(),
         })
     }
+}
+
+/// How far a search came.
+#[derive(Debug)]
+pub(crate) struct Search {
+    /// How many entities it looked at: none where there are no more.
+    pub(crate) looked: usize,
+    /// Where it stopped.
+    pub(crate) last: Option<SlotNumber>,
+    pub(crate) found: Option<(EntityId, Image)>,
 }
 
 /// Older editions that nobody reads any more. They go when this is dropped, by whichever thread.

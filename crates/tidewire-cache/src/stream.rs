@@ -20,7 +20,7 @@ use crate::overlay::Overlay;
 use crate::run::{Cause, Extent, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
-use crate::slots::{Entries, Line};
+use crate::slots::{Entries, Line, SlotNumber};
 use crate::sorted_map::SortedMap;
 use crate::standing::Standing;
 use crate::trust::{StaleReason, Trust};
@@ -322,6 +322,26 @@ impl Stream {
                 .runs
                 .push((run.key().clone(), RunTouch::From(index)));
         }
+    }
+
+    /// Looks at so many entities behind a slot at most, and puts the first that belongs in a run that
+    /// nobody reads yet at its place. Returns how many it looked at, and where it stopped. What pending
+    /// actions make of them is not looked at.
+    pub(crate) fn place_next(
+        &mut self,
+        run: &RunKey,
+        behind: Option<SlotNumber>,
+        most: usize,
+    ) -> (usize, Option<SlotNumber>) {
+        let is_member = |kept: &Kept| kept.is_member(run.query());
+        let search = self.base.search(behind, most, is_member);
+        if let Some((id, image)) = &search.found
+            && !self.seen.contains_key(id)
+            && let Some(mut run) = self.runs.edit(run)
+        {
+            run.ensure(id, image);
+        }
+        (search.looked, search.last)
     }
 
     /// The same for an entity of a pending action, which may also move the total.

@@ -29,7 +29,9 @@ fn found(lists: impl IntoIterator<Item = Filter>, record: Record) -> Vec<String>
         panic!("the images tell all that matters")
     };
     let texts = keys.iter().map(|key| key.query().to_string());
-    texts.map(|text| text.replace(" order by n", "")).collect()
+    let mut texts: Vec<String> = texts.map(|text| text.replace(" order by n", "")).collect();
+    texts.sort();
+    texts
 }
 
 fn record(a: impl Into<Value>, b: impl Into<Value>) -> Record {

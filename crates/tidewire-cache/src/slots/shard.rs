@@ -166,14 +166,16 @@ impl Shard {
         self.slots.get(number.place() as usize)?.id.as_ref()
     }
 
-    /// The first slot from a place on that holds something as of a stamp.
-    pub(crate) fn next(&self, from: u32, stamp: Stamp) -> Option<(u32, &EntityId)> {
-        let rest = self.slots.get(from as usize..)?;
-        let mut found = rest.iter().zip(from..);
-        found.find_map(|(slot, place)| {
-            slot.edition(stamp)?;
-            Some((place, slot.id.as_ref()?))
-        })
+    /// The slots from a place on that hold something as of a stamp.
+    pub(crate) fn held(
+        &self,
+        from: u32,
+        stamp: Stamp,
+    ) -> impl Iterator<Item = (u32, &EntityId, &Kept)> {
+        let rest = self.slots.get(from as usize..).unwrap_or_default();
+        rest.iter()
+            .zip(from..)
+            .filter_map(move |(slot, place)| Some((place, slot.id.as_ref()?, slot.edition(stamp)?)))
     }
 
     /// Writes an edition. Nothing happens where nothing is held and nothing is to be held.
@@ -241,7 +243,7 @@ impl Shard {
 
     /// How many editions there are, and how many slots are in use.
     #[cfg(test)]
-    pub(super) fn held(&self) -> (usize, usize) {
+    pub(super) fn count(&self) -> (usize, usize) {
         let used = self.slots.iter().filter(|slot| slot.id.is_some());
         let editions = used.clone().map(|slot| {
             let older =

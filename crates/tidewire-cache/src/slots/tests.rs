@@ -1,3 +1,5 @@
+//! Entries as worlds see them, against plain maps; and what is left of those that nobody reads.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -126,7 +128,7 @@ impl World {
     /// How many editions there are, and how many slots are in use.
     fn held(&self) -> (usize, usize) {
         let slots = &self.shown.0.slots;
-        let held = slots.shards.iter().map(|shard| shard.read().held());
+        let held = slots.shards.iter().map(|shard| shard.read().count());
         held.fold((0, 0), |sum, held| (sum.0 + held.0, sum.1 + held.1))
     }
 }

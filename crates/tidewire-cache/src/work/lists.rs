@@ -5,7 +5,7 @@ use tidewire_model::{EntityId, EntityType, Query};
 use super::{Desk, Item, Step, follow_rename};
 use crate::fetch::RunKey;
 use crate::run::{RunTouch, Scope};
-use crate::slots::SlotNumber;
+use crate::slots::{LOOKS, SlotNumber};
 
 /// A list is watched: its run is made, or learns how much is looked at.
 #[derive(Debug)]
@@ -74,13 +74,17 @@ impl OpenRun {
                         _ => Opening::Pending(None),
                     };
                 }
-                Opening::Held(behind) => match stream.base.next(*behind) {
-                    Some((slot, id)) => {
-                        stream.ensure_placed(&self.key, &id, &mut desk.touches);
-                        *behind = Some(slot);
+                Opening::Held(behind) => {
+                    // One is paid for already.
+                    let most = LOOKS.min(desk.budget + 1);
+                    match stream.place_next(&self.key, *behind, most) {
+                        (0, _) => self.phase = Opening::Pending(None),
+                        (looked, last) => {
+                            *behind = last;
+                            desk.budget = desk.budget.saturating_sub(looked - 1);
+                        }
                     }
-                    None => self.phase = Opening::Pending(None),
-                },
+                }
                 Opening::Pending(behind) => match stream.next_pending(behind.as_ref()) {
                     Some(id) => {
                         stream.ensure_pending(
