@@ -15,7 +15,7 @@ use crate::fetch::RunKey;
 use crate::rename;
 use crate::run::{Run, Scope};
 use crate::sorted_map::SortedMap;
-use guard::{Paths, Values};
+use guard::Paths;
 
 type Keys = SortedMap<RunKey, ()>;
 
@@ -23,7 +23,7 @@ type Keys = SortedMap<RunKey, ()>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunIndex {
     /// Those whose members all have certain values at certain paths.
-    guarded: SortedMap<Paths, SortedMap<Values, Keys>>,
+    guarded: SortedMap<Paths, SortedMap<u64, Keys>>,
     /// Those that anything may concern.
     rest: Keys,
     /// Those that read a field.
@@ -61,7 +61,8 @@ pub(crate) enum Gap<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Candidates<'a> {
     All,
-    These(BTreeSet<&'a RunKey>),
+    /// Each once, in order.
+    These(Vec<&'a RunKey>),
 }
 
 /// What the index has of a run beside its query.
@@ -90,7 +91,7 @@ impl RunIndex {
         match terms.filter(|_| !inherits) {
             Some(terms) => {
                 for term in terms {
-                    put(slot(&mut self.guarded, &term.paths), &term.values, key);
+                    put(slot(&mut self.guarded, &term.paths), &term.number(), key);
                 }
             }
             None => drop(self.rest.insert(key.clone(), ())),
@@ -109,7 +110,7 @@ impl RunIndex {
             let terms = key.query().as_filter().and_then(guard::terms);
             for term in terms.into_iter().flatten() {
                 if let Some(by_values) = self.guarded.get_mut(&term.paths) {
-                    take(by_values, &term.values, key);
+                    take(by_values, &term.number(), key);
                     if by_values.is_empty() {
                         self.guarded.remove(&term.paths);
                     }
@@ -161,7 +162,7 @@ impl RunIndex {
     /// Any other run has no place for any of the images, so that it neither holds, gains nor loses
     /// the entity, and counts it neither before nor after.
     pub(crate) fn candidates(&self, traces: Traces<'_>) -> Candidates<'_> {
-        let mut found: BTreeSet<&RunKey> = self.rest.iter().map(|(key, ())| key).collect();
+        let mut found: Vec<&RunKey> = self.rest.iter().map(|(key, ())| key).collect();
         match traces.gap {
             Gap::Anywhere => return Candidates::All,
             Gap::Fields(patch) => {
@@ -175,12 +176,14 @@ impl RunIndex {
         for record in traces.images.iter().filter_map(|image| image.record()) {
             self.find_guarded(record, &mut found);
         }
+        found.sort_unstable();
+        found.dedup();
         Candidates::These(found)
     }
 
-    fn find_guarded<'a>(&'a self, record: &Record, found: &mut BTreeSet<&'a RunKey>) {
+    fn find_guarded<'a>(&'a self, record: &Record, found: &mut Vec<&'a RunKey>) {
         for (paths, by_values) in self.guarded.iter() {
-            let keys = guard::values_at(record, paths).and_then(|values| by_values.get(&values));
+            let keys = guard::number_at(record, paths).and_then(|number| by_values.get(&number));
             found.extend(keys.into_iter().flat_map(Keys::iter).map(|(key, ())| key));
         }
     }

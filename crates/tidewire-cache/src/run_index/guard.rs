@@ -4,15 +4,17 @@
 //! only; which runs there are is not known here.
 
 use std::cmp::Ordering;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use tidewire_model::{Filter, Record, Test, Value, ValueRef, compare};
 
 /// A list with more alternatives than this has no guard: opening it would cost too much.
 const MAX_TERMS: usize = 256;
 /// How many paths of a conjunction are looked at. More would hardly tell more lists apart.
 const MAX_PATHS: usize = 4;
-/// A longer text is no guard, so that looking a record up never copies more than this.
+/// A longer text is no guard, so that looking a record up never reads more than this.
 const MAX_TEXT_BYTES: usize = 1024;
 
 /// The paths that guards of one kind look at, in order.
@@ -32,13 +34,18 @@ pub(super) struct Term {
 pub(super) struct Scalar(Value);
 
 impl Scalar {
-    /// Nothing for lists, objects and long texts, which are no guards.
+    /// Nothing for what is no guard.
     fn of(value: ValueRef<'_>) -> Option<Self> {
-        match value {
-            ValueRef::List(_) | ValueRef::Object(_) => None,
-            ValueRef::Text(text) if text.len() > MAX_TEXT_BYTES => None,
-            value => Some(Self(value.to_value())),
-        }
+        is_scalar(value).then(|| Self(value.to_value()))
+    }
+}
+
+/// Not lists, objects and long texts, which are no guards.
+fn is_scalar(value: ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::List(_) | ValueRef::Object(_) => false,
+        ValueRef::Text(text) => text.len() <= MAX_TEXT_BYTES,
+        _ => true,
     }
 }
 
@@ -62,12 +69,37 @@ impl PartialEq for Scalar {
 
 impl Eq for Scalar {}
 
-/// The values of a record at some paths, a missing one being null; nothing if no guard can be met.
-pub(super) fn values_at(record: &Record, paths: &Paths) -> Option<Values> {
-    paths
-        .iter()
-        .map(|path| Scalar::of(record.path(path).unwrap_or(ValueRef::Null)))
-        .collect()
+impl Term {
+    /// One number for all values that filters take for equal to these; others may have it too.
+    pub(super) fn number(&self) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        for value in &*self.values {
+            hash(value.0.as_value_ref(), &mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+/// The number of a record's values at some paths, a missing one being null; nothing if no guard can be met.
+pub(super) fn number_at(record: &Record, paths: &Paths) -> Option<u64> {
+    let mut hasher = FixedState::default().build_hasher();
+    for path in &**paths {
+        let value = record.path(path).unwrap_or(ValueRef::Null);
+        if !is_scalar(value) {
+            return None;
+        }
+        hash(value, &mut hasher);
+    }
+    Some(hasher.finish())
+}
+
+fn hash(value: ValueRef<'_>, hasher: &mut impl Hasher) {
+    match value {
+        ValueRef::Text(text) => hasher.write(text.as_bytes()),
+        ValueRef::Bool(value) => hasher.write_u8(value.into()),
+        // Numbers of any kind are compared; adding zero turns -0.0 into 0.0, which are equal.
+        value => hasher.write_u64(value.as_f64().map_or(0, |number| (number + 0.0).to_bits())),
+    }
 }
 
 /// The alternatives of which every record that the filter means meets one; none if it means no record at all. Nothing

@@ -76,15 +76,17 @@ impl Stream {
             }
             reaction
         };
-        let mut images = vec![&before.base, &after.base];
+        let mut images = vec![&before.base];
+        push_other(&mut images, &after.base);
         for sides in [before, after] {
             if sides.pending {
-                images.push(&sides.view);
+                push_other(&mut images, &sides.view);
             }
         }
         let (mut gap, mut log) = (Gap::None, ahead.map(|at| (at, Reach::Nobody)));
         if let Cause::Told(news) = cause {
-            images.extend([&news.before, &news.after]);
+            push_other(&mut images, &news.before);
+            push_other(&mut images, &news.after);
             (gap, log) = (self.gap_of(news), self.log_of(news));
         }
         if (before.is_groundless() || after.is_groundless()) && !id.is_temporary() {
@@ -189,6 +191,19 @@ impl Stream {
                 touches.runs.push((key, touch));
             }
         }
+    }
+}
+
+/// Adds an image, unless one of the same memory is there: what it leads to is found already.
+fn push_other<'a>(images: &mut Vec<&'a Image>, image: &'a Image) {
+    let Some(record) = image.record() else { return };
+    let is_same = |known: &&Image| {
+        known
+            .record()
+            .is_some_and(|known| known.shares_memory(record))
+    };
+    if !images.iter().any(is_same) {
+        images.push(image);
     }
 }
 
