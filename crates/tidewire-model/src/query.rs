@@ -5,12 +5,14 @@
 mod eval;
 mod filter;
 mod parse;
+mod path;
 mod sort;
 mod text;
 
 pub use eval::Matcher;
 pub use filter::{Field, Filter, Test, field};
 pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
+pub use path::FieldPath;
 pub use sort::{Cursor, Direction, Sort, SortKey, SortPosition};
 
 use crate::id::{EntityId, EntityType};
