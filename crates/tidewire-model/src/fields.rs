@@ -1,4 +1,4 @@
-//! An ordered map from field names, the inside of records and patches.
+//! An ordered map from field names, the inside of patches and of records that are being built.
 //!
 //! Keeps the order in which names were first seen. Small maps are scanned; larger ones carry a sorted index, so
 //! that nothing a peer sends makes a lookup or a merge quadratic. Never part of the public API.
@@ -43,24 +43,6 @@ impl<T> Fields<T> {
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &T)> + ExactSizeIterator {
         self.entries.iter().map(|(name, value)| (&**name, value))
-    }
-
-    pub(crate) fn at(&self, place: usize) -> Option<(&str, &T)> {
-        self.entries
-            .get(place)
-            .map(|(name, value)| (&**name, value))
-    }
-
-    /// The same names with other values.
-    pub(crate) fn map<U>(self, wrap: fn(T) -> U) -> Fields<U> {
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|(name, value)| (name, wrap(value)));
-        Fields {
-            entries: entries.collect(),
-            index: self.index,
-        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&T> {

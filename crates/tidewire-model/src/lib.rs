@@ -10,10 +10,12 @@ mod id;
 mod lane;
 mod number_text;
 pub mod order;
+mod packed;
 mod patch;
 mod point;
 mod query;
 mod record;
+mod shape;
 mod text_serde;
 mod time;
 mod value;
@@ -33,7 +35,7 @@ pub use order::{compare, equal};
 pub use patch::{Patch, whole as patch_whole};
 pub use point::{MAX_WIRE, Offset, Point, Version};
 pub use query::{
-    Cursor, Direction, Field, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS,
+    Cursor, Direction, Field, FieldPath, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS,
     MAX_SORT_KEYS, Matcher, Query, QueryError, Selection, Sort, SortKey, SortPosition, Start, Test,
     field,
 };

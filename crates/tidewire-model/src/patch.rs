@@ -2,11 +2,14 @@
 //!
 //! Shallow: a value is replaced whole, and null is a value like any other.
 
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fields::Fields;
-use crate::record::{Record, RecordBuilder, read_fields};
-use crate::value::Value;
+use crate::record::{Maker, Record};
+use crate::value::{Value, ValueSeed};
 
 /// Which fields a change sets, and which it unsets.
 ///
@@ -25,10 +28,15 @@ impl Patch {
     }
 
     /// Every field of a record, set.
+    #[expect(clippy::needless_pass_by_value, reason = "a record becomes a patch")]
     pub fn from_record(record: Record) -> Self {
-        Self {
-            fields: record.into_fields().map(Some),
-        }
+        let mut patch = Self::new();
+        patch.put_all(
+            record
+                .fields()
+                .map(|(name, value)| (name, value.to_value())),
+        );
+        patch
     }
 
     /// Sets a field.
@@ -48,6 +56,12 @@ impl Patch {
     /// Sets a field of a patch that is kept in a variable.
     pub fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.fields.set(name, Some(value.into()));
+    }
+
+    /// Sets many fields.
+    pub(crate) fn put_all<'n>(&mut self, fields: impl Iterator<Item = (&'n str, Value)>) {
+        self.fields
+            .set_all(fields.map(|(name, value)| (name, Some(value))));
     }
 
     /// Unsets a field of a patch that is kept in a variable.
@@ -84,6 +98,18 @@ impl Patch {
     /// The new value of a field that it sets.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)?.as_ref()
+    }
+
+    /// All fields: the new value, or nothing for one that is unset.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name, value.as_ref()))
+    }
+
+    /// What it does to a field, if anything: the new value, or nothing for one that is unset.
+    pub(crate) fn field(&self, name: &str) -> Option<Option<&Value>> {
+        self.fields.get(name).map(Option::as_ref)
     }
 
     /// Whether it sets or unsets a field.
@@ -126,11 +152,11 @@ impl Patch {
 
     /// The fields it sets, as a record.
     pub fn set_record(&self) -> Record {
-        let mut builder = RecordBuilder::new();
+        let mut maker = Maker::new();
         for (name, value) in self.set_fields() {
-            builder.push(name, value.clone());
+            maker.field(name, value.as_value_ref());
         }
-        builder.build()
+        maker.finish()
     }
 }
 
@@ -154,7 +180,32 @@ impl Serialize for Patch {
 
 impl<'de> Deserialize<'de> for Patch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_fields(deserializer, Some).map(|fields| Self { fields })
+        deserializer.deserialize_map(PatchVisitor)
+    }
+}
+
+struct PatchVisitor;
+
+impl<'de> Visitor<'de> for PatchVisitor {
+    type Value = Patch;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Patch, A::Error> {
+        let mut fields = Fields::default();
+        let mut more = Vec::new();
+        while let Some(name) = access.next_key::<Box<str>>()? {
+            let value = Some(access.next_value_seed(ValueSeed { depth: 1 })?);
+            if fields.is_small() {
+                fields.set(&name, value);
+            } else {
+                more.push((name, value));
+            }
+        }
+        fields.set_all(more);
+        Ok(Patch { fields })
     }
 }
 

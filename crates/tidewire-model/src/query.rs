@@ -5,6 +5,7 @@
 mod eval;
 mod filter;
 mod parse;
+mod path;
 mod position;
 mod sort;
 mod text;
@@ -12,6 +13,7 @@ mod text;
 pub use eval::Matcher;
 pub use filter::{Field, Filter, Test, field};
 pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
+pub use path::FieldPath;
 pub use position::SortPosition;
 pub use sort::{Cursor, Direction, Sort, SortKey};
 

@@ -5,13 +5,15 @@
 
 mod read;
 
-pub(crate) use read::ValueSeed;
+pub(crate) use read::{EXPECTED, ValueSeed, deeper};
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::fields::{Fields, last_wins};
+use crate::fields::last_wins;
 use crate::order;
+use crate::packed::{PackedList, PackedObject, Table};
 
 /// How deep lists and objects may be nested when they are read.
 pub const MAX_DEPTH: usize = 32;
@@ -69,7 +71,9 @@ impl Value {
             Self::UInt(value) => ValueRef::UInt(*value),
             Self::Float(value) => ValueRef::Float(*value),
             Self::Text(value) => ValueRef::Text(value),
-            Self::List(values) => ValueRef::List(ListRef { values }),
+            Self::List(values) => ValueRef::List(ListRef {
+                inner: ListInner::Values(values),
+            }),
             Self::Object(pairs) => ValueRef::Object(ObjectRef {
                 inner: ObjectInner::Pairs(pairs),
             }),
@@ -92,24 +96,6 @@ impl Value {
             Some(text)
         } else {
             None
-        }
-    }
-
-    /// Rough memory held outside the value itself, in bytes.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::List(values) => values
-                .iter()
-                .map(|value| size_of::<Self>() + value.heap_bytes())
-                .sum(),
-            Self::Object(pairs) => pairs
-                .iter()
-                .map(|(name, value)| {
-                    size_of::<(Box<str>, Self)>() + name.len() + value.heap_bytes()
-                })
-                .sum(),
-            _ => 0,
         }
     }
 }
@@ -287,49 +273,79 @@ impl PartialEq<Value> for ValueRef<'_> {
 }
 
 /// A borrowed list.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ListRef<'a> {
-    values: &'a [Value],
+    inner: ListInner<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum ListInner<'a> {
+    Values(&'a [Value]),
+    Packed(PackedList<'a>),
 }
 
 impl<'a> ListRef<'a> {
+    pub(crate) fn packed(list: PackedList<'a>) -> Self {
+        Self {
+            inner: ListInner::Packed(list),
+        }
+    }
+
     /// How many values it has.
     pub fn len(self) -> usize {
-        self.values.len()
+        match self.inner {
+            ListInner::Values(values) => values.len(),
+            ListInner::Packed(list) => list.len(),
+        }
     }
 
     /// Whether it has none.
     pub fn is_empty(self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// The values in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = ValueRef<'a>> {
-        self.values.iter().map(Value::as_value_ref)
+        let items = self.items();
+        (0..items.len()).map(move |place| items.value(place))
     }
 
     /// The value at a place, counted from 0.
     pub fn get(self, place: usize) -> Option<ValueRef<'a>> {
-        self.values.get(place).map(Value::as_value_ref)
+        let items = self.items();
+        (place < items.len()).then(|| items.value(place))
+    }
+
+    fn items(self) -> Items<'a, Value> {
+        match self.inner {
+            ListInner::Values(values) => Items::Owned(values),
+            ListInner::Packed(list) => Items::Packed(list.table()),
+        }
+    }
+}
+
+impl fmt::Debug for ListRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
 /// A borrowed object: the fields of a record, or a nested object.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ObjectRef<'a> {
     inner: ObjectInner<'a>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum ObjectInner<'a> {
     Pairs(&'a [(Box<str>, Value)]),
-    Fields(&'a Fields<Value>),
+    Packed(PackedObject<'a>),
 }
 
 impl<'a> ObjectRef<'a> {
-    pub(crate) fn from_fields(fields: &'a Fields<Value>) -> Self {
+    pub(crate) fn packed(object: PackedObject<'a>) -> Self {
         Self {
-            inner: ObjectInner::Fields(fields),
+            inner: ObjectInner::Packed(object),
         }
     }
 
@@ -337,7 +353,7 @@ impl<'a> ObjectRef<'a> {
     pub fn len(self) -> usize {
         match self.inner {
             ObjectInner::Pairs(pairs) => pairs.len(),
-            ObjectInner::Fields(fields) => fields.len(),
+            ObjectInner::Packed(object) => object.len(),
         }
     }
 
@@ -348,7 +364,11 @@ impl<'a> ObjectRef<'a> {
 
     /// Names and values, in the order in which the names were first given.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, ValueRef<'a>)> {
-        (0..self.len()).map(move |place| self.at(place))
+        let items = match self.inner {
+            ObjectInner::Pairs(pairs) => Items::Owned(pairs),
+            ObjectInner::Packed(object) => Items::Packed(object.table()),
+        };
+        (0..items.len()).map(move |place| items.field(place))
     }
 
     /// The value of a name.
@@ -359,7 +379,7 @@ impl<'a> ObjectRef<'a> {
                 .rev()
                 .find(|(known, _)| &**known == name)
                 .map(|(_, value)| value.as_value_ref()),
-            ObjectInner::Fields(fields) => fields.get(name).map(Value::as_value_ref),
+            ObjectInner::Packed(object) => object.get(name),
         }
     }
 
@@ -380,18 +400,50 @@ impl<'a> ObjectRef<'a> {
             if let Some(value) = object.get(rest) {
                 return Some(value);
             }
-            let (first, tail) = rest.split_once('.')?;
-            object = object.get(first)?.as_object()?;
-            rest = tail;
+            // Paths are short; looking at each letter is quicker here than searching well.
+            let dot = rest.bytes().position(|letter| letter == b'.')?;
+            object = object.get(&rest[..dot])?.as_object()?;
+            rest = &rest[dot + 1..];
         }
     }
+}
 
-    fn at(self, place: usize) -> (&'a str, ValueRef<'a>) {
-        let (name, value) = match self.inner {
-            ObjectInner::Pairs(pairs) => (&*pairs[place].0, &pairs[place].1),
-            ObjectInner::Fields(fields) => fields.at(place).expect("places run below the length"),
-        };
-        (name, value.as_value_ref())
+impl fmt::Debug for ObjectRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// What a list or an object holds, found once for many reads.
+enum Items<'a, T> {
+    Owned(&'a [T]),
+    Packed(Table<'a>),
+}
+
+impl<T> Items<'_, T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Owned(items) => items.len(),
+            Self::Packed(table) => table.len(),
+        }
+    }
+}
+
+impl<'a> Items<'a, Value> {
+    fn value(&self, place: usize) -> ValueRef<'a> {
+        match self {
+            Self::Owned(values) => values[place].as_value_ref(),
+            Self::Packed(table) => table.value(place),
+        }
+    }
+}
+
+impl<'a> Items<'a, (Box<str>, Value)> {
+    fn field(&self, place: usize) -> (&'a str, ValueRef<'a>) {
+        match self {
+            Self::Owned(pairs) => (&pairs[place].0, pairs[place].1.as_value_ref()),
+            Self::Packed(table) => (table.field_name(place), table.field_value(place)),
+        }
     }
 }
 

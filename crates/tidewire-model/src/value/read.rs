@@ -59,13 +59,20 @@ pub(crate) struct ValueSeed {
 
 impl ValueSeed {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth < MAX_DEPTH {
-            Ok(Self {
-                depth: self.depth + 1,
-            })
-        } else {
-            Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")))
-        }
+        let depth = deeper(self.depth)?;
+        Ok(Self { depth })
+    }
+}
+
+/// What a value may be, for messages.
+pub(crate) const EXPECTED: &str = "null, a truth value, a finite number, text, a list or an object";
+
+/// One list or object further in, if that is not too deep.
+pub(crate) fn deeper<E: de::Error>(depth: usize) -> Result<usize, E> {
+    if depth < MAX_DEPTH {
+        Ok(depth + 1)
+    } else {
+        Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")))
     }
 }
 
@@ -81,7 +88,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("null, a truth value, a finite number, text, a list or an object")
+        f.write_str(EXPECTED)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {

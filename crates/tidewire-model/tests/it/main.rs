@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod allocations;
 mod changes;
 mod diffs;
 mod effects;
 mod names;
 mod orders;
+mod packing;
 mod queries;
 mod query_texts;
 mod records;

@@ -1,0 +1,153 @@
+//! A record and a newer one: merging, single fields, and what lies between two.
+
+use super::make::Scratch;
+use super::{Maker, Record};
+use crate::patch::Patch;
+use crate::shape::Shape;
+use crate::value::{Value, ValueRef};
+
+/// A patch of no more fields is merged without memory beside that of the new record.
+const FEW: usize = 8;
+
+/// What becomes of a field.
+enum Fate<'a> {
+    Kept,
+    Set(ValueRef<'a>),
+    Gone,
+}
+
+impl Record {
+    /// This record with a patch applied: fields set and unset, others kept. Values are replaced whole.
+    #[must_use]
+    pub fn merge(&self, patch: &Patch) -> Self {
+        if patch.is_empty() {
+            return self.clone();
+        }
+        if let Some(merged) = self.merged_in_place(patch) {
+            return merged;
+        }
+        let fate = |name: &str| match patch.field(name) {
+            None => Fate::Kept,
+            Some(None) => Fate::Gone,
+            Some(Some(value)) => Fate::Set(value.as_value_ref()),
+        };
+        let added = patch
+            .set_fields()
+            .filter(|(name, _)| self.get(name).is_none());
+        self.rebuilt(
+            fate,
+            added.map(|(name, value)| (name, value.as_value_ref())),
+        )
+    }
+
+    /// This record with one field set.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        let value = value.as_value_ref();
+        if let Some(shape) = self.shape
+            && let Some(place) = shape.place(name)
+        {
+            return self.replaced(shape, &mut [(place, value)]);
+        }
+        let is_there = self.get(name).is_some();
+        let fate = |known: &str| match known == name {
+            true => Fate::Set(value),
+            false => Fate::Kept,
+        };
+        self.rebuilt(fate, (!is_there).then_some((name, value)).into_iter())
+    }
+
+    /// This record without one field.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        if self.get(name).is_none() {
+            return self.clone();
+        }
+        let fate = |known: &str| match known == name {
+            true => Fate::Gone,
+            false => Fate::Kept,
+        };
+        self.rebuilt(fate, std::iter::empty())
+    }
+
+    /// The patch that turns this record into a newer one.
+    pub fn diff(&self, newer: &Self) -> Patch {
+        let mut patch = Patch::new();
+        if self.has_shape_of(newer) {
+            if self.packed != newer.packed {
+                let pairs = self.fields().zip(newer.fields());
+                for ((name, _), (_, new)) in pairs.filter(|(old, new)| old.1 != new.1) {
+                    patch.put(name, new);
+                }
+            }
+            return patch;
+        }
+        let changed = newer
+            .fields()
+            .filter(|(name, value)| self.get(name) != Some(*value));
+        patch.put_all(changed.map(|(name, value)| (name, value.to_value())));
+        let gone = self.fields().filter(|(name, _)| newer.get(name).is_none());
+        patch.drop_fields(gone.map(|(name, _)| name));
+        patch
+    }
+
+    /// This record with a patch applied, where that leaves its names as they are.
+    fn merged_in_place(&self, patch: &Patch) -> Option<Self> {
+        let shape = self.shape?;
+        let mut few = [(0, ValueRef::Null); FEW];
+        let mut many = Vec::new();
+        let changes = if patch.len() <= FEW {
+            &mut few[..]
+        } else {
+            many.resize(patch.len(), (0, ValueRef::Null));
+            &mut many[..]
+        };
+        let mut count = 0;
+        for (name, value) in patch.fields() {
+            match (shape.place(name), value) {
+                (Some(place), Some(value)) => {
+                    changes[count] = (place, value.as_value_ref());
+                    count += 1;
+                }
+                (None, None) => {}
+                _ => return None,
+            }
+        }
+        Some(self.replaced(shape, &mut changes[..count]))
+    }
+
+    /// The same fields, some with other values, told by their places.
+    fn replaced(&self, shape: &'static Shape, changes: &mut [(usize, ValueRef<'_>)]) -> Self {
+        changes.sort_unstable_by_key(|&(place, _)| place);
+        let mut scratch = Scratch::new();
+        scratch.packer().replace(&self.as_packed().table(), changes);
+        scratch.finish_shaped(shape)
+    }
+
+    /// Other fields: each of these as it is decided, and more behind them.
+    fn rebuilt<'v>(
+        &self,
+        fate: impl Fn(&str) -> Fate<'v>,
+        added: impl Iterator<Item = (&'v str, ValueRef<'v>)>,
+    ) -> Self {
+        let table = self.as_packed().table();
+        let mut maker = Maker::new();
+        for place in 0..table.len() {
+            let name = table.field_name(place);
+            match fate(name) {
+                Fate::Kept => {
+                    maker.name(name);
+                    let slot = maker.packer().copy(&table, place);
+                    maker.push(slot);
+                }
+                Fate::Set(value) => maker.field(name, value),
+                Fate::Gone => {}
+            }
+        }
+        for (name, value) in added {
+            maker.field(name, value);
+        }
+        maker.finish()
+    }
+}

@@ -1,0 +1,120 @@
+//! What records cost in memory, by counts of the allocator.
+
+use std::hint::black_box;
+
+use allocation_counter::{AllocationInfo, measure};
+use serde::{Deserialize, Serialize};
+use tidewire_model::{FieldPath, Patch, Record, Value, ValueRef};
+
+/// A customer as an application would declare it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Customer {
+    id: String,
+    name: String,
+    email: String,
+    status: String,
+    company_id: String,
+    score: i64,
+    version: u64,
+    updated_at: String,
+    notes: String,
+}
+
+fn customer() -> String {
+    let customer = Customer {
+        id: "c-000042".into(),
+        name: "Ada Lovelace".into(),
+        email: "ada.42@example.org".into(),
+        status: "active".into(),
+        company_id: "company-17".into(),
+        score: 4711,
+        version: 17,
+        updated_at: "2026-11-23T10:00:00Z".into(),
+        notes: "n".repeat(100),
+    };
+    serde_json::to_string(&customer).unwrap()
+}
+
+/// What is still held of what making something took.
+fn held<T>(make: impl Fn() -> T) -> AllocationInfo {
+    // The first of its kind brings what is shared.
+    drop(make());
+    let mut made = None;
+    let info = measure(|| made = Some(make()));
+    drop(made);
+    info
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> T {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn reading_a_record_of_a_known_shape_is_one_allocation() {
+    let nested = r#"{"id":1,"tags":["a",{"b":[1.5,18446744073709551615]}],"at":{"x":null}}"#;
+    for text in [&customer(), nested] {
+        let info = held(|| read::<Record>(text));
+        assert_eq!((info.count_total, info.count_current), (1, 1), "{text}");
+    }
+    assert_eq!(held(Record::new).count_total, 0);
+}
+
+#[test]
+fn a_merge_that_keeps_the_names_is_one_allocation() {
+    let record: Record = read(&customer());
+    let patch = Patch::new().set("score", 12).set("updatedAt", "2026-11-23");
+    assert_eq!(held(|| record.merge(&patch)).count_total, 1);
+    assert_eq!(held(|| record.clone()).count_total, 0);
+}
+
+#[test]
+fn looking_up_allocates_nothing() {
+    let record: Record = read(r#"{"id":1,"at":{"x":{"y":"z"},"b.c":[1,2]}}"#);
+    let prepared = FieldPath::new("at.x.y");
+    let info = held(|| {
+        black_box(record.get("id"));
+        black_box(record.path("at.b.c").and_then(ValueRef::as_list));
+        black_box(record.fields().len() + record.depth());
+        black_box(record.clone() == record);
+        prepared.find(&record).map(ValueRef::is_null)
+    });
+    assert_eq!(info.count_total, 0);
+}
+
+#[test]
+fn a_record_knows_what_it_holds() {
+    let many = |count: usize| Value::object((0..count).map(|n| (format!("field {n}"), n as u64)));
+    let values = [
+        many(0),
+        many(1),
+        many(17),
+        many(256),
+        many(257),
+        many(5_000),
+        Value::object([("text", "x".repeat(1_000_000))]),
+        Value::object([("list", Value::from(vec![many(3), many(40)]))]),
+        read(&customer()),
+    ];
+    for value in values {
+        let info = held(|| Record::from_value(value.clone()).unwrap());
+        let record = Record::from_value(value).unwrap();
+        assert_eq!(record.held_bytes() as i64, info.bytes_current);
+        assert!(record.held_bytes() <= record.approximate_bytes());
+    }
+}
+
+#[test]
+fn a_record_is_smaller_than_its_text() {
+    let text = customer();
+    let tree = held(|| read::<serde_json::Value>(&text)).bytes_current as usize
+        + size_of::<serde_json::Value>();
+    let typed = held(|| read::<Customer>(&text)).bytes_current as usize + size_of::<Customer>();
+    let record = held(|| read::<Record>(&text)).bytes_current as usize + size_of::<Record>();
+    println!(
+        "bytes with handle: text {}, serde_json::Value {tree}, typed {typed}, record {record}",
+        text.len()
+    );
+    assert!(record * 100 <= text.len() * 95);
+    assert!(record < typed && typed < tree);
+}
