@@ -106,7 +106,10 @@ impl Entry {
 
     /// What a reading of it rests on; nothing if nothing is known of it.
     pub(crate) fn evidence(&self) -> Option<Evidence> {
-        (self.image != Image::Unknown).then(|| Evidence {
+        if self.image == Image::Unknown {
+            return None;
+        }
+        Some(Evidence {
             at: self.known_at,
             stale_at: self.stale_at,
             mark: self.mark,

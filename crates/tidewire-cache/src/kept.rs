@@ -109,8 +109,8 @@ impl Kept {
     }
 }
 
-impl From<Entry> for Kept {
-    fn from(entry: Entry) -> Self {
+impl From<&Entry> for Kept {
+    fn from(entry: &Entry) -> Self {
         let fetched = match entry.fetched {
             never if never == Moment::default() => Fetched::Never,
             latest if latest == entry.confirmed => Fetched::AsConfirmed,
@@ -131,7 +131,7 @@ impl From<Entry> for Kept {
                     fetched: entry.fetched,
                 })
             }),
-            image: entry.image,
+            image: entry.image.clone(),
         }
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_kept_says_the_same_as_the_entry(entry in entry()) {
-            let kept = Kept::from(entry.clone());
+            let kept = Kept::from(&entry);
             prop_assert_eq!(&Entry::from(&kept), &entry);
             prop_assert_eq!(kept.evidence(), entry.evidence());
             for era in 0..3 {

@@ -147,9 +147,8 @@ impl Entries {
 
     /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
     /// stamp is shown.
-    pub(crate) fn set(&mut self, id: &EntityId, entry: Option<Entry>) {
+    pub(crate) fn set(&mut self, id: &EntityId, kept: Option<Kept>) {
         let hash = self.slots.hash(id);
-        let kept = entry.map(Kept::from);
         let line = kept.as_ref().map(Line::of);
         let written = {
             let mut shard = self.slots.shard(hash).write();

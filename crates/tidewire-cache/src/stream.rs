@@ -203,7 +203,7 @@ impl Stream {
     pub(crate) fn put(
         &mut self,
         id: &EntityId,
-        entry: Option<Entry>,
+        entry: Option<&Entry>,
         overlay: &Overlay,
         cause: Cause<'_>,
         touches: &mut Touches,
@@ -214,15 +214,14 @@ impl Stream {
             |entry: Option<&Entry>| entry.map(|entry| entry.image.clone()).unwrap_or_default();
         let before = self.sides_of(id, image_of(held));
         let look = self.look(id, held);
-        let base = image_of(entry.as_ref());
+        let base = image_of(entry);
         self.move_rest(id, touches, |stream| {
-            stream.write(id, entry.clone());
+            stream.write(id, entry);
             if before.pending {
                 let view = overlay.replay(&stream.key(id), &base);
                 stream.seen.insert(id.clone(), view);
             }
         });
-        let entry = entry.as_ref();
         let after = self.sides_of(id, base);
         let visible = before.view != after.view
             || look != self.look(id, entry)
@@ -518,10 +517,10 @@ impl Stream {
         self.runs.insert_renamed(run);
     }
 
-    fn write(&mut self, id: &EntityId, entry: Option<Entry>) {
+    fn write(&mut self, id: &EntityId, entry: Option<&Entry>) {
         let era = self.standing.era;
-        let doubtful = entry.as_ref().is_some_and(|entry| entry.is_doubtful(era));
-        self.base.set(id, entry);
+        let doubtful = entry.is_some_and(|entry| entry.is_doubtful(era));
+        self.base.set(id, entry.map(Kept::from));
         if doubtful {
             self.doubtful.insert(id.clone(), ());
         } else if !self.doubtful.is_empty() {

@@ -94,7 +94,7 @@ impl Stream {
             after,
             patch,
         };
-        self.put(id, Some(entry), overlay, Cause::Told(&news), touches);
+        self.put(id, Some(&entry), overlay, Cause::Told(&news), touches);
     }
 
     /// One row of an answer, or the word that there is none. Returns whether it was believed.
@@ -134,7 +134,7 @@ impl Stream {
             home: lesson.home,
             mark,
         };
-        self.put(id, Some(entry), overlay, cause, touches);
+        self.put(id, Some(&entry), overlay, cause, touches);
         true
     }
 
@@ -190,7 +190,7 @@ impl Stream {
             return;
         };
         entry.mark = Some(mark);
-        self.put(id, Some(entry), overlay, Cause::Marked, touches);
+        self.put(id, Some(&entry), overlay, Cause::Marked, touches);
     }
 
     /// Takes what pending actions make of an entity as if the server had confirmed it, with a mark.
@@ -218,7 +218,7 @@ impl Stream {
         });
         self.put(
             id,
-            Some(Entry {
+            Some(&Entry {
                 image,
                 known_at,
                 mark,

@@ -113,9 +113,9 @@ impl Wants<'_> {
         }
         self.push_entities(stream, &ids, wanted);
         for (key, need) in self.watches.runs(&stream.name) {
-            let current = !key.query().is_opaque() && *key == stream.run_key(key.query());
+            let opaque = key.query().is_opaque();
             let renamed = self.world.resolve_query(key.query()).is_some();
-            if current && !renamed && !self.under_way.runs.contains(key) {
+            if !opaque && !renamed && !self.under_way.runs.contains(key) {
                 wanted.extend(self.page(stream, key, need));
             }
         }

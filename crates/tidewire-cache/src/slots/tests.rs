@@ -87,7 +87,7 @@ impl World {
         } else {
             naive.remove(&id(number));
         }
-        entries.set(&id(number), there.then(|| entry(self.count)));
+        entries.set(&id(number), there.then(|| Kept::from(&entry(self.count))));
     }
 
     fn show(&mut self, is_read: bool) {

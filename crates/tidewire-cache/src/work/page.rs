@@ -352,7 +352,7 @@ fn sweep(stretch: Stretch, behind: Option<&SortPosition>, desk: &mut Desk<'_>) -
                 });
             }
         }
-        stream.put(&id, Some(entry), overlay, Cause::Marked, &mut desk.touches);
+        stream.put(&id, Some(&entry), overlay, Cause::Marked, &mut desk.touches);
     }
     let stays = inside && (vouched || stream.seen.contains_key(&id));
     if !stays && let Some(mut run) = stream.runs.edit(&stretch.run) {
