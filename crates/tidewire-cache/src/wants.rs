@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use tidewire_model::{EntityId, EntityType, Tick};
+use tidewire_model::{EntityId, EntityType, Query, Tick};
 
 use crate::base::Image;
 use crate::fetch::{RunKey, UnderWay, Wanted};
@@ -112,13 +112,20 @@ impl Wants<'_> {
             }
         }
         self.push_entities(stream, &ids, wanted);
+        let mut pages = Vec::new();
         for (key, need) in self.watches.runs(&stream.name) {
             let opaque = key.query().is_opaque();
             let renamed = self.world.resolve_query(key.query()).is_some();
             if !opaque && !renamed && !self.under_way.runs.contains(key) {
-                wanted.extend(self.page(stream, key, need));
+                pages.extend(self.page(stream, key, need));
             }
         }
+        pages.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+        wanted.extend(pages.into_iter().map(|(run, query)| Wanted::Page {
+            entity_type: stream.name.clone(),
+            run,
+            query,
+        }));
     }
 
     fn is_on_screen(&self, stream: &Stream, id: &EntityId) -> bool {
@@ -154,7 +161,7 @@ impl Wants<'_> {
     }
 
     /// The stretch of a run that is missing, if any.
-    fn page(&self, stream: &Stream, key: &RunKey, need: Option<usize>) -> Option<Wanted> {
+    fn page(&self, stream: &Stream, key: &RunKey, need: Option<usize>) -> Option<(RunKey, Query)> {
         let run = stream.runs.get(key);
         let usable = run.filter(|run| self.is_usable(stream, run));
         let (query, missing) = match usable {
@@ -167,12 +174,7 @@ impl Wants<'_> {
                 _ => return None,
             },
         };
-        let query = query.limit(self.rows_to_ask(missing));
-        Some(Wanted::Page {
-            entity_type: stream.name.clone(),
-            run: key.clone(),
-            query,
-        })
+        Some((key.clone(), query.limit(self.rows_to_ask(missing))))
     }
 
     /// Whether what a run has is good, so that at most a stretch behind it is missing.
