@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::work;
+
 /// Up to this many fields a scan beats an index.
 const SCAN_LIMIT: usize = 16;
 
@@ -164,27 +166,6 @@ pub(crate) fn last_wins<T>(pairs: Vec<(Box<str>, T)>) -> Vec<(Box<str>, T)> {
         .flatten()
         .filter_map(|from| slots[from].take())
         .collect()
-}
-
-/// Counts the places of an index that are moved, for the tests of how the work grows.
-mod work {
-    #[cfg(test)]
-    thread_local! {
-        static MOVED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-    }
-
-    #[cfg(test)]
-    pub(super) fn add(places: usize) {
-        MOVED.set(MOVED.get() + places);
-    }
-
-    #[cfg(not(test))]
-    pub(super) fn add(_places: usize) {}
-
-    #[cfg(test)]
-    pub(super) fn take() -> usize {
-        MOVED.take()
-    }
 }
 
 #[cfg(test)]

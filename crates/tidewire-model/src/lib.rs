@@ -19,6 +19,7 @@ mod shape;
 mod text_serde;
 mod time;
 mod value;
+mod work;
 
 pub use cache_key::{CacheKey, CacheKeyError};
 pub use change::{Base, Change, ChangeBody, Row};

@@ -6,6 +6,7 @@ mod eval;
 mod filter;
 mod parse;
 mod path;
+mod plan;
 mod position;
 mod sort;
 mod text;

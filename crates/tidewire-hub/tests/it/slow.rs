@@ -316,8 +316,8 @@ fn rows_that_hundreds_do_not_take_are_bounded_and_make_way_for_one_who_reads() {
 fn rows_that_wait_for_a_point_to_come_make_way_too() {
     let mut world = World::with(|settings| {
         settings.window_bytes = 1;
-        settings.answers_bytes = 5000;
-        settings.answer_bytes = 5000;
+        settings.answers_bytes = 2500;
+        settings.answer_bytes = 2500;
     });
     let names: Vec<String> = (0..10).map(|number| format!("e{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -336,7 +336,7 @@ fn rows_that_wait_for_a_point_to_come_make_way_too() {
     };
     fetch(&mut world, stuck);
     let of_one = held(&world).2;
-    assert!(2500 < of_one && of_one <= 5000, "{of_one}");
+    assert!(1250 < of_one && of_one <= 2500, "{of_one}");
     world.pass_ms(200);
     fetch(&mut world, reader);
     assert_eq!(held(&world).2, of_one, "one has made way for the other");

@@ -212,12 +212,17 @@ impl<'a> Table<'a> {
         self.width.slot(self.text, at)
     }
 
+    /// The letters of a name in the block.
+    #[inline]
+    fn name_bytes(&self, place: usize) -> &'a [u8] {
+        bytes_at(self.text, self.base - self.cell(place).place())
+    }
+
     /// Where a name stands among those in the block.
     #[inline]
     fn place(&self, name: &str) -> Option<usize> {
         if self.len <= SCAN_LIMIT {
-            return (0..self.len)
-                .find(|&place| is_text_at(self.text, self.slot(place).place(), name));
+            return (0..self.len).find(|&place| same(self.name_bytes(place), name.as_bytes()));
         }
         let index = self.base + 2 * self.len * self.width.bytes();
         let (mut low, mut high) = (0, self.len);
@@ -225,7 +230,7 @@ impl<'a> Table<'a> {
             let middle = low + (high - low) / 2;
             let at = index + middle * self.width.bytes();
             let place = self.width.read(self.text, at) as usize;
-            match self.field_name(place).cmp(name) {
+            match self.name_bytes(place).cmp(name.as_bytes()) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Equal => return Some(place),
                 Ordering::Greater => high = middle,
@@ -271,11 +276,11 @@ pub(super) fn text_at(text: &str, at: usize) -> &str {
     &text[begin..begin + length]
 }
 
-/// Whether it is this text.
+/// The letters of a text, to compare it: as text they would be checked to begin and end where letters do.
 #[inline]
-pub(super) fn is_text_at(text: &str, at: usize, other: &str) -> bool {
+pub(super) fn bytes_at(text: &str, at: usize) -> &[u8] {
     let (length, begin) = read_length(text, at);
-    length == other.len() && same(&text.as_bytes()[begin..begin + length], other.as_bytes())
+    &text.as_bytes()[begin..begin + length]
 }
 
 /// Where all that belongs to a slot begins and ends.

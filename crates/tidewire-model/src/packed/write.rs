@@ -1,10 +1,11 @@
 //! Packing: values come in order, contents at once, the block of a list or an object when it ends.
 
-use super::block::{Table, extent, text_at};
+use super::block::{Table, bytes_at, extent};
 use super::number::{Width, write_length, write_number};
 use super::slot::{Slot, Tag};
-use crate::shape::SCAN_LIMIT;
+use crate::shape::{SCAN_LIMIT, same};
 use crate::value::ValueRef;
+use crate::work;
 
 /// The last letter of a record that owns its names and whose block is wide.
 pub(super) const WIDE: &str = "w";
@@ -240,10 +241,13 @@ impl Packer {
     /// Takes repeated names out of an object that ends. The places of the names in order, where there are many.
     fn last_wins(&mut self, frame: Frame) -> Vec<usize> {
         let (text, pairs) = (&self.text, &self.slots[frame.slots..]);
-        let name = |place: usize| text_at(text, pairs[2 * place].place());
+        let name = |place: usize| {
+            work::add(1);
+            bytes_at(text, pairs[2 * place].place())
+        };
         let len = pairs.len() / 2;
         if len <= SCAN_LIMIT {
-            let is_new = |place: usize| (0..place).all(|before| name(before) != name(place));
+            let is_new = |place: usize| (0..place).all(|before| !same(name(before), name(place)));
             if (1..len).all(is_new) {
                 return Vec::new();
             }

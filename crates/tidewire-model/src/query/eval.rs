@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::filter::{Filter, Test};
+use super::plan::Plan;
 use crate::order::{compare, equal};
 use crate::record::Record;
 use crate::value::{Value, ValueRef};
@@ -12,7 +13,12 @@ use crate::value::{Value, ValueRef};
 impl Filter {
     /// Whether a record is meant. To ask of many records, [prepare](Self::prepare) the filter.
     pub fn matches(&self, record: &Record) -> bool {
-        run(self, record, &Needles::default(), &mut |_| Ok(())).unwrap_or_else(no_error)
+        let mut run = Run {
+            needles: &Needles::default(),
+            folds: Folds::default(),
+            look: &mut |_| Ok(()),
+        };
+        self.passes(record, &mut run).unwrap_or_else(no_error)
     }
 
     /// Makes the filter ready to be asked of many records.
@@ -20,7 +26,7 @@ impl Filter {
         let mut needles = Needles::default();
         needles.collect(self);
         Matcher {
-            filter: self,
+            plan: Plan::of(self),
             needles,
         }
     }
@@ -28,7 +34,7 @@ impl Filter {
     fn passes<'r, E>(
         &self,
         record: &'r Record,
-        run: &mut Run<'_, 'r, impl FnMut(usize) -> Result<(), E>>,
+        run: &mut Run<'_, 'r, impl Look<E>>,
     ) -> Result<bool, E> {
         match self {
             Self::All => Ok(true),
@@ -43,7 +49,7 @@ impl Filter {
 /// A filter that is asked of many records: what is the same for all of them is worked out once.
 #[derive(Debug)]
 pub struct Matcher<'f> {
-    filter: &'f Filter,
+    plan: Plan<'f>,
     needles: Needles<'f>,
 }
 
@@ -58,7 +64,12 @@ impl Matcher<'_> {
         record: &Record,
         mut look: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<bool, E> {
-        run(self.filter, record, &self.needles, &mut look)
+        let mut run = Run {
+            needles: &self.needles,
+            folds: Folds::default(),
+            look: &mut look,
+        };
+        self.plan.passes(record, &mut run)
     }
 }
 
@@ -89,25 +100,16 @@ impl<'f> Needles<'f> {
     }
 }
 
+/// Hears about how many bytes are looked at. Its error ends the asking.
+pub(super) trait Look<E>: FnMut(usize) -> Result<(), E> {}
+
+impl<E, L: FnMut(usize) -> Result<(), E>> Look<E> for L {}
+
 /// One record being asked.
-struct Run<'n, 'r, L> {
+pub(super) struct Run<'n, 'r, L> {
     needles: &'n Needles<'n>,
     folds: Folds<'r>,
     look: &'n mut L,
-}
-
-fn run<'n, E>(
-    filter: &Filter,
-    record: &Record,
-    needles: &'n Needles<'n>,
-    look: &'n mut impl FnMut(usize) -> Result<(), E>,
-) -> Result<bool, E> {
-    let mut run = Run {
-        needles,
-        folds: Folds::default(),
-        look,
-    };
-    filter.passes(record, &mut run)
 }
 
 impl<'r, E, L: FnMut(usize) -> Result<(), E>> Run<'_, 'r, L> {
@@ -137,10 +139,10 @@ impl Test {
         self.passes(value, &mut run).unwrap_or_else(no_error)
     }
 
-    fn passes<'r, E>(
+    pub(super) fn passes<'r, E>(
         &self,
         value: Option<ValueRef<'r>>,
-        run: &mut Run<'_, 'r, impl FnMut(usize) -> Result<(), E>>,
+        run: &mut Run<'_, 'r, impl Look<E>>,
     ) -> Result<bool, E> {
         let value = value.unwrap_or(ValueRef::Null);
         (run.look)(self.looks_at(value))?;

@@ -1,5 +1,6 @@
 //! Filters select what their words say, and a query knows what it depends on.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use tidewire_model::{
     Cursor, Filter, Patch, Query, Record, RecordBuilder, Selection, Start, Value, field,
@@ -251,6 +252,16 @@ fn the_normal_form_joins_what_is_nested_and_unwraps_what_is_single() {
 }
 
 proptest! {
+    #[test]
+    fn a_prepared_filter_answers_as_it_does_unprepared(filter in filter(), records in vec(record(), 1..5)) {
+        let matcher = filter.prepare();
+        // Each more than once, one shape after the other.
+        for record in records.iter().chain(&records).chain(records.iter().rev()) {
+            let is_meant = matcher.matches(record, |_| Ok::<(), ()>(()));
+            prop_assert_eq!(is_meant, Ok(filter.matches(record)));
+        }
+    }
+
     #[test]
     fn the_normal_form_selects_the_same_and_is_final(filter in filter(), record in record()) {
         let normal = filter.clone().normalised();
