@@ -67,3 +67,34 @@ impl Past {
 fn is_read(world: &Arc<World>) -> bool {
     Arc::strong_count(world) > 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(stamp: Stamp) -> Arc<World> {
+        let mut world = World::default();
+        world.stamp = stamp;
+        Arc::new(world)
+    }
+
+    #[test]
+    fn law_18_a_world_stays_as_long_as_somebody_reads_it_and_no_longer() {
+        let (first, second) = (Stamp::default(), Stamp::default().next());
+        let shown = second.next();
+        let mut past = Past::default();
+        let reader = world(first);
+        past.push(Arc::clone(&reader));
+        past.push(world(second));
+        let mut retired = Retired::default();
+        past.let_go(shown, &mut retired);
+        assert!(!retired.is_empty());
+        assert_eq!(
+            (past.worlds.len(), &*past.limits(shown).needed),
+            (1, &[first][..])
+        );
+        drop(reader);
+        past.let_go(shown, &mut Retired::default());
+        assert_eq!((past.worlds.len(), past.limits(shown).needed.len()), (0, 0));
+    }
+}

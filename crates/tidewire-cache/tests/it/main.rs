@@ -15,6 +15,7 @@ mod knowledge;
 mod lists;
 mod overlay;
 mod pushes;
+mod readers;
 mod server;
 mod support;
 mod trust;
