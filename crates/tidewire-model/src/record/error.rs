@@ -35,7 +35,7 @@ pub enum RecordError {
     /// A field does not fit the application's type, or cannot be held by a record.
     #[error("the field \"{path}\": {detail}")]
     Field {
-        /// Which, as in [`Record::path`]; the place in a list is left out.
+        /// Which, as in [`Record::path`](crate::Record::path); the place in a list is left out.
         path: Box<str>,
         /// What was expected.
         detail: Box<str>,
