@@ -2,7 +2,7 @@
 //!
 //! There is one for each entity held, so each byte counts. Says the same as [`Entry`].
 
-use tidewire_model::{Offset, Query, Tick, Version};
+use tidewire_model::{Offset, Tick, Version};
 
 use crate::base::{At, Entry, Image, Mark, Moment};
 use crate::standing::Evidence;
@@ -59,12 +59,6 @@ impl Packed {
 impl Kept {
     pub(crate) fn image(&self) -> &Image {
         &self.image
-    }
-
-    /// Whether it is there and belongs to a list, leaving the window aside.
-    pub(crate) fn is_member(&self, query: &Query) -> bool {
-        let record = self.image.record();
-        record.is_some_and(|record| query.matches(record) == Some(true))
     }
 
     /// The version, where it can be compared.

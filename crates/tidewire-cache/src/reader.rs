@@ -277,17 +277,14 @@ impl Stream {
     /// A run made here and now from everything held.
     fn evaluate(&self, query: &Query) -> Run {
         let mut run = Run::new(self.run_key(query), Scope::Whole, None);
-        let is_member = |kept: &Kept| kept.is_member(query);
         let mut behind = None;
         loop {
-            let search = self.base.search(behind, LOOKS, is_member);
+            let search = self.search(query, behind, LOOKS);
             if search.looked == 0 {
                 break;
             }
             behind = search.last;
-            if let Some((id, image)) = &search.found
-                && !self.seen.contains_key(id)
-            {
+            for (id, image) in &search.found {
                 run.ensure(id, image);
             }
         }

@@ -203,8 +203,8 @@ impl Entries {
         None
     }
 
-    /// Looks for the next entity behind a slot that is meant, in the order of [`next`](Self::next),
-    /// and looks at so many at most. The writer may wait for the end of each look.
+    /// Looks at so many entities behind a slot at most, in the order of [`next`](Self::next), for those
+    /// that are meant. The writer may wait for the end of it.
     pub(crate) fn search(
         &self,
         behind: Option<SlotNumber>,
@@ -214,7 +214,7 @@ impl Entries {
         let mut search = Search {
             looked: 0,
             last: behind,
-            found: None,
+            found: Vec::new(),
         };
         let mut from = behind.map(SlotNumber::behind);
         for number in from.map_or(0, SlotNumber::shard)..SHARDS {
@@ -227,8 +227,7 @@ impl Entries {
                 search.looked += 1;
                 search.last = Some(SlotNumber::new(number, place));
                 if is_meant(kept) {
-                    search.found = Some((id.clone(), kept.image().clone()));
-                    return search;
+                    search.found.push((id.clone(), kept.image().clone()));
                 }
             }
         }
@@ -254,7 +253,7 @@ pub(crate) struct Search {
     pub(crate) looked: usize,
     /// Where it stopped.
     pub(crate) last: Option<SlotNumber>,
-    pub(crate) found: Option<(EntityId, Image)>,
+    pub(crate) found: Vec<(EntityId, Image)>,
 }
 
 /// Older editions that nobody reads any more. They go when this is dropped, by whichever thread.

@@ -11,7 +11,9 @@ mod tell;
 
 use std::sync::Arc;
 
-use tidewire_model::{EntityId, EntityKey, EntityType, Epoch, Offset, Point, Query, Version};
+use tidewire_model::{
+    EntityId, EntityKey, EntityType, Epoch, Filter, Offset, Point, Query, Version,
+};
 
 use crate::base::{At, Entry, Image};
 use crate::fetch::RunKey;
@@ -20,7 +22,7 @@ use crate::overlay::Overlay;
 use crate::run::{Cause, Extent, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
-use crate::slots::{Entries, Line, SlotNumber};
+use crate::slots::{Entries, Line, Search, SlotNumber};
 use crate::sorted_map::SortedMap;
 use crate::standing::Standing;
 use crate::trust::{StaleReason, Trust};
@@ -323,8 +325,25 @@ impl Stream {
         }
     }
 
-    /// Looks at so many entities behind a slot at most, and puts the first that belongs in a run that
-    /// nobody reads yet at its place. Returns how many it looked at, and where it stopped. What pending
+    /// Looks at so many entities behind a slot at most for members of a list, the window aside. What
+    /// pending actions touch is left out.
+    pub(crate) fn search(&self, query: &Query, behind: Option<SlotNumber>, most: usize) -> Search {
+        let matcher = query.as_filter().map(Filter::prepare);
+        let is_member = |kept: &Kept| {
+            let record = kept.image().record();
+            record
+                .zip(matcher.as_ref())
+                .is_some_and(|(record, matcher)| matcher.means(record))
+        };
+        let mut search = self.base.search(behind, most, is_member);
+        if !self.seen.is_empty() {
+            search.found.retain(|(id, _)| !self.seen.contains_key(id));
+        }
+        search
+    }
+
+    /// Looks at so many entities behind a slot at most, and puts those that belong in a run that nobody
+    /// reads yet at their places. Returns how many it looked at, and where it stopped. What pending
     /// actions make of them is not looked at.
     pub(crate) fn place_next(
         &mut self,
@@ -332,13 +351,11 @@ impl Stream {
         behind: Option<SlotNumber>,
         most: usize,
     ) -> (usize, Option<SlotNumber>) {
-        let is_member = |kept: &Kept| kept.is_member(run.query());
-        let search = self.base.search(behind, most, is_member);
-        if let Some((id, image)) = &search.found
-            && !self.seen.contains_key(id)
-            && let Some(mut run) = self.runs.edit(run)
-        {
-            run.ensure(id, image);
+        let search = self.search(run.query(), behind, most);
+        if let Some(mut run) = self.runs.edit(run).filter(|_| !search.found.is_empty()) {
+            for (id, image) in &search.found {
+                run.ensure(id, image);
+            }
         }
         (search.looked, search.last)
     }

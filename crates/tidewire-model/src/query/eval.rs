@@ -54,6 +54,11 @@ pub struct Matcher<'f> {
 }
 
 impl Matcher<'_> {
+    /// Whether a record is meant.
+    pub fn means(&self, record: &Record) -> bool {
+        self.matches(record, |_| Ok(())).unwrap_or_else(no_error)
+    }
+
     /// Whether a record is meant. Before each test, `look` hears about how many bytes it looks at: a record of 256 KiB
     /// and a query of a thousand tests come to hundreds of megabytes. Its error ends the asking.
     ///
