@@ -1,9 +1,9 @@
 //! The entries of one entity type, in slots that all worlds share: found by id, read as of a stamp.
 //!
 //! A world reads what was written up to its own stamp. A batch writes with a later one, so that what
-//! it wrote is not there for readers until a world with that stamp is shown. A lock is held for as
-//! long as it takes to find and copy one entry, never for longer, and never by two hands at once on
-//! one thread. Does not know what an entry means.
+//! it wrote is not there for readers until a world with that stamp is shown. A lock is held while one
+//! entry is found and copied, or a few are looked at; nobody holds two. Does not know what an entry
+//! means.
 
 mod order;
 mod shard;
