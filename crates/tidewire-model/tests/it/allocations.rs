@@ -3,38 +3,10 @@
 use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tidewire_model::{FieldPath, Patch, Record, Value, ValueRef};
 
-/// A customer as an application would declare it.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Customer {
-    id: String,
-    name: String,
-    email: String,
-    status: String,
-    company_id: String,
-    score: i64,
-    version: u64,
-    updated_at: String,
-    notes: String,
-}
-
-fn customer() -> String {
-    let customer = Customer {
-        id: "c-000042".into(),
-        name: "Ada Lovelace".into(),
-        email: "ada.42@example.org".into(),
-        status: "active".into(),
-        company_id: "company-17".into(),
-        score: 4711,
-        version: 17,
-        updated_at: "2026-11-23T10:00:00Z".into(),
-        notes: "n".repeat(100),
-    };
-    serde_json::to_string(&customer).unwrap()
-}
+use crate::customer::{Customer, text};
 
 /// What is still held of what making something took.
 fn held<T>(make: impl Fn() -> T) -> AllocationInfo {
@@ -53,7 +25,7 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> T {
 #[test]
 fn reading_a_record_of_a_known_shape_is_one_allocation() {
     let nested = r#"{"id":1,"tags":["a",{"b":[1.5,18446744073709551615]}],"at":{"x":null}}"#;
-    for text in [&customer(), nested] {
+    for text in [&text(), nested] {
         let info = held(|| read::<Record>(text));
         assert_eq!((info.count_total, info.count_current), (1, 1), "{text}");
     }
@@ -62,7 +34,7 @@ fn reading_a_record_of_a_known_shape_is_one_allocation() {
 
 #[test]
 fn a_merge_that_keeps_the_names_is_one_allocation() {
-    let record: Record = read(&customer());
+    let record: Record = read(&text());
     let patch = Patch::new().set("score", 12).set("updatedAt", "2026-11-23");
     assert_eq!(held(|| record.merge(&patch)).count_total, 1);
     assert_eq!(held(|| record.clone()).count_total, 0);
@@ -94,7 +66,7 @@ fn a_record_knows_what_it_holds() {
         many(5_000),
         Value::object([("text", "x".repeat(1_000_000))]),
         Value::object([("list", Value::from(vec![many(3), many(40)]))]),
-        read(&customer()),
+        read(&text()),
     ];
     for value in values {
         let info = held(|| Record::from_value(value.clone()).unwrap());
@@ -106,7 +78,7 @@ fn a_record_knows_what_it_holds() {
 
 #[test]
 fn a_record_is_smaller_than_its_text() {
-    let text = customer();
+    let text = text();
     let tree = held(|| read::<serde_json::Value>(&text)).bytes_current as usize
         + size_of::<serde_json::Value>();
     let typed = held(|| read::<Customer>(&text)).bytes_current as usize + size_of::<Customer>();

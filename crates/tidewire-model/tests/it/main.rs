@@ -4,6 +4,7 @@
 
 mod allocations;
 mod changes;
+mod customer;
 mod diffs;
 mod effects;
 mod names;
