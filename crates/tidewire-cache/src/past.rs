@@ -8,6 +8,9 @@ use crate::publish::Retired;
 use crate::slots::{Limits, Pruning, Stamp};
 use crate::world::World;
 
+/// So many lists of what was replaced wait apart for readers; more are joined.
+const MAX_WAITING: usize = 64;
+
 /// What was shown before.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
@@ -49,7 +52,7 @@ impl Past {
         for pruning in std::mem::take(&mut self.replaced) {
             let pruning = pruning.with(&limits);
             if pruning.is_held_up() {
-                self.replaced.push(pruning);
+                self.wait(pruning);
             } else {
                 retired.push(pruning);
             }
@@ -62,6 +65,17 @@ impl Past {
             }
         }
     }
+
+    /// Puts a list behind those that wait. A reader that stays makes them many: then it is joined with
+    /// the last of the same entries, which has no more than these have slots, twice.
+    fn wait(&mut self, pruning: Pruning) {
+        let is_full = self.replaced.len() >= MAX_WAITING;
+        let same = |waiting: &&mut Pruning| is_full && waiting.is_of_same(&pruning);
+        match self.replaced.iter_mut().rev().find(same) {
+            Some(last) => last.join(pruning),
+            None => self.replaced.push(pruning),
+        }
+    }
 }
 
 fn is_read(world: &Arc<World>) -> bool {
@@ -70,7 +84,12 @@ fn is_read(world: &Arc<World>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tidewire_model::{EntityId, Tick};
+
     use super::*;
+    use crate::base::Entry;
+    use crate::kept::Kept;
+    use crate::slots::Entries;
 
     fn world(stamp: Stamp) -> Arc<World> {
         let mut world = World::default();
@@ -96,5 +115,43 @@ mod tests {
         drop(reader);
         past.let_go(shown, &mut Retired::default());
         assert_eq!((past.worlds.len(), past.limits(shown).needed.len()), (0, 0));
+    }
+
+    /// Shows batch after batch, each with one entry written, and hands each world to `read` before it is
+    /// replaced. Returns the most that waited to be dropped.
+    fn show_batches(count: usize, mut read: impl FnMut(&Arc<World>)) -> usize {
+        let (mut past, mut entries) = (Past::default(), Entries::new(0));
+        let id = EntityId::text("a").expect("it is short");
+        let (mut stamp, mut most) = (Stamp::default(), 0);
+        for _ in 0..count {
+            let shown = world(stamp);
+            read(&shown);
+            let next = stamp.next();
+            entries.set_stamp(next, &past.limits(stamp));
+            entries.set(&id, Some(Kept::from(&Entry::unknown(Tick::ZERO))));
+            past.push(shown);
+            stamp = next;
+            past.replaced
+                .extend(entries.take_touched(&past.limits(stamp)));
+            past.let_go(stamp, &mut Retired::default());
+            most = most.max(past.replaced.len());
+        }
+        most
+    }
+
+    #[test]
+    fn law_17_readers_that_follow_each_other_without_a_pause_hold_nothing_up() {
+        let mut reader = None;
+        let most = show_batches(500, |shown| reader = Some(Arc::clone(shown)));
+        assert!(most <= 2, "{most}");
+    }
+
+    #[test]
+    fn law_17_what_waits_for_a_reader_that_stays_is_bounded() {
+        let mut reader = None;
+        let most = show_batches(500, |shown| {
+            reader.get_or_insert_with(|| Arc::clone(shown));
+        });
+        assert!(most <= MAX_WAITING, "{most}");
     }
 }

@@ -1,7 +1,7 @@
 //! The reading side: many, cloneable, and separate by type from the one writer.
 //!
-//! Reads a world that nobody changes any more. Never waits for the writer, and lets nothing but
-//! results out.
+//! Reads a world that nobody changes any more. Never waits for a batch, and lets nothing but results
+//! out.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
 use crate::world::World;
 
-/// Reads the view. Never waits for the writer.
+/// Reads the view. Never waits for a batch; for one entity at most while it is written.
 #[derive(Debug, Clone)]
 pub struct Reader {
     shown: Arc<ArcSwap<World>>,

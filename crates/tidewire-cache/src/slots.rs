@@ -89,11 +89,7 @@ impl Entries {
     /// No entries. `seed` makes the places of ids unpredictable for whoever chooses the ids.
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            slots: Arc::new(Slots {
-                hasher: FixedState::with_seed(seed),
-                shards: (0..SHARDS).map(|_| Lock::default()).collect(),
-                writer: Lock::default(),
-            }),
+            slots: Slots::new(FixedState::with_seed(seed)),
             stamp: Stamp::default(),
             limits: Limits::default(),
         }
@@ -101,13 +97,8 @@ impl Entries {
 
     /// No entries, for the same worlds.
     pub(crate) fn anew(&self) -> Self {
-        let slots = Slots {
-            hasher: self.slots.hasher.clone(),
-            shards: (0..SHARDS).map(|_| Lock::default()).collect(),
-            writer: Lock::default(),
-        };
         Self {
-            slots: Arc::new(slots),
+            slots: Slots::new(self.slots.hasher.clone()),
             ..self.clone()
         }
     }
@@ -133,16 +124,16 @@ impl Entries {
     pub(crate) fn read<R>(&self, id: &EntityId, look: impl FnOnce(&Kept) -> R) -> Option<R> {
         let hash = self.slots.hash(id);
         let shard = self.slots.shard(hash).read();
-        let kept = shard.find(hash, id)?.edition(self.stamp)?;
-        Some(look(kept))
+        let (_, slot) = shard.find(hash, id)?;
+        Some(look(slot.edition(self.stamp)?))
     }
 
     /// The slot of an entity that is held.
     pub(crate) fn slot(&self, id: &EntityId) -> Option<SlotNumber> {
         let hash = self.slots.hash(id);
         let shard = self.slots.shard(hash).read();
-        shard.find(hash, id)?.edition(self.stamp)?;
-        shard.number(hash, id)
+        let (number, slot) = shard.find(hash, id)?;
+        slot.edition(self.stamp).map(|_| number)
     }
 
     /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
@@ -179,10 +170,8 @@ impl Entries {
         let hash = self.slots.hash(id);
         let found = {
             let shard = self.slots.shard(hash).read();
-            let entry = shard
-                .find(hash, id)
-                .and_then(|slot| slot.edition(self.stamp));
-            entry.map(Line::of).zip(shard.number(hash, id))
+            let found = shard.find(hash, id);
+            found.and_then(|(number, slot)| Some((Line::of(slot.edition(self.stamp)?), number)))
         };
         if let Some((line, number)) = found {
             self.slots.writer.write().order.set(number, Some(line));
@@ -191,16 +180,9 @@ impl Entries {
 
     /// The next entity held behind a slot, in an order that means nothing.
     pub(crate) fn next(&self, behind: Option<SlotNumber>) -> Option<(SlotNumber, EntityId)> {
-        let mut from = behind.map(SlotNumber::behind);
-        let first = from.map_or(0, SlotNumber::shard);
-        for shard in first..SHARDS {
-            let start = from.take().map_or(0, SlotNumber::place);
-            let slots = self.slots.shards[shard].read();
-            if let Some((place, id, _)) = slots.held(start, self.stamp).next() {
-                return Some((SlotNumber::new(shard, place), id.clone()));
-            }
-        }
-        None
+        let mut search = self.search(behind, 1, |_| true);
+        let (id, _) = search.found.pop()?;
+        search.last.map(|slot| (slot, id))
     }
 
     /// Looks at so many entities behind a slot at most, in the order of [`next`](Self::next), for those
@@ -240,7 +222,9 @@ impl Entries {
         let touched = std::mem::take(&mut self.slots.writer.write().touched);
         (!touched.is_empty()).then(|| Pruning {
             slots: Arc::clone(&self.slots),
+            different: touched.len(),
             touched,
+            replaced: self.stamp,
             limits: limits.clone(),
         })
     }
@@ -261,6 +245,10 @@ pub(crate) struct Search {
 pub(crate) struct Pruning {
     slots: Arc<Slots>,
     touched: Vec<SlotNumber>,
+    /// How many different slots these were, when they were last counted.
+    different: usize,
+    /// The stamp of the world that they were replaced with.
+    replaced: Stamp,
     limits: Limits,
 }
 
@@ -271,9 +259,27 @@ impl Pruning {
         self
     }
 
-    /// Whether somebody read an older world when this was made.
+    /// Whether somebody reads a world that may need them. Who reads a later one needs what was replaced
+    /// later, and that is on another list.
     pub(crate) fn is_held_up(&self) -> bool {
-        !self.limits.needed.is_empty()
+        let mut needed = self.limits.needed.iter();
+        needed.any(|stamp| *stamp < self.replaced)
+    }
+
+    /// Whether both are about the same entries.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slots, &other.slots)
+    }
+
+    /// Takes over what a later one is to drop, of the same entries.
+    pub(crate) fn join(&mut self, mut later: Self) {
+        self.touched.append(&mut later.touched);
+        self.replaced = later.replaced;
+        if self.touched.len() > 2 * self.different {
+            self.touched.sort_unstable();
+            self.touched.dedup();
+            self.different = self.touched.len();
+        }
     }
 }
 
@@ -291,6 +297,14 @@ impl Drop for Pruning {
 }
 
 impl Slots {
+    fn new(hasher: FixedState) -> Arc<Self> {
+        Arc::new(Self {
+            hasher,
+            shards: (0..SHARDS).map(|_| Lock::default()).collect(),
+            writer: Lock::default(),
+        })
+    }
+
     fn hash(&self, id: &EntityId) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(id.as_str().as_bytes());

@@ -152,14 +152,10 @@ impl Slot {
 }
 
 impl Shard {
-    pub(crate) fn find(&self, hash: u64, id: &EntityId) -> Option<&Slot> {
+    pub(crate) fn find(&self, hash: u64, id: &EntityId) -> Option<(SlotNumber, &Slot)> {
         let place = self.place(hash, id)?;
-        self.slots.get(place as usize)
-    }
-
-    pub(crate) fn number(&self, hash: u64, id: &EntityId) -> Option<SlotNumber> {
-        let place = self.place(hash, id)?;
-        Some(SlotNumber::new(index(hash), place))
+        let slot = self.slots.get(place as usize)?;
+        Some((SlotNumber::new(index(hash), place), slot))
     }
 
     pub(crate) fn id(&self, number: SlotNumber) -> Option<&EntityId> {

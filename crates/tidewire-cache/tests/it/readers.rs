@@ -42,7 +42,7 @@ fn number(view: &Snapshot<'_>) -> Option<i64> {
     first
 }
 
-/// Reads until told to stop. Returns how often.
+/// Reads until told to stop, and counts how often.
 fn read(reader: &Reader, stop: &AtomicBool, rounds: &AtomicU64) {
     let mut last = (Revision::default(), i64::MIN);
     loop {
@@ -108,10 +108,8 @@ fn law_1_readers_on_other_threads_see_each_step_whole_and_never_go_back() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             let reader = rig.cache.reader();
-            scope.spawn(|| {
-                let reader = reader;
-                read(&reader, &stop, &rounds);
-            });
+            let (stop, rounds) = (&stop, &rounds);
+            scope.spawn(move || read(&reader, stop, rounds));
         }
         let (send, retired) = mpsc::channel::<Retired>();
         scope.spawn(move || retired.into_iter().for_each(drop));
