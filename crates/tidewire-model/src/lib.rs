@@ -37,8 +37,8 @@ pub use patch::{Patch, whole as patch_whole};
 pub use point::{MAX_WIRE, Offset, Point, Version};
 pub use query::{
     Cursor, Direction, Field, FieldPath, Filter, MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS,
-    MAX_SORT_KEYS, Matcher, Query, QueryError, Selection, Sort, SortKey, SortPosition, Start, Test,
-    field,
+    MAX_SORT_KEYS, Matcher, Query, QueryError, Selection, Sort, SortDigest, SortKey, SortPosition,
+    Sorter, Start, Test, field,
 };
 pub use record::{Record, RecordBuilder, RecordError};
 pub use time::{Now, Tick, WallTime};

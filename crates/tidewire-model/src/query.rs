@@ -2,6 +2,7 @@
 //!
 //! A query is data. It has one canonical text, runs on a record, and never touches a cache or the wire.
 
+mod digest;
 mod eval;
 mod filter;
 mod parse;
@@ -9,14 +10,17 @@ mod path;
 mod plan;
 mod position;
 mod sort;
+mod sorter;
 mod text;
 
+pub use digest::SortDigest;
 pub use eval::Matcher;
 pub use filter::{Field, Filter, Test, field};
 pub use parse::{MAX_QUERY_BYTES, MAX_QUERY_DEPTH, MAX_QUERY_TERMS, MAX_SORT_KEYS, QueryError};
 pub use path::FieldPath;
 pub use position::SortPosition;
 pub use sort::{Cursor, Direction, Sort, SortKey};
+pub use sorter::Sorter;
 
 use crate::id::{EntityId, EntityType};
 use crate::patch::Patch;

@@ -22,7 +22,7 @@ impl Filter {
     }
 
     /// Makes the filter ready to be asked of many records.
-    pub fn prepare(&self) -> Matcher<'_> {
+    pub fn prepare(&self) -> Matcher {
         let mut needles = Needles::default();
         needles.collect(self);
         Matcher {
@@ -48,12 +48,12 @@ impl Filter {
 
 /// A filter that is asked of many records: what is the same for all of them is worked out once.
 #[derive(Debug)]
-pub struct Matcher<'f> {
-    plan: Plan<'f>,
-    needles: Needles<'f>,
+pub struct Matcher {
+    plan: Plan,
+    needles: Needles,
 }
 
-impl Matcher<'_> {
+impl Matcher {
     /// Whether a record is meant.
     pub fn means(&self, record: &Record) -> bool {
         self.matches(record, |_| Ok(())).unwrap_or_else(no_error)
@@ -80,10 +80,10 @@ impl Matcher<'_> {
 
 /// The folded texts that a filter looks for, by the texts as they were given.
 #[derive(Debug, Default)]
-struct Needles<'f>(BTreeMap<&'f str, String>);
+struct Needles(BTreeMap<Box<str>, String>);
 
-impl<'f> Needles<'f> {
-    fn collect(&mut self, filter: &'f Filter) {
+impl Needles {
+    fn collect(&mut self, filter: &Filter) {
         match filter {
             Filter::And(parts) | Filter::Or(parts) => {
                 parts.iter().for_each(|part| self.collect(part));
@@ -92,7 +92,7 @@ impl<'f> Needles<'f> {
             Filter::Test {
                 test: Test::ContainsFold(part),
                 ..
-            } => drop(self.0.insert(part, folded(part))),
+            } => drop(self.0.insert(part.clone(), folded(part))),
             Filter::All | Filter::Test { .. } => {}
         }
     }
@@ -112,7 +112,7 @@ impl<E, L: FnMut(usize) -> Result<(), E>> Look<E> for L {}
 
 /// One record being asked.
 pub(super) struct Run<'n, 'r, L> {
-    needles: &'n Needles<'n>,
+    needles: &'n Needles,
     folds: Folds<'r>,
     look: &'n mut L,
 }

@@ -6,23 +6,23 @@ use super::path::FieldPath;
 use crate::record::Record;
 
 #[derive(Debug)]
-pub(super) enum Plan<'f> {
+pub(super) enum Plan {
     All,
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
-    Test(FieldPath, &'f Test),
+    Test(FieldPath, Test),
 }
 
-impl<'f> Plan<'f> {
-    pub(super) fn of(filter: &'f Filter) -> Self {
-        let all = |parts: &'f [Filter]| parts.iter().map(Self::of).collect();
+impl Plan {
+    pub(super) fn of(filter: &Filter) -> Self {
+        let all = |parts: &[Filter]| parts.iter().map(Self::of).collect();
         match filter {
             Filter::All => Self::All,
             Filter::And(parts) => Self::And(all(parts)),
             Filter::Or(parts) => Self::Or(all(parts)),
             Filter::Not(inner) => Self::Not(Box::new(Self::of(inner))),
-            Filter::Test { path, test } => Self::Test(FieldPath::new(path), test),
+            Filter::Test { path, test } => Self::Test(FieldPath::new(path), test.clone()),
         }
     }
 

@@ -103,7 +103,7 @@ fn within(bytes: usize, bound: usize) -> Result<(), Trouble> {
 struct Page<'q> {
     query: &'q Query,
     /// What an opaque query has none of.
-    filter: Option<Matcher<'q>>,
+    filter: Option<Matcher>,
     /// Where the window begins, for one that begins behind a row.
     after: Option<SortPosition>,
     /// The first rows of the list, or the first behind `after`; the last of them on top.
