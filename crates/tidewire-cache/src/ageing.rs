@@ -99,7 +99,7 @@ fn find<'a>(
 
 /// What a list as a whole rests on. One of what was pushed rests on nothing that ages.
 fn evidence_of(stream: &Stream, run: &Run) -> Option<Evidence> {
-    match run.scope {
+    match run.scope() {
         Scope::Window => stream.is_known(run).then(|| run.evidence()),
         Scope::Whole => stream.standing.snapshot_evidence(),
     }

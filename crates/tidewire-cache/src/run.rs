@@ -5,12 +5,21 @@
 
 mod reaction;
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use tidewire_model::{EntityId, Offset, Query, SortPosition, Start, Tick};
 
 use crate::base::{At, Image, Mark, Moment};
+use crate::criteria::Criteria;
 use crate::fetch::RunKey;
+use crate::places::{Found, Places, Spot};
+use crate::row_number::RowNumber;
+use crate::rows::{Place, Rows, Ruler, Side};
+use crate::slots::Stamp;
 use crate::sorted_map::SortedMap;
 use crate::standing::{Evidence, Snapped};
+use crate::whole::{Standing, Whole};
 
 pub(crate) use reaction::{Cause, News, Reaction, RunTouch, Sides};
 
@@ -18,9 +27,8 @@ pub(crate) use reaction::{Cause, News, Reaction, RunTouch, Sides};
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     key: RunKey,
-    pub(crate) scope: Scope,
-    /// Where the view's members stand.
-    pub(crate) keys: SortedMap<SortPosition, ()>,
+    criteria: Arc<Criteria>,
+    pub(crate) members: Members,
     /// The row it begins after.
     start: Option<SortPosition>,
     pub(crate) extent: Extent,
@@ -42,6 +50,15 @@ pub(crate) struct Run {
     pub(crate) need: Option<usize>,
     /// Everything held has been placed.
     built: bool,
+}
+
+/// Where the members of a run stand.
+#[derive(Debug, Clone)]
+pub(crate) enum Members {
+    /// Of a run about everything held.
+    Whole(Whole),
+    /// Of one about what was asked for: those of the view.
+    Window(Places),
 }
 
 /// What pending actions do to the total with one entity.
@@ -84,16 +101,16 @@ pub(crate) struct Total {
 }
 
 impl Run {
-    pub(crate) fn new(key: RunKey, scope: Scope, need: Option<usize>) -> Self {
-        let start = match key.query().start() {
-            Start::Offset(_) => None,
-            Start::After(cursor) => Some(key.query().sort().position_of(cursor)),
-        };
+    /// A run that holds nothing, made in the world of a stamp.
+    pub(crate) fn new(key: RunKey, scope: Scope, need: Option<usize>, stamp: Stamp) -> Self {
         Self {
+            members: match scope {
+                Scope::Whole => Members::Whole(Whole::new(stamp)),
+                Scope::Window => Members::Window(Places::default()),
+            },
+            start: start_of(&key),
+            criteria: Arc::new(Criteria::of(key.query())),
             key,
-            scope,
-            keys: SortedMap::default(),
-            start,
             extent: Extent::Nothing,
             total: None,
             shares: SortedMap::default(),
@@ -110,6 +127,27 @@ impl Run {
         }
     }
 
+    /// Which part of the type it is about.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.members {
+            Members::Whole(_) => Scope::Whole,
+            Members::Window(_) => Scope::Window,
+        }
+    }
+
+    /// The places of one about what was asked for.
+    pub(crate) fn places(&self) -> Option<&Places> {
+        match &self.members {
+            Members::Window(places) => Some(places),
+            Members::Whole(_) => None,
+        }
+    }
+
+    /// How many places it has, if it is about what was asked for.
+    pub(crate) fn rows(&self) -> usize {
+        self.places().map_or(0, Places::len)
+    }
+
     /// Whether everything held has been placed.
     pub(crate) fn is_built(&self) -> bool {
         self.built
@@ -123,46 +161,66 @@ impl Run {
         &self.key
     }
 
+    pub(crate) fn criteria(&self) -> &Criteria {
+        &self.criteria
+    }
+
     pub(crate) fn query(&self) -> &Query {
         self.key.query()
     }
 
     /// The same run under another name.
     pub(crate) fn rename(&mut self, key: RunKey) {
-        self.start = match key.query().start() {
-            Start::Offset(_) => None,
-            Start::After(cursor) => Some(key.query().sort().position_of(cursor)),
-        };
+        self.start = start_of(&key);
+        self.criteria = Arc::new(Criteria::of(key.query()));
         self.key = key;
-        self.built = self.scope == Scope::Window;
+        self.built = self.scope() == Scope::Window;
     }
 
-    /// Becomes a run about what was asked for: as if the whole list had been, at the point given,
-    /// if what is held is the whole of it at one point.
-    pub(crate) fn become_window(&mut self, snapped: Option<&Snapped>, at: Option<At>) {
-        self.scope = Scope::Window;
-        match snapped {
-            Some(snapped) if self.built => {
-                let rows = i64::try_from(self.keys.len()).unwrap_or(i64::MAX) - self.overlay_rows;
-                self.extent = Extent::End;
-                self.total = Some(Total {
-                    rows,
-                    exact: at.is_some(),
-                    as_of: at,
-                });
-                self.as_of = at;
-                (self.confirmed, self.learnt) = (snapped.confirmed, snapped.learnt);
-            }
-            _ => self.keys = SortedMap::default(),
-        }
-        self.built = true;
+    /// Becomes a run about what was asked for: as if as much of the list had been as anybody looks at, at
+    /// the point given, if what is held is the whole of it at one point. Returns whether it is.
+    pub(crate) fn become_window(
+        &mut self,
+        (snapped, at): (Option<&Snapped>, Option<At>),
+        spare: usize,
+        rows: Rows<'_>,
+    ) -> bool {
+        let Members::Whole(whole) = &self.members else {
+            return false;
+        };
+        let whole = whole.clone();
+        self.members = Members::Window(Places::default());
+        let Some(snapped) = snapped.filter(|_| self.built) else {
+            self.built = true;
+            return false;
+        };
+        let most = self
+            .need
+            .map_or(usize::MAX, |need| need.saturating_add(spare));
+        let criteria = Arc::clone(&self.criteria);
+        let ruler = criteria.ruler(rows);
+        let (places, is_all) = whole.first_places(most, ruler);
+        let last = places.last().filter(|_| !is_all);
+        let bound = last.and_then(|last| self.position_of(&last, rows));
+        self.extent = bound.map_or(Extent::End, Extent::UpTo);
+        let held = whole.held_len(rows.base.stamp());
+        self.total = Some(Total {
+            rows: i64::try_from(held).unwrap_or(i64::MAX),
+            exact: at.is_some(),
+            as_of: at,
+        });
+        self.members = Members::Window(places);
+        self.as_of = at;
+        (self.confirmed, self.learnt) = (snapped.confirmed, snapped.learnt);
+        true
     }
 
     /// Forgets everything but what it is about. What is held is gone too, so nothing is unplaced.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, stamp: Stamp) {
         *self = Self {
             built: self.built,
-            ..Self::new(self.key.clone(), self.scope, self.need)
+            criteria: Arc::clone(&self.criteria),
+            ..Self::new(self.key.clone(), self.scope(), self.need, stamp)
         };
     }
 
@@ -177,45 +235,107 @@ impl Run {
     }
 
     /// Where an entity stands, if it belongs to the list at all.
-    pub(crate) fn place(&self, id: &EntityId, image: &Image) -> Option<SortPosition> {
-        let record = image.record()?;
-        if self.query().matches(record) != Some(true) {
-            return None;
-        }
-        self.query().position(record, id)
+    pub(crate) fn place<'p>(&self, id: &'p EntityId, image: &'p Image) -> Option<Place<'p>> {
+        let record = image
+            .record()
+            .filter(|record| self.criteria.means(record))?;
+        Some(Place {
+            digest: self.criteria.sorter().digest(record, id),
+            record,
+            id,
+        })
     }
 
-    /// The index of the first row behind a place.
-    pub(crate) fn index_after(&self, place: &SortPosition) -> usize {
-        self.keys.rank(place) + usize::from(self.keys.contains_key(place))
+    /// The same place, to be kept.
+    pub(crate) fn position(&self, id: &EntityId, image: &Image) -> Option<SortPosition> {
+        let record = image
+            .record()
+            .filter(|record| self.criteria.means(record))?;
+        Some(self.criteria.sorter().position(record, id))
+    }
+
+    /// The place of a row of a window, to be kept.
+    pub(crate) fn position_of(&self, spot: &Spot, rows: Rows<'_>) -> Option<SortPosition> {
+        rows.look(spot.number(), Side::View, |id, record| {
+            self.criteria.sorter().position(record, id)
+        })
+    }
+
+    pub(crate) fn ruler<'a>(&'a self, rows: Rows<'a>) -> Ruler<'a> {
+        self.criteria.ruler(rows)
     }
 
     /// Whether a place lies in the part that the run is about: behind its start, up to its bound.
-    pub(crate) fn reaches(&self, place: &SortPosition) -> bool {
-        if self.start.as_ref().is_some_and(|start| place <= start) {
+    pub(crate) fn reaches(&self, place: &Place<'_>) -> bool {
+        self.lies_within(|position| place.cmp_position(position, self.criteria.sorter()))
+    }
+
+    /// The same for a place that was kept.
+    pub(crate) fn reaches_position(&self, place: &SortPosition) -> bool {
+        self.lies_within(|position| place.cmp(position))
+    }
+
+    fn lies_within(&self, stands: impl Fn(&SortPosition) -> Ordering) -> bool {
+        if self
+            .start
+            .as_ref()
+            .is_some_and(|start| stands(start).is_le())
+        {
             return false;
         }
-        match (self.scope, &self.extent) {
+        match (self.scope(), &self.extent) {
             (Scope::Whole, _) | (Scope::Window, Extent::End) => true,
-            (Scope::Window, Extent::UpTo(bound)) => place <= bound,
+            (Scope::Window, Extent::UpTo(bound)) => stands(bound).is_le(),
             (Scope::Window, Extent::Nothing) => false,
         }
     }
 
     /// Whether nothing came of it yet, so that readers see what own pending actions put into it.
     pub(crate) fn shows_own_rows_only(&self) -> bool {
-        self.scope == Scope::Window && self.extent == Extent::Nothing
+        self.scope() == Scope::Window && self.extent == Extent::Nothing
     }
 
-    /// Puts an entity at its place, if it belongs in the run. Returns its index if it was not there.
-    pub(crate) fn ensure(&mut self, id: &EntityId, image: &Image) -> Option<usize> {
+    /// Brings a list about everything held in step with an entity that pending actions touch.
+    pub(crate) fn place_pending(&mut self, id: &EntityId, sides: &Sides, rows: Rows<'_>) {
+        let after = self.standing(id, sides);
+        let ruler = self.criteria.ruler(rows);
+        if let Members::Whole(whole) = &mut self.members {
+            if let Some((place, number)) = after.held.zip(after.number) {
+                whole.hold(place, number, ruler);
+            }
+            whole.move_own(&after, &after, ruler);
+        }
+    }
+
+    /// Where an entity stands in a list about everything held.
+    fn standing<'a>(&self, id: &'a EntityId, sides: &'a Sides) -> Standing<'a> {
+        let own = sides.pending.then(|| self.place(id, &sides.view));
+        Standing {
+            number: sides.number,
+            held: self.place(id, &sides.base),
+            own: own.flatten(),
+            pending: sides.pending,
+        }
+    }
+
+    /// Puts an entity at its place in a window, if it belongs there. Returns its index if it was not
+    /// there.
+    pub(crate) fn ensure(
+        &mut self,
+        (id, number): (&EntityId, RowNumber),
+        image: &Image,
+        rows: Rows<'_>,
+    ) -> Option<usize> {
         let place = self.place(id, image).filter(|place| self.reaches(place))?;
-        if self.keys.contains_key(&place) {
+        let Members::Window(places) = &mut self.members else {
+            return None;
+        };
+        let ruler = self.criteria.ruler(rows);
+        let stands = ruler.to_place(place, Some(number), Side::View);
+        if places.find(&stands).spot.is_some() {
             return None;
         }
-        let index = self.keys.rank(&place);
-        self.keys.insert(place, ());
-        Some(index)
+        Some(places.insert(place.spot(number), stands))
     }
 
     /// Sets what pending actions do to the total with one entity.
@@ -236,32 +356,68 @@ impl Run {
         self.shares.get(id).copied().unwrap_or_default()
     }
 
-    /// Whether the run holds an entity with this image.
-    pub(crate) fn holds(&self, id: &EntityId, image: &Image) -> bool {
-        image
-            .record()
-            .and_then(|record| self.query().position(record, id))
-            .is_some_and(|place| self.keys.contains_key(&place))
+    /// Whether a window holds an entity with this image.
+    pub(crate) fn holds(&self, id: &EntityId, image: &Image, rows: Rows<'_>) -> bool {
+        self.rank(id, image, rows).is_some()
     }
 
-    /// Lets go of up to `rows` rows that nobody looks at, so that a list growing at its front does
+    /// How many rows of a window come before an entity with this image, if it is there.
+    pub(crate) fn rank(&self, id: &EntityId, image: &Image, rows: Rows<'_>) -> Option<usize> {
+        let found = self.find((id, rows.number(id)), image, rows)?;
+        found.spot.map(|_| found.rank)
+    }
+
+    /// What stands in a window at the place of an entity with this image.
+    fn find(
+        &self,
+        (id, number): (&EntityId, Option<RowNumber>),
+        image: &Image,
+        rows: Rows<'_>,
+    ) -> Option<Found> {
+        let place = self.place(id, image)?;
+        let stands = self.ruler(rows).to_place(place, number, Side::View);
+        Some(self.places()?.find(stands))
+    }
+
+    /// Takes the row at a place out of a window.
+    pub(crate) fn take_out(&mut self, place: &SortPosition, rows: Rows<'_>) {
+        let ruler = self.criteria.ruler(rows);
+        if let Members::Window(places) = &mut self.members {
+            places.remove(ruler.to_position(place, Side::View));
+        }
+    }
+
+    /// The first row of a window behind a place.
+    pub(crate) fn first_after(&self, place: Option<&SortPosition>, rows: Rows<'_>) -> Option<Spot> {
+        let places = self.places()?;
+        let Some(place) = place else {
+            return places.first();
+        };
+        let found = places.find(self.ruler(rows).to_position(place, Side::View));
+        let behind = found.rank + usize::from(found.spot.is_some());
+        places.iter_from_nth(behind).next()
+    }
+
+    /// Lets go of up to `most` rows that nobody looks at, so that a list growing at its front does
     /// not grow without limit.
-    pub(crate) fn trim(&mut self, spare: usize, rows: usize) {
-        let (Scope::Window, Some(need)) = (self.scope, self.need) else {
+    pub(crate) fn trim(&mut self, spare: usize, most: usize, rows: Rows<'_>) {
+        let (Members::Window(_), Some(need)) = (&self.members, self.need) else {
             return;
         };
         let allowed = need.saturating_add(spare);
-        for _ in 0..rows {
-            if self.keys.len() <= allowed || self.extent == Extent::Nothing {
+        for _ in 0..most {
+            if self.rows() <= allowed || self.extent == Extent::Nothing {
                 return;
             }
-            let Some((last, ())) = self.keys.last() else {
+            let Members::Window(places) = &mut self.members else {
                 return;
             };
-            let last = last.clone();
-            self.keys.remove(&last);
+            if places.remove_last().is_none() {
+                return;
+            }
             // A page being installed may have brought the bound in already.
-            let bound = self.keys.last().map(|(bound, ())| bound.clone());
+            let last = places.last();
+            let bound = last.and_then(|last| self.position_of(&last, rows));
             match (&self.extent, bound) {
                 (Extent::UpTo(old), Some(bound)) if *old <= bound => {}
                 (_, Some(bound)) => self.extent = Extent::UpTo(bound),
@@ -313,5 +469,13 @@ impl Run {
             before = Some(place);
         }
         true
+    }
+}
+
+/// The row that a run begins after.
+fn start_of(key: &RunKey) -> Option<SortPosition> {
+    match key.query().start() {
+        Start::Offset(_) => None,
+        Start::After(cursor) => Some(key.query().sort().position_of(cursor)),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct RunIndex {
     empty: Keys,
     /// How many are about what was asked for.
     windows: usize,
-    /// How many places they hold together.
+    /// How many places those hold together.
     rows: usize,
 }
 
@@ -76,8 +76,8 @@ pub(crate) struct Footing {
 impl Footing {
     pub(crate) fn of(run: &Run) -> Self {
         Self {
-            rows: run.keys.len(),
-            window: run.scope == Scope::Window,
+            rows: run.rows(),
+            window: run.scope() == Scope::Window,
             empty: run.shows_own_rows_only(),
         }
     }

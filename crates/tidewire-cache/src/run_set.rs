@@ -77,7 +77,7 @@ impl RunSet {
         })
     }
 
-    /// How many places the runs hold together.
+    /// How many places the runs about what was asked for hold together.
     pub(crate) fn rows(&self) -> usize {
         self.index.rows()
     }

@@ -15,12 +15,12 @@ use foldhash::quality::FixedState;
 use tidewire_model::EntityId;
 
 use self::order::Order;
-use self::shard::{Lock, SHARDS, Shard};
+use self::shard::{SHARDS, Shard};
 use crate::base::{Entry, Image};
 use crate::kept::Kept;
 
 pub(crate) use self::order::Line;
-pub(crate) use self::shard::SlotNumber;
+pub(crate) use self::shard::{Lock, SlotNumber};
 
 /// How many entities are best looked at in one go, which the writer may have to wait for.
 pub(crate) const LOOKS: usize = 32;
@@ -111,9 +111,30 @@ impl Entries {
         }
     }
 
+    /// The stamp of the world whose entries these are.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// What must stay for older worlds.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// What is held of an entity.
     pub(crate) fn get(&self, id: &EntityId) -> Option<Entry> {
         self.read(id, |kept| Entry::from(kept))
+    }
+
+    /// Looks at what is held in a slot. The look is short: the writer may wait for its end.
+    pub(crate) fn row<R>(
+        &self,
+        number: SlotNumber,
+        look: impl FnOnce(&EntityId, &Kept) -> R,
+    ) -> Option<R> {
+        let shard = self.slots.shard_of(number).read();
+        let (id, slot) = shard.at(number)?;
+        Some(look(id, slot.edition(self.stamp)?))
     }
 
     pub(crate) fn contains(&self, id: &EntityId) -> bool {
@@ -122,23 +143,29 @@ impl Entries {
 
     /// Looks at what is held of an entity. The look is short: the writer may wait for its end.
     pub(crate) fn read<R>(&self, id: &EntityId, look: impl FnOnce(&Kept) -> R) -> Option<R> {
+        self.look_up(id, look).map(|(_, found)| found)
+    }
+
+    /// The same, and its slot.
+    pub(crate) fn look_up<R>(
+        &self,
+        id: &EntityId,
+        look: impl FnOnce(&Kept) -> R,
+    ) -> Option<(SlotNumber, R)> {
         let hash = self.slots.hash(id);
         let shard = self.slots.shard(hash).read();
-        let (_, slot) = shard.find(hash, id)?;
-        Some(look(slot.edition(self.stamp)?))
+        let (number, slot) = shard.find(hash, id)?;
+        Some((number, look(slot.edition(self.stamp)?)))
     }
 
     /// The slot of an entity that is held.
     pub(crate) fn slot(&self, id: &EntityId) -> Option<SlotNumber> {
-        let hash = self.slots.hash(id);
-        let shard = self.slots.shard(hash).read();
-        let (number, slot) = shard.find(hash, id)?;
-        slot.edition(self.stamp).map(|_| number)
+        self.look_up(id, |_| ()).map(|(number, ())| number)
     }
 
     /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
-    /// stamp is shown.
-    pub(crate) fn set(&mut self, id: &EntityId, kept: Option<Kept>) {
+    /// stamp is shown. Returns the slot, where something is held.
+    pub(crate) fn set(&mut self, id: &EntityId, kept: Option<Kept>) -> Option<SlotNumber> {
         let hash = self.slots.hash(id);
         let line = kept.as_ref().map(Line::of);
         let written = {
@@ -146,12 +173,13 @@ impl Entries {
             let hash_of = |id: &EntityId| self.slots.hash(id);
             shard.write((hash, id), (self.stamp, kept), &self.limits, hash_of)
         };
-        let Some(written) = written else { return };
+        let written = written?;
         let mut writer = self.slots.writer.write();
         writer.order.set(written.number, line);
         if written.first {
             writer.touched.push(written.number);
         }
+        line.map(|_| written.number)
     }
 
     /// How many entries of a kind there are, with all that was written.
@@ -181,8 +209,8 @@ impl Entries {
     /// The next entity held behind a slot, in an order that means nothing.
     pub(crate) fn next(&self, behind: Option<SlotNumber>) -> Option<(SlotNumber, EntityId)> {
         let mut search = self.search(behind, 1, |_| true);
-        let (id, _) = search.found.pop()?;
-        search.last.map(|slot| (slot, id))
+        let (slot, id, _) = search.found.pop()?;
+        Some((slot, id))
     }
 
     /// Looks at so many entities behind a slot at most, in the order of [`next`](Self::next), for those
@@ -207,9 +235,10 @@ impl Entries {
                     return search;
                 }
                 search.looked += 1;
-                search.last = Some(SlotNumber::new(number, place));
+                let slot = SlotNumber::new(number, place);
+                search.last = Some(slot);
                 if is_meant(kept) {
-                    search.found.push((id.clone(), kept.image().clone()));
+                    search.found.push((slot, id.clone(), kept.image().clone()));
                 }
             }
         }
@@ -237,7 +266,7 @@ pub(crate) struct Search {
     pub(crate) looked: usize,
     /// Where it stopped.
     pub(crate) last: Option<SlotNumber>,
-    pub(crate) found: Vec<(EntityId, Image)>,
+    pub(crate) found: Vec<(SlotNumber, EntityId, Image)>,
 }
 
 /// Older editions that nobody reads any more. They go when this is dropped, by whichever thread.

@@ -132,10 +132,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.nth(0)
     }
 
-    pub(crate) fn last(&self) -> Option<(&K, &V)> {
-        self.nth(self.len().checked_sub(1)?)
-    }
-
     pub(crate) fn iter(&self) -> Iter<'_, K, V> {
         self.iter_from_nth(0)
     }

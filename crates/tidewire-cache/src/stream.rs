@@ -12,19 +12,22 @@ mod tell;
 use std::sync::Arc;
 
 use tidewire_model::{
-    EntityId, EntityKey, EntityType, Epoch, Filter, Offset, Point, Query, Version,
+    EntityId, EntityKey, EntityType, Epoch, Offset, Point, Query, SortPosition, Version,
 };
 
 use crate::base::{At, Entry, Image};
+use crate::criteria::Criteria;
 use crate::fetch::RunKey;
 use crate::kept::Kept;
 use crate::overlay::Overlay;
-use crate::run::{Cause, Extent, Run, RunTouch, Scope, Sides};
+use crate::row_number::{OwnNumbers, RowNumber};
+use crate::rows::Rows;
+use crate::run::{Cause, Extent, Members, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
 use crate::slots::{Entries, Line, Search, SlotNumber};
 use crate::sorted_map::SortedMap;
-use crate::standing::Standing;
+use crate::standing::{Snapped, Standing};
 use crate::trust::{StaleReason, Trust};
 
 pub(crate) use evict::Pins;
@@ -39,6 +42,8 @@ pub(crate) struct Stream {
     pub(crate) base: Entries,
     /// What readers see of the entities that pending actions touch.
     pub(crate) seen: SortedMap<EntityId, Image>,
+    /// The numbers of those of them of which nothing is held.
+    own: OwnNumbers,
     /// Those of them that rest on something the server confirmed, the oldest knowledge first. What
     /// is doubtful comes before all eras.
     rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
@@ -72,6 +77,14 @@ pub(crate) struct Touches {
     pub(crate) disputed: Vec<RunKey>,
 }
 
+/// What windows can speak for that were a whole before.
+#[derive(Debug)]
+pub(crate) struct Narrowing {
+    snapped: Option<Snapped>,
+    /// The applied point, where nothing spoke against the whole.
+    at: Option<At>,
+}
+
 /// What a reader sees of an entity beside its image, as far as it is not a matter of time.
 #[derive(Debug, PartialEq, Eq)]
 struct Look {
@@ -100,6 +113,7 @@ impl Stream {
             standing: Standing::default(),
             base: Entries::new(bounds.hash_seed),
             seen: SortedMap::default(),
+            own: OwnNumbers::default(),
             rests: SortedMap::default(),
             runs: RunSet::default(),
             doubtful: SortedMap::default(),
@@ -164,21 +178,47 @@ impl Stream {
         }
     }
 
-    fn sides(&self, id: &EntityId) -> Sides {
-        self.sides_of(id, self.base_image(id))
+    /// The rows by their numbers.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows {
+            base: &self.base,
+            seen: &self.seen,
+            own: &self.own,
+        }
     }
 
-    fn sides_of(&self, id: &EntityId, base: Image) -> Sides {
+    /// The runs, to be changed, beside the rows.
+    fn split(&mut self) -> (&mut RunSet, Rows<'_>) {
+        let rows = Rows {
+            base: &self.base,
+            seen: &self.seen,
+            own: &self.own,
+        };
+        (&mut self.runs, rows)
+    }
+
+    fn sides(&self, id: &EntityId) -> Sides {
+        let held = self
+            .base
+            .look_up(id, |kept| kept.image().clone())
+            .map_or((None, Image::Unknown), |(slot, image)| (Some(slot), image));
+        self.sides_of(id, held)
+    }
+
+    fn sides_of(&self, id: &EntityId, (slot, base): (Option<SlotNumber>, Image)) -> Sides {
+        let number = slot.map(RowNumber::from);
         match self.seen.get(id) {
             Some(view) => Sides {
                 base,
                 view: view.clone(),
                 pending: true,
+                number: number.or_else(|| self.own.number(id)),
             },
             None => Sides {
                 view: base.clone(),
                 base,
                 pending: false,
+                number,
             },
         }
     }
@@ -210,21 +250,22 @@ impl Stream {
         cause: Cause<'_>,
         touches: &mut Touches,
     ) {
-        let held = self.base.get(id);
+        let (slot, held) = self.base.look_up(id, |kept| Entry::from(kept)).unzip();
         let held = held.as_ref();
         let image_of =
             |entry: Option<&Entry>| entry.map(|entry| entry.image.clone()).unwrap_or_default();
-        let before = self.sides_of(id, image_of(held));
+        let before = self.sides_of(id, (slot, image_of(held)));
         let look = self.look(id, held);
         let base = image_of(entry);
+        let mut slot = None;
         self.move_rest(id, touches, |stream| {
-            stream.write(id, entry);
+            slot = stream.write(id, entry);
             if before.pending {
                 let view = overlay.replay(&stream.key(id), &base);
-                stream.seen.insert(id.clone(), view);
+                stream.see(id, Some(view), slot.is_some());
             }
         });
-        let after = self.sides_of(id, base);
+        let after = self.sides_of(id, (slot, base));
         let visible = before.view != after.view
             || look != self.look(id, entry)
             || self.is_renewed(held, entry);
@@ -239,12 +280,11 @@ impl Stream {
         let before = self.sides(id);
         let key = self.key(id);
         self.move_rest(id, touches, |stream| {
-            if overlay.touches(&key) {
-                let view = overlay.replay(&key, &before.base);
-                stream.seen.insert(id.clone(), view);
-            } else {
-                stream.seen.remove(id);
-            }
+            let view = overlay
+                .touches(&key)
+                .then(|| overlay.replay(&key, &before.base));
+            let is_held = before.number.is_some_and(|number| number.slot().is_some());
+            stream.see(id, view, is_held);
         });
         let after = self.sides(id);
         let visible = before.view != after.view || before.pending != after.pending;
@@ -313,11 +353,27 @@ impl Stream {
         Some((era, offset, id.clone()))
     }
 
-    /// Brings a run that reaches further than before in step with one entity.
+    /// Remembers what readers see of an entity that pending actions touch, or that they do no more.
+    fn see(&mut self, id: &EntityId, view: Option<Image>, is_held: bool) {
+        let needs_number = view.is_some() && !is_held;
+        match view {
+            Some(view) => drop(self.seen.insert(id.clone(), view)),
+            None => drop(self.seen.remove(id)),
+        }
+        if needs_number {
+            self.own.give(id);
+        } else {
+            self.own.take(id);
+        }
+    }
+
+    /// Brings a window that reaches further than before in step with one entity.
     pub(crate) fn ensure_placed(&mut self, run: &RunKey, id: &EntityId, touches: &mut Touches) {
         let image = self.view_image(id);
-        if let Some(mut run) = self.runs.edit(run)
-            && let Some(index) = run.ensure(id, &image)
+        let (runs, rows) = self.split();
+        if let Some(number) = rows.number(id)
+            && let Some(mut run) = runs.edit(run)
+            && let Some(index) = run.ensure((id, number), &image, rows)
         {
             touches
                 .runs
@@ -325,21 +381,27 @@ impl Stream {
         }
     }
 
-    /// Looks at so many entities behind a slot at most for members of a list, the window aside. What
-    /// pending actions touch is left out.
-    pub(crate) fn search(&self, query: &Query, behind: Option<SlotNumber>, most: usize) -> Search {
-        let matcher = query.as_filter().map(Filter::prepare);
+    /// Takes the row at a place out of a window.
+    pub(crate) fn take_out(&mut self, run: &RunKey, place: &SortPosition) {
+        let (runs, rows) = self.split();
+        if let Some(mut run) = runs.edit(run) {
+            run.take_out(place, rows);
+        }
+    }
+
+    /// Looks at so many entities behind a slot at most for members of a list, by what the server
+    /// confirmed, the window aside.
+    pub(crate) fn search(
+        &self,
+        criteria: &Criteria,
+        behind: Option<SlotNumber>,
+        most: usize,
+    ) -> Search {
         let is_member = |kept: &Kept| {
             let record = kept.image().record();
-            record
-                .zip(matcher.as_ref())
-                .is_some_and(|(record, matcher)| matcher.means(record))
+            record.is_some_and(|record| criteria.means(record))
         };
-        let mut search = self.base.search(behind, most, is_member);
-        if !self.seen.is_empty() {
-            search.found.retain(|(id, _)| !self.seen.contains_key(id));
-        }
-        search
+        self.base.search(behind, most, is_member)
     }
 
     /// Looks at so many entities behind a slot at most, and puts those that belong in a run that nobody
@@ -351,17 +413,22 @@ impl Stream {
         behind: Option<SlotNumber>,
         most: usize,
     ) -> (usize, Option<SlotNumber>) {
-        let search = self.search(run.query(), behind, most);
-        if let Some(mut run) = self.runs.edit(run).filter(|_| !search.found.is_empty()) {
-            for (id, image) in &search.found {
-                run.ensure(id, image);
+        let Some(run) = self.runs.get(run) else {
+            return (0, behind);
+        };
+        let search = self.search(run.criteria(), behind, most);
+        if let Members::Whole(whole) = &run.members {
+            for (slot, id, image) in &search.found {
+                if let Some(place) = run.place(id, image) {
+                    whole.hold(place, RowNumber::from(*slot), run.ruler(self.rows()));
+                }
             }
         }
         (search.looked, search.last)
     }
 
-    /// The same for an entity of a pending action, which may also move the total.
-    /// `grounded` tells from the run, and what is remembered, whether it would stand there without.
+    /// Brings a run in step with an entity of a pending action, which may also move the total.
+    /// `grounded` tells from a window, and what is remembered, whether it would stand there without.
     pub(crate) fn ensure_pending(
         &mut self,
         run: &RunKey,
@@ -370,14 +437,18 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let sides = self.sides(id);
-        if let Some(mut run) = self.runs.edit(run) {
-            let grounded = match run.scope {
-                Scope::Whole => run.place(id, &sides.base).is_some(),
-                Scope::Window => grounded(&run, run.share(id).grounded),
-            };
-            let share = run.share_of(id, &sides, grounded);
-            run.set_share(id, share);
+        let (runs, rows) = self.split();
+        let Some(mut edit) = runs.edit(run) else {
+            return;
+        };
+        if edit.scope() == Scope::Whole {
+            edit.place_pending(id, &sides, rows);
+            return;
         }
+        let grounded = grounded(&edit, edit.share(id).grounded);
+        let share = edit.share_of(id, &sides, grounded);
+        edit.set_share(id, share);
+        drop(edit);
         self.ensure_placed(run, id, touches);
     }
 
@@ -393,16 +464,18 @@ impl Stream {
     /// The run of a watched list, made where there is none.
     pub(crate) fn open_run(&mut self, key: &RunKey, need: Option<usize>) -> Option<RunEdit<'_>> {
         if !self.runs.contains(key) {
-            self.runs.insert(Run::new(key.clone(), self.scope(), need));
+            let stamp = self.base.stamp();
+            self.runs
+                .insert(Run::new(key.clone(), self.scope(), need, stamp));
         }
         let mut run = self.runs.edit(key)?;
         run.need = need;
         Some(run)
     }
 
-    /// A complete collection that became too large holds windows from now on. They speak for the
-    /// applied point where nothing spoke against the whole.
-    pub(crate) fn become_windowed(&mut self) {
+    /// A complete collection that became too large holds windows from now on. Its runs are to be made
+    /// narrow one by one.
+    pub(crate) fn become_windowed(&mut self) -> Narrowing {
         let snapped = self.standing.complete.take();
         let sound = self.is_live()
             && self.doubtful.is_empty()
@@ -414,10 +487,29 @@ impl Stream {
             .filter(|_| sound)
             .map(|applied| self.standing.at(applied));
         self.settings.interest = Interest::Windowed;
-        for key in self.runs.keys() {
-            if let Some(mut run) = self.runs.edit(&key) {
-                run.become_window(snapped.as_ref(), at);
+        Narrowing { snapped, at }
+    }
+
+    /// A run about everything held becomes one about what was asked for.
+    pub(crate) fn narrow_run(&mut self, key: &RunKey, narrowing: &Narrowing) {
+        let spare = self.bounds.spare_rows;
+        let (runs, rows) = self.split();
+        let Some(mut run) = runs.edit(key) else {
+            return;
+        };
+        if !run.become_window((narrowing.snapped.as_ref(), narrowing.at), spare, rows) {
+            return;
+        }
+        drop(run);
+        let mut pending = self.next_pending(None);
+        while let Some(id) = pending {
+            let sides = self.sides(&id);
+            if let Some(mut run) = self.runs.edit(key) {
+                let grounded = run.place(&id, &sides.base).is_some();
+                let share = run.share_of(&id, &sides, grounded);
+                run.set_share(&id, share);
             }
+            pending = self.next_pending(Some(&id));
         }
     }
 
@@ -493,7 +585,7 @@ impl Stream {
         );
         for key in self.runs.keys() {
             if let Some(mut run) = self.runs.edit(&key) {
-                run.reset();
+                run.reset(self.base.stamp());
             }
         }
         self.standing.complete = None;
@@ -508,9 +600,7 @@ impl Stream {
         overlay: &Overlay,
         touches: &mut Touches,
     ) {
-        self.move_rest(id, touches, |stream| {
-            stream.seen.remove(id);
-        });
+        self.move_rest(id, touches, |stream| stream.see(id, None, false));
         touches.entities.push(self.key(id));
         self.refresh(id, overlay, touches);
     }
@@ -534,15 +624,16 @@ impl Stream {
         self.runs.insert_renamed(run);
     }
 
-    fn write(&mut self, id: &EntityId, entry: Option<&Entry>) {
+    fn write(&mut self, id: &EntityId, entry: Option<&Entry>) -> Option<SlotNumber> {
         let era = self.standing.era;
         let doubtful = entry.is_some_and(|entry| entry.is_doubtful(era));
-        self.base.set(id, entry.map(Kept::from));
+        let slot = self.base.set(id, entry.map(Kept::from));
         if doubtful {
             self.doubtful.insert(id.clone(), ());
         } else if !self.doubtful.is_empty() {
             self.doubtful.remove(id);
         }
+        slot
     }
 
     /// Whether nothing can be asked for.
@@ -564,7 +655,7 @@ impl Stream {
 
     /// Whether a run can answer for its whole list.
     pub(crate) fn is_known(&self, run: &Run) -> bool {
-        match (run.scope, self.settings.interest) {
+        match (run.scope(), self.settings.interest) {
             (Scope::Whole, Interest::PushesOnly) => true,
             (Scope::Whole, _) => self.standing.complete.is_some(),
             (Scope::Window, _) => run.extent != Extent::Nothing,

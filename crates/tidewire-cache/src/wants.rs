@@ -135,14 +135,11 @@ impl Wants<'_> {
                 // The page that is asked for brings it.
                 return false;
             }
-            let Some(place) = run
-                .place(id, &image)
-                .filter(|place| run.keys.contains_key(place))
-            else {
+            let Some(rank) = run.rank(id, &image, stream.rows()) else {
                 return false;
             };
             let need = self.watches.need(run.key());
-            need.is_some_and(|need| need.is_none_or(|need| run.keys.rank(&place) < need))
+            need.is_some_and(|need| need.is_none_or(|need| rank < need))
         })
     }
 
@@ -167,8 +164,8 @@ impl Wants<'_> {
         let (query, missing) = match usable {
             None => (key.query().clone(), need),
             Some(run) => match &run.extent {
-                Extent::UpTo(bound) if need.is_none_or(|need| run.keys.len() < need) => {
-                    let missing = need.map(|need| need - run.keys.len());
+                Extent::UpTo(bound) if need.is_none_or(|need| run.rows() < need) => {
+                    let missing = need.map(|need| need - run.rows());
                     (key.query().clone().after(bound.cursor()), missing)
                 }
                 _ => return None,

@@ -3,11 +3,15 @@
 //! in to in (replaced or moved), in to out, out to in, out to out. An insertion counts only before
 //! the bound. The total moves only by changes newer than what it counts, and never by rows learnt.
 
-use tidewire_model::{EntityId, Patch, SortPosition};
+use tidewire_model::{EntityId, Patch};
 
-use super::{Run, Scope, Share};
+use super::{Members, Run, Scope, Share};
 use crate::base::{At, Image, Mark};
 use crate::fetch::RunKey;
+use crate::places::Spot;
+use crate::row_number::RowNumber;
+use crate::rows::{Place, Rows, Side};
+use crate::whole::Standing;
 
 /// An entity before or after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(crate) struct Sides {
     pub(crate) view: Image,
     /// Whether pending actions touch it.
     pub(crate) pending: bool,
+    /// The number by which runs know it, where there is anything to know.
+    pub(crate) number: Option<RowNumber>,
 }
 
 /// Why an entity changed.
@@ -52,13 +58,17 @@ pub(crate) struct News<'a> {
     pub(crate) patch: Option<&'a Patch>,
 }
 
-/// What a run is to do.
+/// What a run is to do about a change of one entity.
 #[derive(Debug, Default)]
-pub(crate) struct Reaction {
-    remove: Option<SortPosition>,
-    insert: Option<SortPosition>,
-    /// The entity keeps its place and looks different.
-    replaced: Option<SortPosition>,
+pub(crate) struct Reaction<'a> {
+    /// Of a list about everything held: where the entity stood, and where it stands.
+    moved: Option<(Standing<'a>, Standing<'a>)>,
+    /// Whether a reading of the entity differs.
+    visible: bool,
+    remove: Option<Place<'a>>,
+    insert: Option<Place<'a>>,
+    /// The entity keeps its place, and is known by another number or looks different.
+    replaced: Option<(Spot, Place<'a>)>,
     /// The entity, and what pending actions do to the total with it now.
     share: Option<(EntityId, Share)>,
     total: TotalMove,
@@ -87,10 +97,11 @@ pub(crate) enum RunTouch {
     All,
 }
 
-impl Reaction {
+impl Reaction<'_> {
     /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.remove.is_none()
+        self.moved.is_none()
+            && self.remove.is_none()
             && self.insert.is_none()
             && self.replaced.is_none()
             && self.share.is_none()
@@ -98,37 +109,47 @@ impl Reaction {
             && self.stale_at.is_none()
             && self.mark.is_none()
     }
+
+    /// Whether it is carried out in what all worlds share, so that the run itself stays as it is.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.moved
+            .is_some_and(|(before, after)| !before.pending && !after.pending)
+    }
 }
 
 impl Run {
     /// What the run is to do about a change. `visible` tells whether a reading of the entity
     /// differs, `live` whether the run is live, `era` the era of the stream.
-    pub(crate) fn react(
+    pub(crate) fn react<'a>(
         &self,
-        id: &EntityId,
-        (before, after): (&Sides, &Sides),
+        id: &'a EntityId,
+        (before, after): (&'a Sides, &'a Sides),
         cause: Cause<'_>,
         (era, live, visible): (u32, bool, bool),
-    ) -> Reaction {
+        rows: Rows<'_>,
+    ) -> Reaction<'a> {
+        if self.scope() == Scope::Whole {
+            return self.react_whole(id, (before, after), visible);
+        }
         let mut reaction = Reaction::default();
-        let old = self.standing_place(id, &before.view);
+        let found = self.find((id, before.number), &before.view, rows);
+        let old = found.and_then(|found| found.spot);
         let ground_before = if before.pending {
-            self.ground(id, before)
+            self.ground(id, before).is_some()
         } else {
-            old.clone()
+            old.is_some()
         };
-        let ground = self.ground_after(id, (&ground_before, &after.base), cause, era);
-        let new = match (self.scope, after.pending) {
-            (Scope::Window, false) => ground.clone(),
-            _ => self
-                .place(id, &after.view)
-                .filter(|place| self.reaches(place)),
+        let ground = self.ground_after(id, (ground_before, &after.base), cause, era);
+        let new = if after.pending {
+            let place = self.place(id, &after.view);
+            place.filter(|place| self.reaches(place))
+        } else {
+            ground
         };
         if let Cause::Learnt { at, home, mark } = cause
-            && self.scope == Scope::Window
             && home != Some(self.key())
             && !live
-            && ground_before != ground
+            && self.is_moved(id, (ground_before, before), ground)
         {
             // A row learnt elsewhere: its place changed, so what else changed is not known.
             match at {
@@ -139,16 +160,13 @@ impl Run {
                 _ => reaction.mark = Some(mark),
             }
         }
-        if old == new {
-            reaction.replaced = if visible { old } else { None };
-        } else {
-            (reaction.remove, reaction.insert) = (old, new);
-        }
+        reaction.visible = visible;
+        self.move_row(id, (old, new), (before, after), &mut reaction);
         let share = self.share_of(id, after, ground.is_some());
         if share != self.share(id) {
             reaction.share = Some((id.clone(), share));
         }
-        if let (Scope::Window, Cause::Told(news)) = (self.scope, cause) {
+        if let Cause::Told(news) = cause {
             self.react_to_news(era, news, &mut reaction);
             if ground.is_none() && self.lacks(id, era, news) {
                 reaction.stale_at = Some(news.at);
@@ -157,10 +175,68 @@ impl Run {
         reaction
     }
 
+    /// A list about everything held follows what is held and what pending actions make of it.
+    fn react_whole<'a>(
+        &self,
+        id: &'a EntityId,
+        (before, after): (&'a Sides, &'a Sides),
+        visible: bool,
+    ) -> Reaction<'a> {
+        let (before, after) = (self.standing(id, before), self.standing(id, after));
+        let is_same = before.is_same(&after, self.criteria().sorter());
+        let is_nowhere = before.is_nowhere() && after.is_nowhere();
+        Reaction {
+            moved: (!is_nowhere && (visible || !is_same)).then_some((before, after)),
+            visible,
+            ..Reaction::default()
+        }
+    }
+
+    /// Whether the place that an entity has without pending actions is another one now.
+    fn is_moved(
+        &self,
+        id: &EntityId,
+        (was_there, before): (bool, &Sides),
+        after: Option<Place<'_>>,
+    ) -> bool {
+        let before = self.place(id, &before.base).filter(|_| was_there);
+        match (before, after) {
+            (Some(before), Some(after)) => !before.is_at(&after, self.criteria().sorter()),
+            (None, None) => false,
+            _ => true,
+        }
+    }
+
+    /// What is to be done so that an entity stands at its new place.
+    fn move_row<'a>(
+        &self,
+        id: &'a EntityId,
+        (spot, new): (Option<Spot>, Option<Place<'a>>),
+        (before, after): (&'a Sides, &Sides),
+        reaction: &mut Reaction<'a>,
+    ) {
+        let old = spot.and_then(|_| self.place(id, &before.view));
+        let stays = match (&old, &new) {
+            (Some(old), Some(new)) => old.is_at(new, self.criteria().sorter()),
+            _ => old.is_none() && new.is_none(),
+        };
+        if !stays {
+            (reaction.remove, reaction.insert) = (old, new);
+        } else if reaction.visible || before.number != after.number {
+            reaction.replaced = spot.zip(new);
+        }
+    }
+
     /// Notes, for a page on its way, a row that was learnt at a point the stream has not come to: the page may be older.
     /// The total moves when the change is told.
-    pub(crate) fn note_ahead(&self, at: At, id: &EntityId, base: &Image, reaction: &mut Reaction) {
-        if self.scope == Scope::Window && self.place(id, base).is_some() {
+    pub(crate) fn note_ahead(
+        &self,
+        at: At,
+        id: &EntityId,
+        base: &Image,
+        reaction: &mut Reaction<'_>,
+    ) {
+        if self.scope() == Scope::Window && self.place(id, base).is_some() {
             reaction.logged = Some((at, Some(0)));
         }
     }
@@ -177,32 +253,49 @@ impl Run {
 
     /// What the run is to do about a change of an entity of which something newer is known already:
     /// only the total may not have it yet.
-    pub(crate) fn react_to_old_news(&self, era: u32, news: &News<'_>) -> Reaction {
+    pub(crate) fn react_to_old_news(&self, era: u32, news: &News<'_>) -> Reaction<'static> {
         let mut reaction = Reaction::default();
-        if self.scope == Scope::Window {
+        if self.scope() == Scope::Window {
             self.react_to_news(era, news, &mut reaction);
         }
         reaction
     }
 
+    /// Carries out, in what all worlds share, a reaction that is about nothing else. Returns which
+    /// windows look different.
+    pub(crate) fn carry_out_shared(
+        &self,
+        reaction: &Reaction<'_>,
+        rows: Rows<'_>,
+    ) -> Option<RunTouch> {
+        let (Members::Whole(whole), Some((before, after))) = (&self.members, &reaction.moved)
+        else {
+            return None;
+        };
+        let ruler = self.ruler(rows);
+        let held = whole.move_held(before, after, ruler);
+        whole.touched((before, after), held, reaction.visible, self.need, ruler)
+    }
+
     /// Carries a reaction out. Returns which windows look different.
-    pub(crate) fn carry_out(&mut self, reaction: Reaction) -> Option<RunTouch> {
-        let mut touch = None;
+    pub(crate) fn carry_out(
+        &mut self,
+        (before, after): (&Sides, &Sides),
+        reaction: &Reaction<'_>,
+        rows: Rows<'_>,
+    ) -> Option<RunTouch> {
+        if let Some((before, after)) = &reaction.moved {
+            let ruler = self.criteria.ruler(rows);
+            if let Members::Whole(whole) = &mut self.members {
+                whole.move_own(before, after, ruler);
+            }
+            return self.carry_out_shared(reaction, rows);
+        }
+        let touch = self.carry_out_moves((before, after), reaction, rows);
         let all = reaction.share.is_some()
             || reaction.total != TotalMove::None
             || reaction.stale_at.is_some()
             || reaction.mark.is_some();
-        if let Some(place) = &reaction.remove {
-            touch = join(touch, self.keys.rank(place));
-            self.keys.remove(place);
-        }
-        if let Some(place) = reaction.insert {
-            touch = join(touch, self.keys.rank(&place));
-            self.keys.insert(place, ());
-        }
-        if let Some(place) = &reaction.replaced {
-            touch = Some(RunTouch::Row(self.keys.rank(place)));
-        }
         if let Some((id, share)) = &reaction.share {
             self.set_share(id, *share);
         }
@@ -219,44 +312,62 @@ impl Run {
             self.stale_at = Some(crate::base::later(self.stale_at, at));
         }
         self.mark = reaction.mark.or(self.mark);
-        // A whole run counts its own rows, so any membership moves its total.
-        let counts_itself = self.scope == Scope::Whole && matches!(touch, Some(RunTouch::From(_)));
-        if all || counts_itself {
-            Some(RunTouch::All)
-        } else {
-            touch
-        }
+        if all { Some(RunTouch::All) } else { touch }
     }
 
-    /// Where an entity stands in the run now.
-    fn standing_place(&self, id: &EntityId, image: &Image) -> Option<SortPosition> {
-        self.place(id, image)
-            .filter(|place| self.keys.contains_key(place))
+    /// Moves rows of a window.
+    fn carry_out_moves(
+        &mut self,
+        (before, after): (&Sides, &Sides),
+        reaction: &Reaction<'_>,
+        rows: Rows<'_>,
+    ) -> Option<RunTouch> {
+        let ruler = self.criteria.ruler(rows);
+        let Members::Window(places) = &mut self.members else {
+            return None;
+        };
+        let mut touch = None;
+        if let Some(place) = reaction.remove {
+            let stands = ruler.to_place(place, before.number, Side::View);
+            let removed = places.remove(stands);
+            touch = removed.map(|(_, rank)| RunTouch::From(rank));
+        }
+        if let Some((place, number)) = reaction.insert.zip(after.number) {
+            let stands = ruler.to_place(place, Some(number), Side::View);
+            touch = join(touch, places.insert(place.spot(number), stands));
+        }
+        if let Some(((old, place), number)) = reaction.replaced.zip(after.number) {
+            let stands = ruler.to_place(place, Some(old.number()), Side::View);
+            let rank = places.insert(place.spot(number), stands);
+            touch = reaction.visible.then_some(RunTouch::Row(rank));
+        }
+        touch
     }
 
     /// Where an entity under pending actions would stand without them.
-    fn ground(&self, id: &EntityId, sides: &Sides) -> Option<SortPosition> {
-        let grounded = self.scope == Scope::Whole || self.share(id).grounded;
-        self.place(id, &sides.base)
-            .filter(|place| grounded && self.reaches(place))
+    fn ground<'a>(&self, id: &'a EntityId, sides: &'a Sides) -> Option<Place<'a>> {
+        let place = self.share(id).grounded.then(|| self.place(id, &sides.base));
+        place.flatten().filter(|place| self.reaches(place))
     }
 
     /// The same after a change. Only what the server says brings a row in: what is held and was
     /// left out by a page stays out, whatever is done to it here.
-    fn ground_after(
+    fn ground_after<'a>(
         &self,
-        id: &EntityId,
-        (before, base): (&Option<SortPosition>, &Image),
+        id: &'a EntityId,
+        (was_there, base): (bool, &'a Image),
         cause: Cause<'_>,
         era: u32,
-    ) -> Option<SortPosition> {
-        let place = self.place(id, base).filter(|place| self.reaches(place));
+    ) -> Option<Place<'a>> {
         let told = match cause {
             Cause::Told(_) => true,
             Cause::Learnt { .. } => !self.knows_better(era, cause),
             Cause::Overlay | Cause::Marked | Cause::Evicted => false,
         };
-        place.filter(|_| told || before.is_some() || self.scope == Scope::Whole)
+        if !told && !was_there {
+            return None;
+        }
+        self.place(id, base).filter(|place| self.reaches(place))
     }
 
     /// An answer older than the run cannot bring in a row that the run does not have.
@@ -265,7 +376,7 @@ impl Run {
             return false;
         };
         let as_of = self.as_of.and_then(|at| at.within(era));
-        self.scope == Scope::Window
+        self.scope() == Scope::Window
             && matches!((at.within(era), as_of), (Some(at), Some(as_of)) if at < as_of)
     }
 
@@ -286,7 +397,7 @@ impl Run {
     fn is_member(&self, image: &Image) -> bool {
         image
             .record()
-            .is_some_and(|record| self.query().matches(record) == Some(true))
+            .is_some_and(|record| self.criteria().means(record))
     }
 
     /// How a change moves the total; nothing where nobody can tell.
@@ -302,7 +413,7 @@ impl Run {
         apart.then_some(0)
     }
 
-    fn react_to_news(&self, era: u32, news: &News<'_>, reaction: &mut Reaction) {
+    fn react_to_news(&self, era: u32, news: &News<'_>, reaction: &mut Reaction<'_>) {
         let Some(offset) = news.at.within(era) else {
             return;
         };

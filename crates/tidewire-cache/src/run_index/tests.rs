@@ -7,11 +7,12 @@ use super::{Candidates, Gap, RunIndex, Traces};
 use crate::base::Image;
 use crate::fetch::RunKey;
 use crate::run::{Run, Scope};
+use crate::slots::Stamp;
 
 fn run(filter: Filter) -> Run {
     let notes = EntityType::new("notes").expect("a type");
     let query = Query::new(notes).filter(filter).sort_asc("n");
-    Run::new(RunKey::of(&query), Scope::Window, None)
+    Run::new(RunKey::of(&query), Scope::Window, None, Stamp::default())
 }
 
 /// The filters of the lists that are found for a record, as text.

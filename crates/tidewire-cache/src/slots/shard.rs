@@ -162,6 +162,11 @@ impl Shard {
         self.slots.get(number.place() as usize)?.id.as_ref()
     }
 
+    pub(crate) fn at(&self, number: SlotNumber) -> Option<(&EntityId, &Slot)> {
+        let slot = self.slots.get(number.place() as usize)?;
+        Some((slot.id.as_ref()?, slot))
+    }
+
     /// The slots from a place on that hold something as of a stamp.
     pub(crate) fn held(
         &self,

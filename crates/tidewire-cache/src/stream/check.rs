@@ -12,11 +12,11 @@ use crate::run::{Reaction, Run, Scope};
 
 impl Stream {
     /// Runs that were not asked would have done nothing, and the log tells of each what it would have told.
-    pub(super) fn check_ask(
+    pub(super) fn check_ask<'a>(
         &self,
         asked: &[&Run],
         logged: Option<&Logged>,
-        react: impl Fn(&Run) -> Reaction,
+        react: impl Fn(&Run) -> Reaction<'a>,
     ) {
         assert!(asked.is_sorted_by(|one, other| one.key() < other.key()));
         for run in self.runs.iter() {
@@ -35,7 +35,11 @@ impl Stream {
 
     /// The runs that hold an entity are among those that may.
     pub(crate) fn check_holders(&self, id: &EntityId, image: &Image, holders: &[&Run]) {
-        for run in self.runs.iter().filter(|run| run.holds(id, image)) {
+        for run in self
+            .runs
+            .iter()
+            .filter(|run| run.holds(id, image, self.rows()))
+        {
             assert!(holders.iter().any(|holder| holder.key() == run.key()));
         }
     }
@@ -51,11 +55,11 @@ impl Stream {
     }
 
     fn check_counts(&self) {
-        let rows: usize = self.runs.iter().map(|run| run.keys.len()).sum();
+        let rows: usize = self.runs.iter().map(Run::rows).sum();
         assert_eq!(self.runs.rows(), rows);
         let empty = self.runs.iter().filter(|run| run.shows_own_rows_only());
         assert!(self.runs.empty().eq(empty.map(Run::key)));
-        let windows = self.runs.iter().any(|run| run.scope == Scope::Window);
+        let windows = self.runs.iter().any(|run| run.scope() == Scope::Window);
         assert_eq!(self.runs.has_windows(), windows);
     }
 }

@@ -95,6 +95,6 @@ impl Stream {
         #[cfg(test)]
         self.check_holders(id, image, &runs);
         touches.count(runs.len());
-        runs.iter().any(|run| run.holds(id, image))
+        runs.iter().any(|run| run.holds(id, image, self.rows()))
     }
 }

@@ -39,7 +39,7 @@ impl Logged {
         let is_reached = match self.reach {
             Reach::Windows => {
                 let run = stream.runs.get(key);
-                run.is_some_and(|run| run.scope == Scope::Window)
+                run.is_some_and(|run| run.scope() == Scope::Window)
             }
             Reach::Nobody => false,
         };
@@ -65,12 +65,13 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let (era, stream_live) = (self.standing.era, self.is_live());
+        let rows = self.rows();
         let ahead = self.learnt_ahead(cause);
         let react = |run: &Run| {
             let live = stream_live
                 && self.standing.covers(run.as_of)
                 && self.standing.objection(&run.evidence()).is_none();
-            let mut reaction = run.react(id, (before, after), cause, (era, live, visible));
+            let mut reaction = run.react(id, (before, after), cause, (era, live, visible), rows);
             if let Some(at) = ahead {
                 run.note_ahead(at, id, &after.base, &mut reaction);
             }
@@ -99,7 +100,7 @@ impl Stream {
             let own = self.runs.empty().map(|key| (key.clone(), RunTouch::All));
             touches.runs.extend(own);
         }
-        self.carry_out(reactions, touches);
+        self.carry_out((before, after), reactions, touches);
     }
 
     /// Tells the runs of a change that only their totals may not have yet.
@@ -111,18 +112,19 @@ impl Stream {
         };
         let react = |run: &Run| run.react_to_old_news(era, news);
         let reactions = self.ask(id, traces, self.log_of(news), react, touches);
-        self.carry_out(reactions, touches);
+        let sides = self.sides(id);
+        self.carry_out((&sides, &sides), reactions, touches);
     }
 
     /// Asks the runs that a change may affect, and remembers it for pages on their way.
-    fn ask(
+    fn ask<'a>(
         &self,
         id: &EntityId,
         traces: Traces<'_>,
         log: Option<(At, Reach)>,
-        react: impl Fn(&Run) -> Reaction,
+        react: impl Fn(&Run) -> Reaction<'a>,
         touches: &mut Touches,
-    ) -> Vec<(RunKey, Reaction)> {
+    ) -> Vec<(RunKey, Reaction<'a>)> {
         let asked = self.runs.affected(traces);
         touches.count(asked.len());
         let (mut reactions, mut moved) = (Vec::new(), Vec::new());
@@ -170,24 +172,36 @@ impl Stream {
         (offset > self.standing.applied).then_some(at)
     }
 
-    fn carry_out(&mut self, reactions: Vec<(RunKey, Reaction)>, touches: &mut Touches) {
+    fn carry_out(
+        &mut self,
+        sides: (&Sides, &Sides),
+        reactions: Vec<(RunKey, Reaction<'_>)>,
+        touches: &mut Touches,
+    ) {
         let spare = self.bounds.spare_rows;
+        let (runs, rows) = self.split();
         for (key, reaction) in reactions {
-            let Some(mut run) = self.runs.edit(&key) else {
+            if reaction.is_shared() {
+                let run = runs.get(&key);
+                let touch = run.and_then(|run| run.carry_out_shared(&reaction, rows));
+                touches.runs.extend(touch.map(|touch| (key, touch)));
+                continue;
+            }
+            let Some(mut run) = runs.edit(&key) else {
                 continue;
             };
-            if let Some(touch) = run.carry_out(reaction) {
+            if let Some(touch) = run.carry_out(sides, &reaction, rows) {
                 touches.runs.push((key.clone(), touch));
             }
             // One row comes in, two go, so that the run comes down to its bound.
-            let (rows, ended) = (run.keys.len(), run.extent == Extent::End);
-            run.trim(spare, 2);
+            let (held, ended) = (run.rows(), run.extent == Extent::End);
+            run.trim(spare, 2, rows);
             if ended && run.extent != Extent::End {
                 // What lies behind is not known any more, and totals may not be as sure.
                 touches.runs.push((key, RunTouch::All));
-            } else if run.keys.len() < rows {
+            } else if run.rows() < held {
                 // A window opened just now may reach further than the run knows of.
-                let touch = RunTouch::From(run.keys.len());
+                let touch = RunTouch::From(run.rows());
                 touches.runs.push((key, touch));
             }
         }

@@ -6,6 +6,7 @@ use super::{Desk, Item, Step, follow_rename};
 use crate::fetch::RunKey;
 use crate::run::{RunTouch, Scope};
 use crate::slots::{LOOKS, SlotNumber};
+use crate::stream::Narrowing;
 
 /// A list is watched: its run is made, or learns how much is looked at.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct CloseRun {
 #[derive(Debug)]
 pub(crate) struct Demote {
     entity_type: EntityType,
+    /// Once it has begun: the runs that are still about everything held.
+    left: Option<(Narrowing, std::vec::IntoIter<RunKey>)>,
 }
 
 impl OpenRun {
@@ -139,17 +142,33 @@ impl CloseRun {
 
 impl Demote {
     pub(crate) fn new(entity_type: EntityType) -> Self {
-        Self { entity_type }
+        Self {
+            entity_type,
+            left: None,
+        }
     }
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
         let Some((stream, _)) = desk.world.edit(&self.entity_type) else {
             return Step::Done;
         };
-        if stream.scope() == Scope::Window {
-            return Step::Done;
+        if self.left.is_none() {
+            if stream.scope() == Scope::Window {
+                return Step::Done;
+            }
+            self.left = Some((stream.become_windowed(), stream.runs.keys().into_iter()));
         }
-        stream.become_windowed();
+        if let Some((narrowing, runs)) = &mut self.left {
+            while desk.budget > 0
+                && let Some(key) = runs.next()
+            {
+                stream.narrow_run(&key, narrowing);
+                desk.budget -= 1;
+            }
+            if runs.len() > 0 {
+                return Step::Paused;
+            }
+        }
         stream.touch_all(&mut desk.touches);
         desk.requests.end_snapshot(&self.entity_type);
         // Windows after a row were part of the whole run and are runs of their own now.

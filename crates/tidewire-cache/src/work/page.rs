@@ -139,7 +139,7 @@ impl InstallPage {
             let places: Vec<Option<SortPosition>> = self
                 .rows
                 .iter()
-                .map(|row| run.place(&row.id, &Image::Present(row.record.clone())))
+                .map(|row| run.position(&row.id, &Image::Present(row.record.clone())))
                 .collect();
             // A page that continues from a bound the run no longer has is learnt from, no more.
             stretch.installs = bound.is_none_or(|bound| run.extent == bound);
@@ -229,7 +229,7 @@ impl InstallPage {
                 as_of: stretch.at,
             }),
             None if whole => {
-                let rows = i64::try_from(run.keys.len()).unwrap_or(i64::MAX) - run.overlay_rows;
+                let rows = i64::try_from(run.rows()).unwrap_or(i64::MAX) - run.overlay_rows;
                 Some(Total {
                     rows,
                     exact,
@@ -317,24 +317,22 @@ fn sweep(stretch: Stretch, behind: Option<&SortPosition>, desk: &mut Desk<'_>) -
     let Some(run) = stream.runs.get(&stretch.run) else {
         return Phase::Over;
     };
-    let next = match behind {
-        Some(behind) => run.keys.iter_after(behind).next(),
-        None => run.keys.first(),
-    };
-    let Some((place, ())) = next else {
+    let Some(spot) = run.first_after(behind, stream.rows()) else {
         return Phase::Pending(stretch, None);
     };
-    let place = place.clone();
+    let Some(place) = run.position_of(&spot, stream.rows()) else {
+        return Phase::Pending(stretch, None);
+    };
     let id = place.id().clone();
     let entry = stream.base.get(&id);
     let known = entry
         .as_ref()
         .and_then(|entry| entry.known(stream.standing.era));
     let vouched = stretch.vouches_for(&id, stream);
-    let inside = run.reaches(&place);
+    let inside = run.reaches_position(&place);
     let expected = entry
         .as_ref()
-        .and_then(|entry| run.place(&id, &entry.image))
+        .and_then(|entry| run.position(&id, &entry.image))
         .is_some_and(|place| stretch.reaches(run, &place));
     if expected
         && !vouched
@@ -355,8 +353,8 @@ fn sweep(stretch: Stretch, behind: Option<&SortPosition>, desk: &mut Desk<'_>) -
         stream.put(&id, Some(&entry), overlay, Cause::Marked, &mut desk.touches);
     }
     let stays = inside && (vouched || stream.seen.contains_key(&id));
-    if !stays && let Some(mut run) = stream.runs.edit(&stretch.run) {
-        run.keys.remove(&place);
+    if !stays {
+        stream.take_out(&stretch.run, &place);
     }
     Phase::Sweep(stretch, Some(place))
 }
@@ -371,9 +369,9 @@ fn place_pending(stretch: Stretch, behind: Option<&EntityId>, desk: &mut Desk<'_
     };
     let vouched = stretch.vouches_for(&id, stream);
     let base = stream.base_image(&id);
-    let grounded = |run: &Run, was: bool| match run.place(&id, &base) {
+    let grounded = |run: &Run, was: bool| match run.position(&id, &base) {
         Some(place) if stretch.reaches(run, &place) => vouched,
-        Some(place) if run.reaches(&place) => was,
+        Some(place) if run.reaches_position(&place) => was,
         _ => false,
     };
     stream.ensure_pending(&stretch.run, &id, grounded, &mut desk.touches);
@@ -383,7 +381,7 @@ fn place_pending(stretch: Stretch, behind: Option<&EntityId>, desk: &mut Desk<'_
 impl Stretch {
     /// Whether a place lies in the part of the run that the page is about.
     fn reaches(&self, run: &Run, place: &SortPosition) -> bool {
-        run.reaches(place) && self.after.as_ref().is_none_or(|after| place > after)
+        run.reaches_position(place) && self.after.as_ref().is_none_or(|after| place > after)
     }
 
     /// Whether what is held of an entity is in the page, or newer than the page.

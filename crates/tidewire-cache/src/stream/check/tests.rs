@@ -300,7 +300,7 @@ impl Stage {
                 let key = self.run_key(list);
                 self.edit().0.runs.remove(&key);
             }
-            Step::Demote => self.edit().0.become_windowed(),
+            Step::Demote => self.demote(),
             Step::Clear => self.clear(&mut touches),
             Step::Epoch(number) => {
                 let epoch = Epoch::new(&format!("e{number}")).expect("an epoch");
@@ -403,7 +403,7 @@ impl Stage {
         let Some(mut run) = stream.runs.edit(key) else {
             return;
         };
-        if run.scope == Scope::Whole {
+        if run.scope() == Scope::Whole {
             return;
         }
         let bound = bound.and_then(|(entity, record)| key.query().position(&record, &id(entity)));
@@ -419,6 +419,14 @@ impl Stage {
             stream.ensure_placed(key, &id(number), touches);
         }
         self.place_pending(key, touches);
+    }
+
+    fn demote(&mut self) {
+        let (stream, _) = self.edit();
+        let narrowing = stream.become_windowed();
+        for key in stream.runs.keys() {
+            stream.narrow_run(&key, &narrowing);
+        }
     }
 
     fn place_pending(&mut self, key: &RunKey, touches: &mut Touches) {

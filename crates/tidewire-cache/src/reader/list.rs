@@ -1,0 +1,312 @@
+//! Reading one window of a list: which rows it has, how far they reach, and how far to trust them.
+
+use tidewire_model::{EntityId, Query, Start, Tick};
+
+use super::Snapshot;
+use crate::base::Image;
+use crate::criteria::Criteria;
+use crate::kept::Kept;
+use crate::places::Spot;
+use crate::reading::{ListReading, ListRow};
+use crate::row_number::RowNumber;
+use crate::rows::Side;
+use crate::run::{Extent, Members, Run, Scope};
+use crate::slots::LOOKS;
+use crate::stream::Stream;
+use crate::trust::{StaleReason, Trust};
+use crate::whole::Begin;
+
+impl Snapshot<'_> {
+    /// One window of a list. A query that only the server can evaluate is not known yet.
+    pub fn list(&self, now: Tick, query: &Query) -> ListReading {
+        let resolved = self.world.resolve_query(query);
+        let query = resolved.as_ref().unwrap_or(query);
+        let stream = self
+            .world
+            .stream(query.entity_type())
+            .filter(|stream| !stream.standing.hidden);
+        let (Some(stream), false) = (stream, query.is_opaque()) else {
+            return self.unknown_list();
+        };
+        let key = stream.run_key(query);
+        let run = stream.runs.get(&key).filter(|run| run.is_built());
+        match (run, stream.scope()) {
+            (Some(run), _) if stream.is_known(run) => self.window(now, stream, run, query),
+            (None, Scope::Whole) if stream.knows_all() => {
+                // Nobody watches it: evaluated here.
+                let criteria = Criteria::of(query);
+                let spots = stream.evaluate(&criteria);
+                self.whole(now, stream, (&criteria, query), &spots)
+            }
+            _ => self.own_rows(now, stream, query),
+        }
+    }
+
+    fn window(&self, now: Tick, stream: &Stream, run: &Run, query: &Query) -> ListReading {
+        let limit = limit_of(query);
+        let (numbers, total) = match &run.members {
+            Members::Whole(whole) => {
+                let ruler = run.ruler(stream.rows());
+                let numbers = match query.start() {
+                    Start::Offset(_) => whole.window(Begin::Rank(offset_of(query)), limit, ruler),
+                    Start::After(cursor) => {
+                        let place = query.sort().position_of(cursor);
+                        whole.window(Begin::After(&place), limit, ruler)
+                    }
+                };
+                (numbers, stream.whole_total(whole.len(stream.base.stamp())))
+            }
+            Members::Window(places) => {
+                let spots = places.iter_from_nth(offset_of(query)).take(limit);
+                let total = run.view_total(stream.is_ground_sound());
+                let total = total.map_or((None, false), |(rows, exact)| (Some(rows), exact));
+                (spots.map(|spot| spot.number()).collect(), total)
+            }
+        };
+        let to_the_end = match run.scope() {
+            Scope::Whole => !stream.is_pushes_only(),
+            Scope::Window => run.extent == Extent::End,
+        };
+        let trust = worse(stream.judge_run(now, run), stream.judge_ground(now));
+        self.list_reading(now, stream, &numbers, (limit, to_the_end), (total, trust))
+    }
+
+    /// A window of a list about everything held that was evaluated here.
+    fn whole(
+        &self,
+        now: Tick,
+        stream: &Stream,
+        (criteria, query): (&Criteria, &Query),
+        spots: &[Spot],
+    ) -> ListReading {
+        let limit = limit_of(query);
+        let numbers = cut(spots, stream, (criteria, query));
+        let (total, trust) = (stream.whole_total(spots.len()), stream.judge_whole(now));
+        let to_the_end = !stream.is_pushes_only();
+        self.list_reading(now, stream, &numbers, (limit, to_the_end), (total, trust))
+    }
+
+    fn list_reading(
+        &self,
+        now: Tick,
+        stream: &Stream,
+        numbers: &[RowNumber],
+        (limit, to_the_end): (usize, bool),
+        ((total_count, total_exact), mut trust): ((Option<u64>, bool), Trust),
+    ) -> ListReading {
+        let mut rows = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            if let Some((row, doubt)) = stream.row(now, *number) {
+                trust = worse(trust, doubt);
+                rows.push(row);
+            }
+        }
+        ListReading {
+            complete: rows.len() == limit || to_the_end,
+            rows,
+            total_count,
+            total_exact,
+            trust,
+            revision: self.world.revision,
+            known: true,
+        }
+    }
+
+    /// Nothing is known of the list but what own pending actions put into it.
+    fn own_rows(&self, now: Tick, stream: &Stream, query: &Query) -> ListReading {
+        let criteria = Criteria::of(query);
+        let mut spots = Vec::new();
+        stream.own_spots(&criteria, &mut spots);
+        sort(&mut spots, stream, &criteria);
+        let numbers = cut(&spots, stream, (&criteria, query));
+        let rows = numbers.into_iter();
+        ListReading {
+            rows: rows
+                .filter_map(|number| stream.row(now, number))
+                .map(|(row, _)| row)
+                .collect(),
+            ..self.unknown_list()
+        }
+    }
+
+    fn unknown_list(&self) -> ListReading {
+        ListReading {
+            rows: Vec::new(),
+            total_count: None,
+            total_exact: false,
+            complete: false,
+            trust: Trust::Unknown,
+            revision: self.world.revision,
+            known: false,
+        }
+    }
+}
+
+impl Stream {
+    /// The rows of a list about everything held, in order.
+    fn evaluate(&self, criteria: &Criteria) -> Vec<Spot> {
+        let (mut spots, mut behind) = (Vec::new(), None);
+        loop {
+            let search = self.search(criteria, behind, LOOKS);
+            if search.looked == 0 {
+                break;
+            }
+            behind = search.last;
+            for (slot, id, image) in &search.found {
+                // What readers see of what pending actions touch comes below.
+                if self.seen.is_empty() || !self.seen.contains_key(id) {
+                    spots.extend(spot(criteria, (id, RowNumber::from(*slot)), image));
+                }
+            }
+        }
+        self.own_spots(criteria, &mut spots);
+        sort(&mut spots, self, criteria);
+        spots
+    }
+
+    /// What own pending actions put into a list.
+    fn own_spots(&self, criteria: &Criteria, spots: &mut Vec<Spot>) {
+        let rows = self.rows();
+        for (id, image) in self.seen.iter() {
+            let number = rows.number(id);
+            spots.extend(number.and_then(|number| spot(criteria, (id, number), image)));
+        }
+    }
+
+    /// Whether a list about everything held is known whole.
+    fn knows_all(&self) -> bool {
+        self.is_pushes_only() || self.standing.complete.is_some()
+    }
+
+    fn whole_total(&self, rows: usize) -> (Option<u64>, bool) {
+        (u64::try_from(rows).ok(), !self.is_pushes_only())
+    }
+
+    fn judge_run(&self, now: Tick, run: &Run) -> Trust {
+        let trust = match run.scope() {
+            Scope::Whole => self.judge_whole(now),
+            Scope::Window => self.standing.judge(now, &self.settings, &run.evidence()).0,
+        };
+        let disputed = if run.disputed {
+            Trust::Stale(StaleReason::OtherOrder)
+        } else {
+            Trust::Live
+        };
+        worse(trust, disputed)
+    }
+
+    /// How far a list about everything held can be trusted.
+    fn judge_whole(&self, now: Tick) -> Trust {
+        let trust = match self.standing.complete {
+            Some(snapped) => {
+                let evidence = snapped.evidence();
+                self.standing.judge(now, &self.settings, &evidence).0
+            }
+            None => self.standing.judge_pushes(),
+        };
+        worse(trust, self.first_doubt())
+    }
+
+    /// How far the places of pending rows can be trusted, in the window or out of it: one whose base
+    /// is out of date may belong before it, or in it.
+    fn judge_ground(&self, now: Tick) -> Trust {
+        if self.scope() == Scope::Whole || self.is_ground_sound() {
+            return Trust::Live;
+        }
+        let evidence = self.oldest_ground().and_then(|id| self.evidence(id));
+        evidence.map_or(Trust::Live, |evidence| {
+            self.standing.judge(now, &self.settings, &evidence).0
+        })
+    }
+
+    /// One row, and what speaks against it.
+    fn row(&self, now: Tick, number: RowNumber) -> Option<(ListRow, Trust)> {
+        let Some(slot) = number.slot() else {
+            let id = self.rows().own.id(number)?;
+            return self.row_of(now, id, None);
+        };
+        let found = self
+            .base
+            .row(slot, |id, kept| self.row_of(now, id, Some(kept)));
+        found.flatten()
+    }
+
+    /// A list vouches for its rows, but not for those that pending actions brought; and a list of what
+    /// was pushed vouches for none.
+    fn row_of(&self, now: Tick, id: &EntityId, held: Option<&Kept>) -> Option<(ListRow, Trust)> {
+        let seen = self.seen.get(id);
+        let Some(Image::Present(record)) = seen.or(held.map(Kept::image)) else {
+            return None;
+        };
+        let evidence = self.evidence_of(held.map(Kept::evidence));
+        let doubt = match evidence.filter(|_| seen.is_some() || self.is_pushes_only()) {
+            Some(evidence) => self.standing.judge(now, &self.settings, &evidence).0,
+            None => self.doubt_of(id, held),
+        };
+        let row = ListRow {
+            id: id.clone(),
+            record: record.clone(),
+            version: held.and_then(|kept| kept.version_in(self.standing.era)),
+            pending: seen.is_some(),
+        };
+        Some((row, doubt))
+    }
+}
+
+/// The place of an entity in a list, if it belongs there.
+fn spot(criteria: &Criteria, (id, number): (&EntityId, RowNumber), image: &Image) -> Option<Spot> {
+    let record = image.record().filter(|record| criteria.means(record))?;
+    Some(Spot::new(criteria.sorter().digest(record, id), number))
+}
+
+fn sort(spots: &mut [Spot], stream: &Stream, criteria: &Criteria) {
+    let ruler = criteria.ruler(stream.rows());
+    spots.sort_unstable_by(|one, other| ruler.between((one, Side::View), (other, Side::View)));
+}
+
+/// The window of a query in the rows of its list.
+fn cut(spots: &[Spot], stream: &Stream, (criteria, query): (&Criteria, &Query)) -> Vec<RowNumber> {
+    let begin = match query.start() {
+        Start::Offset(_) => offset_of(query),
+        Start::After(cursor) => {
+            let ruler = criteria.ruler(stream.rows());
+            let place = query.sort().position_of(cursor);
+            let stands = ruler.to_position(&place, Side::View);
+            spots.partition_point(|spot| stands(spot).is_le())
+        }
+    };
+    let rows = spots.get(begin..).unwrap_or_default();
+    rows.iter()
+        .take(limit_of(query))
+        .map(Spot::number)
+        .collect()
+}
+
+fn limit_of(query: &Query) -> usize {
+    query.row_limit().map_or(usize::MAX, |rows| {
+        usize::try_from(rows).unwrap_or(usize::MAX)
+    })
+}
+
+/// How many rows come before the window. One that begins behind a row begins where its run does.
+fn offset_of(query: &Query) -> usize {
+    match query.start() {
+        Start::Offset(rows) => usize::try_from(*rows).unwrap_or(usize::MAX),
+        Start::After(_) => 0,
+    }
+}
+
+/// The lesser trust of two; of two reasons the first.
+fn worse(one: Trust, other: Trust) -> Trust {
+    let rank = |trust: &Trust| match trust {
+        Trust::Live => 0,
+        Trust::Fresh => 1,
+        Trust::Stale(_) => 2,
+        Trust::Unknown => 3,
+    };
+    if rank(&other) > rank(&one) {
+        other
+    } else {
+        one
+    }
+}
