@@ -306,3 +306,6 @@ fn merge<T>(
         (None, _) => other.next(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::rows::{Ruler, Side};
 use crate::slots::{Entries, Limits, Lock, Stamp};
 
 /// So many changes may be remembered before those are sought that nobody needs.
-const MIN_LOG: usize = 1024;
+pub(super) const MIN_LOG: usize = 1024;
 
 /// The places.
 #[derive(Debug)]
@@ -96,6 +96,13 @@ impl Shared {
         Some(rank)
     }
 
+    /// How many changes and lengths are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        let inner = self.inner.read();
+        inner.log.len() + inner.lens.len()
+    }
+
     fn note(&self, inner: &mut Inner, entries: &Entries, spot: Spot, was_there: bool) {
         let (stamp, len) = (entries.stamp(), inner.places.len());
         match inner.lens.last_mut() {
@@ -135,6 +142,8 @@ impl Inner {
         let behind = self.lens.partition_point(|(since, _)| *since <= oldest);
         self.lens.drain(..behind.saturating_sub(1));
         self.kept = self.kept.min(self.log.len());
+        // A snapshot changes more at once than what comes after it.
+        self.log.shrink_to(MIN_LOG.max(2 * self.log.len()));
     }
 
     /// A world needs to know of each row what happened to it first.
