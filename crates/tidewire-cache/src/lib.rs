@@ -6,6 +6,7 @@ mod base;
 mod cache;
 mod criteria;
 mod fetch;
+mod gathered;
 mod inflow;
 mod intake;
 mod kept;

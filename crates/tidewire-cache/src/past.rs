@@ -128,7 +128,7 @@ mod tests {
             read(&shown);
             let next = stamp.next();
             entries.set_stamp(next, &past.limits(stamp));
-            entries.set(&id, Some(Kept::from(&Entry::unknown(Tick::ZERO))));
+            entries.set((&id, None), Some(Kept::from(&Entry::unknown(Tick::ZERO))));
             past.push(shown);
             stamp = next;
             past.replaced

@@ -8,6 +8,7 @@ mod guard;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tidewire_model::{EntityId, Patch, Record};
 
 use crate::base::Image;
@@ -62,7 +63,7 @@ pub(crate) enum Gap<'a> {
 pub(crate) enum Candidates<'a> {
     All,
     /// Each once, in order.
-    These(Vec<&'a RunKey>),
+    These(SmallVec<[&'a RunKey; 8]>),
 }
 
 /// What the index has of a run beside its query.
@@ -162,7 +163,7 @@ impl RunIndex {
     /// Any other run has no place for any of the images, so that it neither holds, gains nor loses
     /// the entity, and counts it neither before nor after.
     pub(crate) fn candidates(&self, traces: Traces<'_>) -> Candidates<'_> {
-        let mut found: Vec<&RunKey> = self.rest.iter().map(|(key, ())| key).collect();
+        let mut found: SmallVec<[&RunKey; 8]> = self.rest.iter().map(|(key, ())| key).collect();
         match traces.gap {
             Gap::Anywhere => return Candidates::All,
             Gap::Fields(patch) => {
@@ -181,7 +182,7 @@ impl RunIndex {
         Candidates::These(found)
     }
 
-    fn find_guarded<'a>(&'a self, record: &Record, found: &mut Vec<&'a RunKey>) {
+    fn find_guarded<'a>(&'a self, record: &Record, found: &mut SmallVec<[&'a RunKey; 8]>) {
         for (paths, by_values) in self.guarded.iter() {
             let keys = guard::number_at(record, paths).and_then(|number| by_values.get(&number));
             found.extend(keys.into_iter().flat_map(Keys::iter).map(|(key, ())| key));

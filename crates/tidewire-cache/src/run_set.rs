@@ -5,6 +5,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tidewire_model::EntityId;
 
 use crate::base::Image;
@@ -98,7 +99,7 @@ impl RunSet {
     }
 
     /// The runs that a change may affect, in order.
-    pub(crate) fn affected(&self, traces: Traces<'_>) -> Vec<&Run> {
+    pub(crate) fn affected(&self, traces: Traces<'_>) -> SmallVec<[&Run; 8]> {
         match self.index.candidates(traces) {
             Candidates::All => self.iter().collect(),
             Candidates::These(keys) => keys.into_iter().filter_map(|key| self.get(key)).collect(),
@@ -106,7 +107,7 @@ impl RunSet {
     }
 
     /// The runs that may hold an entity that looks like this.
-    pub(crate) fn holders(&self, image: &Image) -> Vec<&Run> {
+    pub(crate) fn holders(&self, image: &Image) -> SmallVec<[&Run; 8]> {
         self.affected(Traces {
             images: &[image],
             gap: Gap::None,

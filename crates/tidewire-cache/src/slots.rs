@@ -165,13 +165,25 @@ impl Entries {
 
     /// Writes what is held of an entity, or that nothing is. Nobody reads it before a world with this
     /// stamp is shown. Returns the slot, where something is held.
-    pub(crate) fn set(&mut self, id: &EntityId, kept: Option<Kept>) -> Option<SlotNumber> {
-        let hash = self.slots.hash(id);
+    /// A slot that is given is that of the entity.
+    pub(crate) fn set(
+        &mut self,
+        (id, slot): (&EntityId, Option<SlotNumber>),
+        kept: Option<Kept>,
+    ) -> Option<SlotNumber> {
         let line = kept.as_ref().map(Line::of);
-        let written = {
-            let mut shard = self.slots.shard(hash).write();
-            let hash_of = |id: &EntityId| self.slots.hash(id);
-            shard.write((hash, id), (self.stamp, kept), &self.limits, hash_of)
+        let edition = (self.stamp, kept);
+        let written = match slot {
+            Some(slot) => {
+                let mut shard = self.slots.shard_of(slot).write();
+                shard.write_at(slot, edition, &self.limits)
+            }
+            None => {
+                let hash = self.slots.hash(id);
+                let mut shard = self.slots.shard(hash).write();
+                let hash_of = |id: &EntityId| self.slots.hash(id);
+                shard.write((hash, id), edition, &self.limits, hash_of)
+            }
         };
         let written = written?;
         let mut writer = self.slots.writer.write();

@@ -250,16 +250,29 @@ impl Stream {
         cause: Cause<'_>,
         touches: &mut Touches,
     ) {
-        let (slot, held) = self.base.look_up(id, |kept| Entry::from(kept)).unzip();
+        let held = self.base.look_up(id, |kept| Entry::from(kept));
+        self.put_over(id, (held, entry), overlay, cause, touches);
+    }
+
+    /// The same over what is held of it, found already.
+    pub(crate) fn put_over(
+        &mut self,
+        id: &EntityId,
+        (held, entry): (Option<(SlotNumber, Entry)>, Option<&Entry>),
+        overlay: &Overlay,
+        cause: Cause<'_>,
+        touches: &mut Touches,
+    ) {
+        let (slot, held) = held.unzip();
         let held = held.as_ref();
         let image_of =
             |entry: Option<&Entry>| entry.map(|entry| entry.image.clone()).unwrap_or_default();
         let before = self.sides_of(id, (slot, image_of(held)));
         let look = self.look(id, held);
         let base = image_of(entry);
-        let mut slot = None;
+        let mut slot = slot;
         self.move_rest(id, touches, |stream| {
-            slot = stream.write(id, entry);
+            slot = stream.write((id, slot), entry);
             if before.pending {
                 let view = overlay.replay(&stream.key(id), &base);
                 stream.see(id, Some(view), slot.is_some());
@@ -624,10 +637,14 @@ impl Stream {
         self.runs.insert_renamed(run);
     }
 
-    fn write(&mut self, id: &EntityId, entry: Option<&Entry>) -> Option<SlotNumber> {
+    fn write(
+        &mut self,
+        (id, slot): (&EntityId, Option<SlotNumber>),
+        entry: Option<&Entry>,
+    ) -> Option<SlotNumber> {
         let era = self.standing.era;
         let doubtful = entry.is_some_and(|entry| entry.is_doubtful(era));
-        let slot = self.base.set(id, entry.map(Kept::from));
+        let slot = self.base.set((id, slot), entry.map(Kept::from));
         if doubtful {
             self.doubtful.insert(id.clone(), ());
         } else if !self.doubtful.is_empty() {

@@ -12,6 +12,7 @@ use crate::fetch::RunKey;
 use crate::overlay::Overlay;
 use crate::run::{Cause, News};
 use crate::settings::Versions;
+use crate::slots::SlotNumber;
 use crate::stream::{Stream, Touches};
 use crate::trust::StaleReason;
 
@@ -61,7 +62,8 @@ impl Stream {
         touches: &mut Touches,
     ) {
         let id = &change.key.id;
-        let held = self.held(id);
+        let found = self.find(id);
+        let held = found.as_ref().map(|(_, entry)| self.comparable(entry));
         let era = self.standing.era;
         // Any change, k <= known_at: ignored, unless its own commit has set known_at. A list may
         // not count it yet, though.
@@ -94,7 +96,8 @@ impl Stream {
             after,
             patch,
         };
-        self.put(id, Some(&entry), overlay, Cause::Told(&news), touches);
+        let cause = Cause::Told(&news);
+        self.put_over(id, (found, Some(&entry)), overlay, cause, touches);
     }
 
     /// One row of an answer, or the word that there is none. Returns whether it was believed.
@@ -106,7 +109,8 @@ impl Stream {
         overlay: &Overlay,
         touches: &mut Touches,
     ) -> bool {
-        let held = self.held(id);
+        let found = self.find(id);
+        let held = found.as_ref().map(|(_, entry)| self.comparable(entry));
         let version = row.and_then(|(_, version)| version);
         if !self.believes(held.as_ref(), version, lesson) {
             return false;
@@ -134,17 +138,21 @@ impl Stream {
             home: lesson.home,
             mark,
         };
-        self.put(id, Some(&entry), overlay, cause, touches);
+        self.put_over(id, (found, Some(&entry)), overlay, cause, touches);
         true
     }
 
-    /// What is known of an entity; a version of an earlier epoch is none.
-    fn held(&self, id: &EntityId) -> Option<Entry> {
-        let entry = self.base.get(id)?;
-        Some(Entry {
+    /// What is held of an entity, and its slot.
+    fn find(&self, id: &EntityId) -> Option<(SlotNumber, Entry)> {
+        self.base.look_up(id, |kept| Entry::from(kept))
+    }
+
+    /// What is held of an entity; a version of an earlier epoch is none.
+    fn comparable(&self, entry: &Entry) -> Entry {
+        Entry {
             version: entry.version_in(self.standing.era),
-            ..entry
-        })
+            ..entry.clone()
+        }
     }
 
     /// Up to where something is known of an entity, or, with no image held, may have been: what was

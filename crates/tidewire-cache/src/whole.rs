@@ -162,10 +162,18 @@ impl Whole {
             // A list about everything held counts its rows.
             (Some(_), None) | (None, Some(_)) => Some(RunTouch::All),
             (Some(old), Some(new)) if old.is_at(&new, ruler.sorter) => {
-                let rank = visible.then(|| self.rank(&new, after.number, need, ruler));
-                rank.map(RunTouch::Row)
+                if !visible || self.is_out_of_sight(&new, need, ruler) {
+                    return None;
+                }
+                Some(RunTouch::Row(self.rank(&new, after.number, need, ruler)))
             }
             (Some(old), Some(new)) => {
+                if [old, new]
+                    .iter()
+                    .all(|place| self.is_out_of_sight(place, need, ruler))
+                {
+                    return None;
+                }
                 let is_plain = !before.pending && !after.pending && self.is_plain(ruler);
                 let least = match held.filter(|_| is_plain) {
                     Some(least) => least,
@@ -247,6 +255,14 @@ impl Whole {
         };
         let rows = self.walk(&held, ruler).take(most.unwrap_or(usize::MAX));
         rows.take_while(is_before).count()
+    }
+
+    /// Whether a place is surely behind all rows that anybody looks at. Only the newest world knows.
+    fn is_out_of_sight(&self, place: &Place<'_>, need: Option<usize>, ruler: Ruler<'_>) -> bool {
+        // Rows that are hidden leave room for others.
+        let rows = need.map(|need| need.saturating_add(self.hidden.len()));
+        let is_current = || self.held.read().is_current(ruler.rows.base.stamp());
+        rows.is_some_and(|rows| self.held.is_behind(rows, place.digest)) && is_current()
     }
 
     /// Whether pending actions do nothing to the list.

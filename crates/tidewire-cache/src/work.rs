@@ -17,6 +17,7 @@ use tidewire_model::{EntityId, EntityKey, EntityType, Tick};
 
 use crate::base::Moment;
 use crate::fetch::{Requests, RunKey};
+use crate::gathered::Gathered;
 use crate::publish::Retired;
 use crate::settings::Settings;
 use crate::stream::{Pins, Touches};
@@ -68,7 +69,7 @@ pub(crate) struct Batch {
     items: VecDeque<Item>,
     /// The entities of own writes that wait for the rest of the batch.
     own: BTreeSet<EntityKey>,
-    gathered: BTreeSet<EntityKey>,
+    gathered: Gathered,
     pub(crate) entities: Vec<EntityKey>,
     pub(crate) woken: BTreeSet<WatchId>,
     pub(crate) disputed: BTreeSet<RunKey>,
@@ -113,7 +114,7 @@ impl Batch {
             world,
             items,
             own: BTreeSet::new(),
-            gathered: BTreeSet::new(),
+            gathered: Gathered::default(),
             entities: Vec::new(),
             woken: BTreeSet::new(),
             disputed: BTreeSet::new(),
@@ -125,6 +126,8 @@ impl Batch {
     /// Takes an own write in, behind everything else.
     pub(crate) fn take_own(&mut self, step: OwnStep) {
         self.own.extend(step.keys().cloned());
+        self.gathered.begin_again();
+        self.entities.clear();
         self.items.push_back(Item::Own(step));
     }
 
@@ -162,8 +165,7 @@ impl Batch {
             }
             let step = item.step(&mut desk);
             self.asked += desk.touches.asked;
-            self.disputed
-                .append(&mut desk.touches.disputed.drain(..).collect());
+            self.disputed.extend(desk.touches.disputed.drain(..));
             desk.absorb(&mut self.gathered, &mut self.woken);
             if step == Step::Paused {
                 break;
@@ -175,13 +177,8 @@ impl Batch {
         let mut left = desk.budget;
         if self.items.is_empty() {
             // The touched entities become a list, a slice at a time too.
-            while left > 0
-                && let Some(key) = self.gathered.pop_first()
-            {
-                self.entities.push(key);
-                left -= 1;
-            }
-            self.ready = self.gathered.is_empty();
+            left -= self.gathered.take(left, &mut self.entities);
+            self.ready = self.gathered.is_taken();
         }
         budget - left
     }
@@ -297,14 +294,19 @@ impl Desk<'_> {
     }
 
     /// Tells what was touched to those whom it concerns.
-    fn absorb(&mut self, gathered: &mut BTreeSet<EntityKey>, woken: &mut BTreeSet<WatchId>) {
+    fn absorb(&mut self, gathered: &mut Gathered, woken: &mut BTreeSet<WatchId>) {
         self.log_changes();
-        let touches = std::mem::take(&mut self.touches);
-        for (old, new) in &touches.renamed {
-            follow_rename(self.watches, self.requests, self.later, old, new);
+        let touches = &mut self.touches;
+        for (old, new) in touches.renamed.drain(..) {
+            follow_rename(self.watches, self.requests, self.later, &old, &new);
         }
-        self.watches.wake(&touches, woken);
-        gathered.extend(touches.entities);
+        self.watches.wake(touches, woken);
+        touches.runs.clear();
+        touches.streams.clear();
+        touches.asked = 0;
+        for key in touches.entities.drain(..) {
+            gathered.add(key);
+        }
     }
 }
 

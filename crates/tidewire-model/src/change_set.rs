@@ -40,7 +40,7 @@ impl std::fmt::Display for Revision {
 pub struct ChangeSet {
     /// The revision at which it is visible.
     pub revision: Revision,
-    /// The entities it touched, each once, in order.
+    /// The entities it touched, each once, those of one type together.
     pub entities: Vec<EntityKey>,
     /// What happened, for listeners.
     pub notices: Vec<Notice>,

@@ -195,7 +195,18 @@ impl Shard {
                 first: true,
             });
         };
-        let slot = self.slots.get_mut(place as usize)?;
+        let number = SlotNumber::new(index(hash), place);
+        self.write_at(number, (stamp, entry), limits)
+    }
+
+    /// The same in a slot that is in use.
+    pub(crate) fn write_at(
+        &mut self,
+        number: SlotNumber,
+        (stamp, entry): (Stamp, Option<Kept>),
+        limits: &Limits,
+    ) -> Option<Written> {
+        let slot = self.slots.get_mut(number.place() as usize)?;
         if entry.is_none() && slot.newest.entry.is_none() {
             return None;
         }
@@ -212,10 +223,7 @@ impl Shard {
             }));
             drop(slot.prune(limits));
         }
-        Some(Written {
-            number: SlotNumber::new(index(hash), place),
-            first,
-        })
+        Some(Written { number, first })
     }
 
     /// Takes out the editions of a slot that nobody reads, and frees a slot that holds nothing.

@@ -87,7 +87,10 @@ impl World {
         } else {
             naive.remove(&id(number));
         }
-        entries.set(&id(number), there.then(|| Kept::from(&entry(self.count))));
+        entries.set(
+            (&id(number), None),
+            there.then(|| Kept::from(&entry(self.count))),
+        );
     }
 
     fn show(&mut self, is_read: bool) {

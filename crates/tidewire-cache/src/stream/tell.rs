@@ -2,6 +2,7 @@
 //!
 //! A run is left alone only where it would have done nothing. Decides no reaction; that is the run's.
 
+use smallvec::SmallVec;
 use tidewire_model::{EntityId, EntityType};
 
 use super::{Stream, Touches};
@@ -20,6 +21,9 @@ pub(crate) struct Logged {
     moved: Vec<(RunKey, Option<i64>)>,
     reach: Reach,
 }
+
+/// What runs are to do about a change.
+type Reactions<'a> = SmallVec<[(RunKey, Reaction<'a>); 4]>;
 
 /// Which runs a change is of interest to beside those it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +81,8 @@ impl Stream {
             }
             reaction
         };
-        let mut images = vec![&before.base];
+        let mut images: SmallVec<[&Image; 6]> = SmallVec::new();
+        images.push(&before.base);
         push_other(&mut images, &after.base);
         for sides in [before, after] {
             if sides.pending {
@@ -94,7 +99,7 @@ impl Stream {
             // Any list may hold it already: each has, or will have, a share that is not sure.
             gap = Gap::Anywhere;
         }
-        let images = &images;
+        let images = images.as_slice();
         let reactions = self.ask(id, Traces { images, gap }, log, react, touches);
         if visible {
             let own = self.runs.empty().map(|key| (key.clone(), RunTouch::All));
@@ -124,10 +129,10 @@ impl Stream {
         log: Option<(At, Reach)>,
         react: impl Fn(&Run) -> Reaction<'a>,
         touches: &mut Touches,
-    ) -> Vec<(RunKey, Reaction<'a>)> {
+    ) -> Reactions<'a> {
         let asked = self.runs.affected(traces);
         touches.count(asked.len());
-        let (mut reactions, mut moved) = (Vec::new(), Vec::new());
+        let (mut reactions, mut moved) = (SmallVec::new(), Vec::new());
         for run in &asked {
             let reaction = react(run);
             if let Some((_, rows)) = reaction.logged {
@@ -175,7 +180,7 @@ impl Stream {
     fn carry_out(
         &mut self,
         sides: (&Sides, &Sides),
-        reactions: Vec<(RunKey, Reaction<'_>)>,
+        reactions: Reactions<'_>,
         touches: &mut Touches,
     ) {
         let spare = self.bounds.spare_rows;
@@ -209,7 +214,7 @@ impl Stream {
 }
 
 /// Adds an image, unless one of the same memory is there: what it leads to is found already.
-fn push_other<'a>(images: &mut Vec<&'a Image>, image: &'a Image) {
+fn push_other<'a>(images: &mut SmallVec<[&'a Image; 6]>, image: &'a Image) {
     let Some(record) = image.record() else { return };
     let is_same = |known: &&Image| {
         known

@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::RwLockReadGuard;
 
+use tidewire_model::SortDigest;
+
 use super::merge;
 use crate::places::{Places, Spot};
 use crate::row_number::RowNumber;
@@ -37,6 +39,8 @@ struct Inner {
     lens: Vec<(Stamp, usize)>,
     /// How long the log was when it was made as short as it can be.
     kept: usize,
+    /// The last of so many first rows, where it is known.
+    edge: Option<(usize, Spot)>,
 }
 
 /// A row that came or went.
@@ -66,6 +70,24 @@ impl Shared {
         Held(self.inner.read())
     }
 
+    /// Whether so many rows surely come before a place with this digest, in the newest world.
+    pub(super) fn is_behind(&self, rows: usize, digest: SortDigest) -> bool {
+        let Some(at) = rows.checked_sub(1) else {
+            return true;
+        };
+        let edge = self.inner.read().edge;
+        let edge = match edge {
+            Some((known, edge)) if known == rows => Some(edge),
+            _ => {
+                let mut inner = self.inner.write();
+                let found = inner.places.iter_from_nth(at).next();
+                inner.edge = found.map(|edge| (rows, edge));
+                found
+            }
+        };
+        edge.is_some_and(|edge| edge.cmp_digest(digest).is_lt())
+    }
+
     /// Puts a row at its place for the world being worked. Returns its rank.
     pub(super) fn insert(
         &self,
@@ -80,6 +102,7 @@ impl Shared {
         if inner.places.len() > len {
             self.note(inner, entries, spot, false);
         }
+        inner.lose_edge(rank);
         rank
     }
 
@@ -93,6 +116,7 @@ impl Shared {
         inner.begin(entries);
         let (spot, rank) = inner.places.remove(stands)?;
         self.note(inner, entries, spot, true);
+        inner.lose_edge(rank);
         Some(rank)
     }
 
@@ -129,6 +153,11 @@ impl Inner {
         if self.lens.last().is_none_or(is_first) {
             self.forget(entries.limits());
         }
+    }
+
+    /// Something changed at a rank, so that another row may be the last of the first ones.
+    fn lose_edge(&mut self, rank: usize) {
+        self.edge = self.edge.filter(|(rows, _)| rank >= *rows);
     }
 
     /// Forgets what only worlds need that nobody reads any more.

@@ -133,7 +133,7 @@ impl World {
             });
             let slot = world
                 .entries
-                .set(&id(number), entry.as_ref().map(Kept::from));
+                .set((&id(number), None), entry.as_ref().map(Kept::from));
             world.number(number, slot.is_some());
         });
     }
@@ -275,7 +275,7 @@ impl Stage {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Write(u8, Option<u8>),
     Act(u8, Option<Option<u8>>),

@@ -105,11 +105,13 @@ impl Told {
             again,
         };
         stream.apply_change(change, arrival, overlay, &mut desk.touches);
-        let era = stream.standing.era;
-        let known = stream.base.read(id, |kept| kept.known(era)).flatten();
         // Another change of the commit may be about it.
-        if known == Some(self.to) && self.changes.len() > 0 {
-            self.settled.insert(id.clone());
+        if self.changes.len() > 0 {
+            let era = stream.standing.era;
+            let known = stream.base.read(id, |kept| kept.known(era)).flatten();
+            if known == Some(self.to) {
+                self.settled.insert(id.clone());
+            }
         }
         desk.evict(&self.entity_type);
     }

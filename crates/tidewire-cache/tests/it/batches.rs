@@ -172,13 +172,13 @@ fn a_snapshot_that_changes_nothing_tells_of_no_entity() {
 }
 
 #[test]
-fn each_entity_is_told_once_in_order() {
+fn each_entity_is_told_once_as_it_was_first_touched() {
     let mut rig = Rig::attached(4);
     rig.commit(5, vec![put("b", 1, 5), put("a", 1, 5)]);
     rig.commit(6, vec![put("b", 2, 6)]);
     let steps = rig.steps();
     assert_eq!(steps.len(), 1);
-    assert_eq!(steps[0].entities, [key("a"), key("b")]);
+    assert_eq!(steps[0].entities, [key("b"), key("a")]);
 }
 
 #[test]
