@@ -36,7 +36,7 @@ impl Snapshot<'_> {
                 // Nobody watches it: evaluated here.
                 let criteria = Criteria::of(query);
                 let spots = stream.evaluate(&criteria);
-                self.whole(now, stream, (&criteria, query), &spots)
+                self.whole(now, stream, (&criteria, query), spots)
             }
             _ => self.own_rows(now, stream, query),
         }
@@ -77,11 +77,11 @@ impl Snapshot<'_> {
         now: Tick,
         stream: &Stream,
         (criteria, query): (&Criteria, &Query),
-        spots: &[Spot],
+        spots: Vec<Spot>,
     ) -> ListReading {
         let limit = limit_of(query);
-        let numbers = cut(spots, stream, (criteria, query));
         let (total, trust) = (stream.whole_total(spots.len()), stream.judge_whole(now));
+        let numbers = cut(spots, stream, (criteria, query));
         let to_the_end = !stream.is_pushes_only();
         self.list_reading(now, stream, &numbers, (limit, to_the_end), (total, trust))
     }
@@ -117,8 +117,7 @@ impl Snapshot<'_> {
         let criteria = Criteria::of(query);
         let mut spots = Vec::new();
         stream.own_spots(&criteria, &mut spots);
-        sort(&mut spots, stream, &criteria);
-        let numbers = cut(&spots, stream, (&criteria, query));
+        let numbers = cut(spots, stream, (&criteria, query));
         let rows = numbers.into_iter();
         ListReading {
             rows: rows
@@ -143,7 +142,7 @@ impl Snapshot<'_> {
 }
 
 impl Stream {
-    /// The rows of a list about everything held, in order.
+    /// The rows of a list about everything held, in no order.
     fn evaluate(&self, criteria: &Criteria) -> Vec<Spot> {
         let (mut spots, mut behind) = (Vec::new(), None);
         loop {
@@ -160,7 +159,6 @@ impl Stream {
             }
         }
         self.own_spots(criteria, &mut spots);
-        sort(&mut spots, self, criteria);
         spots
     }
 
@@ -259,27 +257,29 @@ fn spot(criteria: &Criteria, (id, number): (&EntityId, RowNumber), image: &Image
     Some(Spot::new(criteria.sorter().digest(record, id), number))
 }
 
-fn sort(spots: &mut [Spot], stream: &Stream, criteria: &Criteria) {
+/// The window of a query in the rows of its list, which come in no order.
+fn cut(
+    mut spots: Vec<Spot>,
+    stream: &Stream,
+    (criteria, query): (&Criteria, &Query),
+) -> Vec<RowNumber> {
     let ruler = criteria.ruler(stream.rows());
-    spots.sort_unstable_by(|one, other| ruler.between((one, Side::View), (other, Side::View)));
-}
-
-/// The window of a query in the rows of its list.
-fn cut(spots: &[Spot], stream: &Stream, (criteria, query): (&Criteria, &Query)) -> Vec<RowNumber> {
-    let begin = match query.start() {
-        Start::Offset(_) => offset_of(query),
-        Start::After(cursor) => {
-            let ruler = criteria.ruler(stream.rows());
-            let place = query.sort().position_of(cursor);
-            let stands = ruler.to_position(&place, Side::View);
-            spots.partition_point(|spot| stands(spot).is_le())
-        }
-    };
+    if let Start::After(cursor) = query.start() {
+        let place = query.sort().position_of(cursor);
+        let stands = ruler.to_position(&place, Side::View);
+        spots.retain(|spot| stands(spot).is_gt());
+    }
+    let between = |one: &Spot, other: &Spot| ruler.between((one, Side::View), (other, Side::View));
+    let (begin, limit) = (offset_of(query), limit_of(query));
+    let end = begin.saturating_add(limit);
+    if end < spots.len() {
+        // What comes behind the window need not be put in order.
+        spots.select_nth_unstable_by(end, between);
+        spots.truncate(end);
+    }
+    spots.sort_unstable_by(between);
     let rows = spots.get(begin..).unwrap_or_default();
-    rows.iter()
-        .take(limit_of(query))
-        .map(Spot::number)
-        .collect()
+    rows.iter().map(Spot::number).collect()
 }
 
 fn limit_of(query: &Query) -> usize {
