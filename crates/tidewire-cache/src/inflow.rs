@@ -238,7 +238,7 @@ impl Inflow {
 
 /// Roughly what a row takes while it waits.
 fn bytes_of(row: &Row) -> usize {
-    size_of::<(EntityId, Row)>() + row.id.as_str().len() + row.record.held_bytes()
+    size_of::<(EntityId, Row)>() + row.id.held_bytes() + row.record.held_bytes()
 }
 
 /// Something is missing behind what was received.

@@ -348,7 +348,7 @@ impl Slots {
 
     fn hash(&self, id: &EntityId) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write(id.as_str().as_bytes());
+        hasher.write(id.as_bytes());
         hasher.finish()
     }
 

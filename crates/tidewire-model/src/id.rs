@@ -3,20 +3,19 @@
 //! Every name is checked when it is made, so a value of these types is always within its bounds.
 //! Nothing here makes up a name by itself: randomness and time are arguments.
 
+mod entity_id;
+
+pub use entity_id::EntityId;
+
 use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::number_text;
 use crate::text_serde::text_serde;
-use crate::value::Value;
 
 /// The longest entity type, entity id or epoch, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -133,182 +132,6 @@ pub(crate) const LIST_MARK: &str = ":list-";
 /// What separates entity type and entity id in the cache key of an entity.
 pub(crate) const DETAIL_MARK: &str = ":detail-";
 
-/// The name of one entity within its type.
-///
-/// Text of 1 to [`MAX_NAME_BYTES`] bytes without control characters, plus a mark that tells whether it came as an
-/// integer. The mark only decides how the id is written back: `1` and `"1"` are one id, equal and with one hash.
-/// The order is by bytes.
-#[derive(Clone)]
-pub struct EntityId {
-    text: Arc<str>,
-    integer: bool,
-}
-
-impl EntityId {
-    /// Checks and makes an id from text.
-    ///
-    /// # Errors
-    /// [`NameError`] when the text is empty, too long, or contains a control character.
-    pub fn text(text: &str) -> Result<Self, NameError> {
-        check_name(text, NameKind::EntityId, MAX_NAME_BYTES)?;
-        Ok(Self {
-            text: text.into(),
-            integer: false,
-        })
-    }
-
-    /// Makes an id from an integer.
-    pub fn integer(number: i64) -> Self {
-        Self {
-            text: number.to_string().into(),
-            integer: true,
-        }
-    }
-
-    /// Makes an id from an unsigned integer.
-    pub fn unsigned(number: u64) -> Self {
-        Self {
-            text: number.to_string().into(),
-            integer: true,
-        }
-    }
-
-    /// Makes the temporary id of the entity that an action creates: `tmp_` and the action id without hyphens.
-    pub fn temporary(action: ActionId) -> Self {
-        Self {
-            text: format!("{TEMPORARY_PREFIX}{}", action.0.simple()).into(),
-            integer: false,
-        }
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether the id came as an integer, and is written back as one.
-    pub fn is_integer(&self) -> bool {
-        self.integer
-    }
-
-    /// Whether the id is a temporary one, made before the server named the entity.
-    pub fn is_temporary(&self) -> bool {
-        self.text.starts_with(TEMPORARY_PREFIX)
-    }
-}
-
-impl fmt::Debug for EntityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.integer {
-            write!(f, "EntityId({})", self.text)
-        } else {
-            write!(f, "EntityId({:?})", self.text)
-        }
-    }
-}
-
-impl fmt::Display for EntityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl PartialEq for EntityId {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for EntityId {}
-
-impl PartialOrd for EntityId {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for EntityId {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
-}
-
-impl Hash for EntityId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
-    }
-}
-
-impl Borrow<str> for EntityId {
-    fn borrow(&self) -> &str {
-        &self.text
-    }
-}
-
-impl FromStr for EntityId {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::text(text)
-    }
-}
-
-impl Serialize for EntityId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.integer {
-            if let Ok(number) = self.text.parse::<i64>() {
-                return serializer.serialize_i64(number);
-            }
-            if let Ok(number) = self.text.parse::<u64>() {
-                return serializer.serialize_u64(number);
-            }
-        }
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for EntityId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdVisitor;
-
-        impl<'de> Visitor<'de> for IdVisitor {
-            type Value = EntityId;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an entity id: text or an integer")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<EntityId, E> {
-                EntityId::text(text).map_err(E::custom)
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<EntityId, E> {
-                Ok(EntityId::integer(number))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<EntityId, E> {
-                Ok(EntityId::unsigned(number))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<EntityId, A::Error> {
-                match number_text::only(access, &self)? {
-                    Value::Int(number) => Ok(EntityId::integer(number)),
-                    Value::UInt(number) => Ok(EntityId::unsigned(number)),
-                    other => {
-                        let number = other.as_value_ref().as_f64().unwrap_or_default();
-                        Err(de::Error::invalid_type(
-                            de::Unexpected::Float(number),
-                            &self,
-                        ))
-                    }
-                }
-            }
-        }
-
-        deserializer.deserialize_any(IdVisitor)
-    }
-}
-
 /// Names one entity: its type and its id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntityKey {
@@ -422,7 +245,9 @@ pub(crate) fn check_name(text: &str, kind: NameKind, max_bytes: usize) -> Result
             max_bytes,
         });
     }
-    if text.chars().any(char::is_control) {
+    // Most names are printable ASCII, where looking at bytes is enough.
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if !is_plain && text.chars().any(char::is_control) {
         return Err(NameError::Control(kind));
     }
     Ok(())

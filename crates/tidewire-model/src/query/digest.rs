@@ -35,7 +35,7 @@ impl SortDigest {
                 return Self::of(words);
             }
         }
-        let mut rest = id.as_str().as_bytes();
+        let mut rest = id.as_bytes();
         for word in &mut words[at..] {
             *word = leading(rest);
             rest = rest.get(size_of::<u64>()..).unwrap_or_default();

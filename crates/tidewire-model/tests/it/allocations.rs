@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
 use serde::Deserialize;
-use tidewire_model::{FieldPath, Patch, Record, Value, ValueRef};
+use tidewire_model::{ActionId, EntityId, FieldPath, Patch, Record, Value, ValueRef};
 
 use crate::customer::{Customer, text};
 
@@ -89,4 +89,28 @@ fn a_record_is_smaller_than_its_text() {
     );
     assert!(record * 100 <= text.len() * 95);
     assert!(record < typed && typed < tree);
+}
+
+#[test]
+fn a_short_id_allocates_nothing_and_a_long_one_once() {
+    let counts = |make: &dyn Fn() -> EntityId| {
+        let id = make();
+        let (made, cloned) = (held(make), held(|| id.clone()));
+        assert_eq!(made.bytes_current, id.held_bytes() as i64);
+        (made.count_total, cloned.count_total)
+    };
+    let text = |text: &'static str| move || EntityId::text(text).unwrap();
+    assert_eq!(counts(&text("c-000042")), (0, 0));
+    assert_eq!(counts(&text("customer-0000000000042")), (0, 0));
+    assert_eq!(counts(&|| EntityId::integer(i64::MIN)), (0, 0));
+    assert_eq!(counts(&|| EntityId::unsigned(u64::MAX)), (0, 0));
+    assert_eq!(counts(&|| read("\"c-000042\"")), (0, 0));
+    assert_eq!(counts(&text("customer-00000000000042")), (1, 0));
+    let uuid = text("0190b0c2-7b5e-7cc3-98c4-dc0c0c07398f");
+    assert_eq!(counts(&uuid), (1, 0));
+    let temporary = || EntityId::temporary(ActionId::new(1, [7; 10]));
+    assert_eq!(counts(&temporary), (1, 0));
+    let words = 3 * size_of::<usize>();
+    assert_eq!(size_of::<EntityId>(), words);
+    assert_eq!(size_of::<Option<EntityId>>(), words);
 }

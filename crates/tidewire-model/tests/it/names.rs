@@ -1,6 +1,7 @@
 //! Names, points and times keep their bounds and their text.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -109,6 +110,41 @@ fn an_id_is_text_or_an_integer_and_nothing_else() {
         "\"\\u0000\"",
     ] {
         assert!(serde_json::from_str::<EntityId>(json).is_err(), "{json}");
+    }
+}
+
+/// Texts around the length up to which an id needs no memory of its own, many of them alike.
+fn id_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ab]{1,3}",
+        "a{20,24}[ab]{0,2}",
+        "[aé]{9,13}",
+        "\\PC{1,12}",
+        any::<i64>().prop_map(|number| number.to_string()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn an_id_is_its_text_however_long_it_is(one in id_text(), two in id_text()) {
+        let hasher = RandomState::new();
+        let ids = [&one, &two].map(|text| id(text));
+        prop_assert_eq!(ids[0].as_str(), &one);
+        prop_assert_eq!(ids[0].as_bytes(), one.as_bytes());
+        prop_assert_eq!(&ids[0].to_string(), &one);
+        prop_assert_eq!(ids[0] == ids[1], one == two);
+        prop_assert_eq!(ids[0].cmp(&ids[1]), one.as_bytes().cmp(two.as_bytes()));
+        prop_assert_eq!(hasher.hash_one(&ids[0]), hasher.hash_one(&*one), "it is found by its text");
+        prop_assert_eq!(&ids[0].clone(), &ids[0]);
+        let written = serde_json::to_string(&ids[0]).unwrap();
+        prop_assert_eq!(&written, &serde_json::to_string(&one).unwrap());
+        prop_assert_eq!(&serde_json::from_str::<EntityId>(&written).unwrap(), &ids[0]);
+        if let Ok(number) = one.parse::<i64>().map(EntityId::integer)
+            && number.as_str() == one
+        {
+            prop_assert_eq!(&number, &ids[0]);
+            prop_assert_eq!(hasher.hash_one(&number), hasher.hash_one(&ids[0]));
+        }
     }
 }
 
