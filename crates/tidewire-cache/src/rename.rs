@@ -42,14 +42,10 @@ fn record(content: &Record, temporary: &EntityId, real: &EntityId) -> Record {
 }
 
 fn patch(fields: &Patch, temporary: &EntityId, real: &EntityId) -> Patch {
-    let mut renamed = Patch::new();
-    for name in fields.names() {
-        match fields.get(name) {
-            Some(set) => renamed.put(name, value(set.as_value_ref(), temporary, real)),
-            None => renamed.drop_field(name),
-        }
-    }
-    renamed
+    Patch::from_fields(fields.names().map(|name| {
+        let set = fields.get(name);
+        (name, set.map(|set| value(set, temporary, real)))
+    }))
 }
 
 fn value(old: ValueRef<'_>, temporary: &EntityId, real: &EntityId) -> Value {
@@ -91,7 +87,7 @@ pub(crate) fn temporary_ids(effect: &Effect, found: &mut impl FnMut(EntityId)) {
         EffectBody::Put(content) => in_object(content.as_object(), found),
         EffectBody::Merge(fields) => {
             for (_, set) in fields.set_fields() {
-                in_value(set.as_value_ref(), found);
+                in_value(set, found);
             }
         }
         EffectBody::Append { value, .. } => in_value(value.as_value_ref(), found),

@@ -13,10 +13,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tidewire_model::{Patch, Record};
 
 #[path = "../tests/it/customer.rs"]
-#[expect(dead_code, reason = "the type is for other benches")]
 mod customer;
 
-const CHANGES: &str = r#"{"status":"paused","score":12,"version":18,"updatedAt":"2026-11-23T11:00:00Z"}"#;
+const CHANGES: &str =
+    r#"{"status":"paused","score":12,"version":18,"updatedAt":"2026-11-23T11:00:00Z"}"#;
 
 fn patches(c: &mut Criterion) {
     let read = |text: &str| serde_json::from_str::<Patch>(text).expect("it is an object");

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
-use crate::fields::Fields;
 use crate::id::EntityId;
 use crate::packed::PackedObject;
 use crate::point::Version;
@@ -160,11 +159,7 @@ impl Record {
         let Value::Object(pairs) = value else {
             return Err(RecordError::NotAnObject);
         };
-        let mut maker = Maker::new();
-        for (name, value) in &pairs {
-            maker.field(name, value.as_value_ref());
-        }
-        Ok(maker.finish())
+        Ok(record_of(&pairs))
     }
 
     /// The record as an object value.
@@ -246,7 +241,8 @@ impl Serialize for Record {
 /// Makes a record field by field.
 #[derive(Debug, Clone, Default)]
 pub struct RecordBuilder {
-    fields: Fields<Value>,
+    /// In turn; a name may be repeated.
+    fields: Vec<(Box<str>, Value)>,
 }
 
 impl RecordBuilder {
@@ -264,15 +260,20 @@ impl RecordBuilder {
 
     /// The same for a builder that is kept in a variable.
     pub fn push(&mut self, name: &str, value: impl Into<Value>) {
-        self.fields.set(name, value.into());
+        self.fields.push((name.into(), value.into()));
     }
 
     /// The record.
     pub fn build(self) -> Record {
-        let mut maker = Maker::new();
-        for (name, value) in self.fields.iter() {
-            maker.field(name, value.as_value_ref());
-        }
-        maker.finish()
+        record_of(&self.fields)
     }
+}
+
+/// Of a repeated name the last value wins, at the place of the first.
+fn record_of(pairs: &[(Box<str>, Value)]) -> Record {
+    let mut maker = Maker::new();
+    for (name, value) in pairs {
+        maker.field(name, value.as_value_ref());
+    }
+    maker.finish()
 }

@@ -6,7 +6,7 @@
 
 mod tree;
 
-pub(crate) use tree::{Node, TREE, Tree};
+pub(crate) use tree::{Node, PARTS, TREE, Tree};
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) const SCAN_LIMIT: usize = 16;
 
 /// The names of a record's fields, in order. Lives as long as the program, so that it is shared without being counted.
 pub(crate) struct Shape {
-    /// Which of the tree's shapes this is, from 1.
+    /// Which of all shapes this is, from 1.
     number: u16,
     /// All names, one behind the other.
     names: Box<str>,
@@ -54,7 +54,7 @@ impl Shape {
         bytes + names * size_of::<u32>() + index * size_of::<u16>()
     }
 
-    /// Which of the tree's shapes this is, from 1.
+    /// Which of all shapes this is, from 1.
     pub(crate) fn number(&self) -> u16 {
         self.number
     }

@@ -5,7 +5,7 @@
 
 mod read;
 
-pub(crate) use read::{EXPECTED, ValueSeed, deeper};
+pub(crate) use read::{EXPECTED, deeper};
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -291,6 +291,14 @@ impl<'a> ListRef<'a> {
         }
     }
 
+    /// The same, where it is packed.
+    pub(crate) fn as_packed(self) -> Option<PackedList<'a>> {
+        match self.inner {
+            ListInner::Values(_) => None,
+            ListInner::Packed(list) => Some(list),
+        }
+    }
+
     /// How many values it has.
     pub fn len(self) -> usize {
         match self.inner {
@@ -346,6 +354,14 @@ impl<'a> ObjectRef<'a> {
     pub(crate) fn packed(object: PackedObject<'a>) -> Self {
         Self {
             inner: ObjectInner::Packed(object),
+        }
+    }
+
+    /// The same, where it is packed.
+    pub(crate) fn as_packed(self) -> Option<PackedObject<'a>> {
+        match self.inner {
+            ObjectInner::Pairs(_) => None,
+            ObjectInner::Packed(object) => Some(object),
         }
     }
 

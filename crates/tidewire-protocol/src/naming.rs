@@ -226,10 +226,7 @@ impl Naming {
         if !patch.touches(&self.id_field) {
             return Ok(());
         }
-        let same = patch.get(&self.id_field).is_some_and(|value| {
-            let record = Record::new().with(&self.id_field, value.clone());
-            record.entity_id(&self.id_field).as_ref() == Ok(id)
-        });
+        let same = patch.set_record().entity_id(&self.id_field).as_ref() == Ok(id);
         if same {
             Ok(())
         } else {

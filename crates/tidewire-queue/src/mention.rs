@@ -28,7 +28,7 @@ pub(crate) fn temporaries(action: &Action) -> Result<BTreeSet<EntityId>, SubmitE
             EffectBody::Put(record) => effects.object(record.as_object(), 1)?,
             EffectBody::Merge(patch) => {
                 for (name, value) in patch.set_fields() {
-                    effects.field(name, value.as_value_ref(), 1)?;
+                    effects.field(name, value, 1)?;
                 }
             }
             EffectBody::Remove => {}
@@ -136,16 +136,14 @@ pub(crate) fn replace_in_record(
 
 fn replace_in_patch(patch: &mut Patch, replaced: &BTreeMap<EntityId, EntityId>) -> bool {
     let mut changed = false;
-    let mut newer = Patch::new();
-    for name in patch.names() {
-        let Some(value) = patch.get(name) else {
-            newer.drop_field(name);
-            continue;
-        };
-        let mut value = value.clone();
-        changed |= replace_in_value(&mut value, replaced);
-        newer.put(name, value);
-    }
+    let newer = Patch::from_fields(patch.names().map(|name| {
+        let value = patch.get(name).map(|value| {
+            let mut value = value.to_value();
+            changed |= replace_in_value(&mut value, replaced);
+            value
+        });
+        (name, value)
+    }));
     if changed {
         *patch = newer;
     }

@@ -175,7 +175,7 @@ impl Twin {
                 (EffectBody::Merge(patch), Some(Certain::Fields(fields))) => {
                     Certain::Fields(fields.merge(patch))
                 }
-                (EffectBody::Merge(patch), None) => Certain::Fields(patch.set_record()),
+                (EffectBody::Merge(patch), None) => Certain::Fields(patch.set_record().clone()),
                 (_, _) => return None,
             });
         }

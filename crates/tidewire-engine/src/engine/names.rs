@@ -5,7 +5,9 @@
 //! the entity as the server does, in its own id and wherever a value mentions it.
 
 use tidewire_cache::Reader;
-use tidewire_model::{EntityId, EntityKey, EntityType, Patch, Record, RecordBuilder, Value};
+use tidewire_model::{
+    EntityId, EntityKey, EntityType, Patch, Record, RecordBuilder, Value, ValueRef,
+};
 
 use crate::input::Write;
 
@@ -42,14 +44,13 @@ fn named_record(record: &Record, entity_type: &EntityType, reader: &Reader) -> R
 }
 
 fn named_patch(patch: &Patch, entity_type: &EntityType, reader: &Reader) -> Patch {
-    let mut named = Patch::new();
-    for (name, value) in patch.set_fields() {
-        named.put(name, named_value(value.clone(), entity_type, reader));
-    }
-    for name in patch.unset_fields() {
-        named.drop_field(name);
-    }
-    named
+    Patch::from_fields(patch.names().map(|name| {
+        let value = patch.get(name).map(ValueRef::to_value);
+        (
+            name,
+            value.map(|value| named_value(value, entity_type, reader)),
+        )
+    }))
 }
 
 /// Only a whole text is an id; a text that merely contains one is left alone.

@@ -60,13 +60,10 @@ impl Entry {
             let message = format!("the id of {} {} cannot change", key.entity_type, key.id);
             return Err(DraftRefused::permanent("invalid", message));
         }
-        let mut patch = Patch::new();
-        for (name, value) in changes.fields().filter(|(name, _)| *name != ID_FIELD) {
-            patch.put(name, value.to_value());
-        }
-        for name in unset {
-            patch.drop_field(name);
-        }
+        let set = changes.fields().filter(|(name, _)| *name != ID_FIELD);
+        let set = set.map(|(name, value)| (name, Some(value)));
+        let unset = unset.iter().map(|name| (name.as_ref(), None));
+        let patch = Patch::from_fields(set.chain(unset));
         self.after = Some(entity.merge(&patch));
         Ok(())
     }

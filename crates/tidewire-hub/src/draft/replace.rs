@@ -67,12 +67,10 @@ fn in_id(id: &mut EntityId, replaced: &Replaced) {
 
 fn in_record(record: &Record, replaced: &Replaced) -> Record {
     // All in one step: a client may name a temporary id in each of thousands of fields.
-    let mut patch = Patch::new();
-    for (name, value) in record.fields() {
-        if let Some(value) = in_value(value, replaced) {
-            patch.put(name, value);
-        }
-    }
+    let patch = Patch::from_fields(record.fields().filter_map(|(name, value)| {
+        let value = in_value(value, replaced)?;
+        Some((name, Some(value)))
+    }));
     record.merge(&patch)
 }
 

@@ -1,6 +1,6 @@
-//! How the work of a map grows with what a peer sends, by counts.
+//! How the work of fields grows with what a peer sends, by counts.
 
-use super::*;
+use crate::work;
 use crate::{Patch, Record, RecordBuilder, Value};
 
 fn names(count: usize) -> Vec<Box<str>> {
@@ -75,40 +75,11 @@ fn reading_many_fields_is_one_pass() {
 }
 
 #[test]
-fn many_at_once_do_what_one_after_the_other_do() {
-    for before in [0, 3, 16, 17, 40] {
-        for count in [0, 1, 4, 5, 16, 17, 50] {
-            let start = || {
-                let mut fields = Fields::default();
-                for n in 0..before {
-                    fields.set(&format!("f{n}"), n);
-                }
-                fields
-            };
-            let pairs: Vec<(String, i32)> = (0..count)
-                .map(|n| (format!("f{}", (n * 7) % (count + before)), 100 + n))
-                .chain((0..count).map(|n| (format!("g{}", n % 3), n)))
-                .collect();
-            let (mut one, mut many) = (start(), start());
-            for (name, value) in &pairs {
-                one.set(name, *value);
-            }
-            many.set_all(pairs.iter().map(|(name, value)| (name.as_str(), *value)));
-            let content = |fields: &Fields<i32>| -> Vec<(String, i32)> {
-                fields
-                    .iter()
-                    .map(|(name, value)| (name.to_owned(), *value))
-                    .collect()
-            };
-            assert_eq!(content(&one), content(&many), "{before} {count}");
-            many.remove_all(pairs.iter().step_by(2).map(|(name, _)| name.as_str()));
-            let mut left = content(&one);
-            left.retain(|(name, _)| !pairs.iter().step_by(2).any(|(gone, _)| gone == name));
-            assert_eq!(content(&many), left, "{before} {count}");
-            assert!(
-                left.iter()
-                    .all(|(name, value)| many.get(name) == Some(value))
-            );
-        }
-    }
+fn a_patch_of_many_fields_is_one_pass() {
+    assert_grows_evenly(|count| {
+        let fields = names(count).into_iter().zip(0_u32..);
+        let patch = Patch::from_fields(fields.map(|(name, n)| (name, (n % 2 == 0).then_some(n))));
+        assert_eq!(patch.len(), count);
+        assert_eq!(patch.unset_fields().count(), count / 2);
+    });
 }

@@ -47,6 +47,15 @@ impl<'a> PackedList<'a> {
         last(self.text, self.width)
     }
 
+    /// All that belongs to it, and what a slot says about it.
+    pub(super) fn whole(self) -> (&'a str, Tag) {
+        let tag = match self.width {
+            Width::Narrow => Tag::List,
+            Width::Wide => Tag::WideList,
+        };
+        (whole(self.text, self.width), tag)
+    }
+
     #[inline]
     pub(crate) fn table(self) -> Table<'a> {
         let len = self.len();
@@ -120,6 +129,15 @@ impl<'a> PackedObject<'a> {
                     len,
                 }
             }
+        }
+    }
+
+    /// All that belongs to it, and what a slot says about it; nothing where its names are elsewhere.
+    pub(super) fn whole(self) -> Option<(&'a str, Tag)> {
+        match self.names {
+            Names::Shaped(_) => None,
+            Names::Own(Width::Narrow) => Some((whole(self.text, Width::Narrow), Tag::Object)),
+            Names::Own(Width::Wide) => Some((whole(self.text, Width::Wide), Tag::WideObject)),
         }
     }
 
@@ -286,10 +304,7 @@ pub(super) fn bytes_at(text: &str, at: usize) -> &[u8] {
 /// Where all that belongs to a slot begins and ends.
 pub(super) fn extent(text: &str, slot: Slot) -> (usize, usize) {
     let at = slot.place();
-    let whole = |width: Width| {
-        let length = width.read(text, at - 2 * width.bytes());
-        (at - length as usize, at)
-    };
+    let whole = |width| (at - whole(&text[..at], width).len(), at);
     match slot.tag() {
         Tag::Null | Tag::False | Tag::True | Tag::Small => (0, 0),
         Tag::Int | Tag::UInt | Tag::Float => (at, at + NUMBER_BYTES),
@@ -300,6 +315,12 @@ pub(super) fn extent(text: &str, slot: Slot) -> (usize, usize) {
         Tag::List | Tag::Object => whole(Width::Narrow),
         Tag::WideList | Tag::WideObject => whole(Width::Wide),
     }
+}
+
+/// The list or the object that ends where the text does.
+fn whole(text: &str, width: Width) -> &str {
+    let length = width.read(text, text.len() - 2 * width.bytes());
+    &text[text.len() - length as usize..]
 }
 
 /// How many slots the block at the end of a text has.

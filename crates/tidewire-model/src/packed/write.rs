@@ -1,6 +1,6 @@
 //! Packing: values come in order, contents at once, the block of a list or an object when it ends.
 
-use super::block::{Table, bytes_at, extent};
+use super::block::{PackedList, PackedObject, Table, bytes_at, extent};
 use super::number::{Width, write_length, write_number};
 use super::slot::{Slot, Tag};
 use crate::shape::{SCAN_LIMIT, same};
@@ -70,8 +70,24 @@ impl Packer {
         Slot::at(Tag::Text, at)
     }
 
-    /// Any value, whole.
+    /// Any value, whole; what is packed already byte by byte.
     pub(crate) fn value(&mut self, value: ValueRef<'_>) -> Slot {
+        let packed = match value {
+            ValueRef::List(list) => list.as_packed().map(PackedList::whole),
+            ValueRef::Object(object) => object.as_packed().and_then(PackedObject::whole),
+            _ => None,
+        };
+        match packed {
+            Some((whole, tag)) => {
+                self.text.push_str(whole);
+                Slot::at(tag, self.text.len())
+            }
+            None => self.value_afresh(value),
+        }
+    }
+
+    /// Any value, whole, without what is in its text and no part of it.
+    pub(crate) fn value_afresh(&mut self, value: ValueRef<'_>) -> Slot {
         match value {
             ValueRef::Null => Slot::NULL,
             ValueRef::Bool(false) => Slot::FALSE,
@@ -83,7 +99,7 @@ impl Packer {
             ValueRef::List(list) => {
                 let frame = self.begin();
                 for value in list.iter() {
-                    let slot = self.value(value);
+                    let slot = self.value_afresh(value);
                     self.push(slot);
                 }
                 self.end_list(frame)
@@ -93,7 +109,7 @@ impl Packer {
                 for (name, value) in object.iter() {
                     let name = self.text(name);
                     self.push(name);
-                    let value = self.value(value);
+                    let value = self.value_afresh(value);
                     self.push(value);
                 }
                 self.end_object(frame)
@@ -215,7 +231,7 @@ impl Packer {
 
     /// Turns values that came without their names, all of them, into names and values.
     pub(crate) fn name_values(&mut self, names: Vec<&str>) {
-        let values = std::mem::take(&mut self.slots);
+        let values: Vec<Slot> = self.slots.drain(..).collect();
         for (name, value) in names.into_iter().zip(values) {
             let name = self.text(name);
             self.push(name);

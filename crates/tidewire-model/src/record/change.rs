@@ -20,6 +20,15 @@ impl Record {
     /// This record with a patch applied: fields set and unset, others kept. Values are replaced whole.
     #[must_use]
     pub fn merge(&self, patch: &Patch) -> Self {
+        self.merged(patch, Maker::new)
+    }
+
+    /// The same for what a patch sets, which is no whole entity.
+    pub(crate) fn merge_part(&self, patch: &Patch) -> Self {
+        self.merged(patch, Maker::of_part)
+    }
+
+    fn merged(&self, patch: &Patch, maker: fn() -> Maker) -> Self {
         if patch.is_empty() {
             return self.clone();
         }
@@ -29,15 +38,12 @@ impl Record {
         let fate = |name: &str| match patch.field(name) {
             None => Fate::Kept,
             Some(None) => Fate::Gone,
-            Some(Some(value)) => Fate::Set(value.as_value_ref()),
+            Some(Some(value)) => Fate::Set(value),
         };
         let added = patch
             .set_fields()
             .filter(|(name, _)| self.get(name).is_none());
-        self.rebuilt(
-            fate,
-            added.map(|(name, value)| (name, value.as_value_ref())),
-        )
+        self.rebuilt(maker(), fate, added)
     }
 
     /// This record with one field set.
@@ -55,7 +61,11 @@ impl Record {
             true => Fate::Set(value),
             false => Fate::Kept,
         };
-        self.rebuilt(fate, (!is_there).then_some((name, value)).into_iter())
+        self.rebuilt(
+            Maker::new(),
+            fate,
+            (!is_there).then_some((name, value)).into_iter(),
+        )
     }
 
     /// This record without one field.
@@ -68,28 +78,24 @@ impl Record {
             true => Fate::Gone,
             false => Fate::Kept,
         };
-        self.rebuilt(fate, std::iter::empty())
+        self.rebuilt(Maker::new(), fate, std::iter::empty())
     }
 
     /// The patch that turns this record into a newer one.
     pub fn diff(&self, newer: &Self) -> Patch {
-        let mut patch = Patch::new();
         if self.has_shape_of(newer) {
-            if self.packed != newer.packed {
-                let pairs = self.fields().zip(newer.fields());
-                for ((name, _), (_, new)) in pairs.filter(|(old, new)| old.1 != new.1) {
-                    patch.put(name, new);
-                }
+            if self.packed == newer.packed {
+                return Patch::new();
             }
-            return patch;
+            let pairs = self.fields().zip(newer.fields());
+            let changed = pairs.filter(|(old, new)| old.1 != new.1);
+            return Patch::from_parts(changed.map(|(_, new)| new), std::iter::empty());
         }
         let changed = newer
             .fields()
             .filter(|(name, value)| self.get(name) != Some(*value));
-        patch.put_all(changed.map(|(name, value)| (name, value.to_value())));
         let gone = self.fields().filter(|(name, _)| newer.get(name).is_none());
-        patch.drop_fields(gone.map(|(name, _)| name));
-        patch
+        Patch::from_parts(changed, gone.map(|(name, _)| name))
     }
 
     /// This record with a patch applied, where that leaves its names as they are.
@@ -104,10 +110,12 @@ impl Record {
             &mut many[..]
         };
         let mut count = 0;
-        for (name, value) in patch.fields() {
+        let set = patch.set_fields().map(|(name, value)| (name, Some(value)));
+        let unset = patch.unset_fields().map(|name| (name, None));
+        for (name, value) in set.chain(unset) {
             match (shape.place(name), value) {
                 (Some(place), Some(value)) => {
-                    changes[count] = (place, value.as_value_ref());
+                    changes[count] = (place, value);
                     count += 1;
                 }
                 (None, None) => {}
@@ -128,11 +136,11 @@ impl Record {
     /// Other fields: each of these as it is decided, and more behind them.
     fn rebuilt<'v>(
         &self,
+        mut maker: Maker,
         fate: impl Fn(&str) -> Fate<'v>,
         added: impl Iterator<Item = (&'v str, ValueRef<'v>)>,
     ) -> Self {
         let table = self.as_packed().table();
-        let mut maker = Maker::new();
         for place in 0..table.len() {
             let name = table.field_name(place);
             match fate(name) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Record;
 use crate::packed::{PackedObject, Packer, Slot};
-use crate::shape::{Node, Shape, TREE, Tree};
+use crate::shape::{Node, PARTS, Shape, TREE, Tree};
 use crate::value::ValueRef;
 
 thread_local! {
@@ -92,6 +92,11 @@ impl Maker {
         }
     }
 
+    /// For what is no whole entity, and takes no room from the shapes of those.
+    pub(crate) fn of_part() -> Self {
+        Self::of(&PARTS)
+    }
+
     /// The next field, whole. Of a repeated name the last value wins, at the place of the first.
     pub(crate) fn field(&mut self, name: &str, value: ValueRef<'_>) {
         self.name(name);
@@ -146,7 +151,7 @@ fn repacked(object: PackedObject<'_>, shape: Option<&'static Shape>) -> Record {
             let name = packer.text(table.field_name(place));
             packer.push(name);
         }
-        let value = packer.value(table.field_value(place));
+        let value = packer.value_afresh(table.field_value(place));
         packer.push(value);
     }
     match shape {

@@ -15,13 +15,23 @@ use crate::value::{EXPECTED, deeper};
 
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RecordVisitor)
+        Maker::new().read(deserializer)
     }
 }
 
-struct RecordVisitor;
+impl Maker {
+    /// Reads all fields of an object.
+    pub(crate) fn read<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Record, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor(self))
+    }
+}
 
-impl<'de> Visitor<'de> for RecordVisitor {
+struct FieldsVisitor(Maker);
+
+impl<'de> Visitor<'de> for FieldsVisitor {
     type Value = Record;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,7 +39,7 @@ impl<'de> Visitor<'de> for RecordVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Record, A::Error> {
-        let mut maker = Maker::new();
+        let Self(mut maker) = self;
         while access
             .next_key_seed(NameSeed(|name: &str| maker.name(name)))?
             .is_some()

@@ -9,7 +9,7 @@ use super::*;
 
 /// A tree of its own, as long as the tests run.
 fn tree(max_shapes: usize, max_bytes: usize) -> &'static Tree {
-    Box::leak(Box::new(Tree::new(max_shapes, max_bytes)))
+    Box::leak(Box::new(Tree::new(0, max_shapes, max_bytes)))
 }
 
 fn intern(tree: &'static Tree, names: &[&str]) -> Option<&'static Shape> {

@@ -1,4 +1,4 @@
-//! The tree of names by which shapes are found, the one of the program and those of tests.
+//! The trees of names by which shapes are found: that of whole records, that of parts, and those of tests.
 //!
 //! Walking is reading: no locks, no counts, so that threads do not hold each other up. A node or a shape is set once and
 //! stays; it is made before, so that setting it is moving a pointer. Only whole records of few fields bring new ones, in one place, and whoever comes second takes what the first one
@@ -13,19 +13,29 @@ use super::{Shape, same};
 pub(crate) const MAX_NAMES: usize = 256;
 /// How many shapes there may be.
 const MAX_SHAPES: usize = 4096;
+/// How many more shapes there may be of parts of records.
+const MAX_PART_SHAPES: usize = 1024;
 /// How many bytes nodes and shapes may take. A shape of nine names takes about 1 KiB where it shares none with others.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// How many they may take for parts of records.
+const MAX_PART_BYTES: usize = 1024 * 1024;
 /// How many names may follow one node. They are looked through in order, so this bounds what one step costs.
 const MAX_SIBLINGS: usize = 32;
 /// What an allocation takes beside what was asked for, about.
 const ALLOCATION_BYTES: usize = 16;
 
-/// The shapes of this program.
-pub(crate) static TREE: Tree = Tree::new(MAX_SHAPES, MAX_BYTES);
+/// The shapes of whole records.
+pub(crate) static TREE: Tree = Tree::new(0, MAX_SHAPES, MAX_BYTES);
+
+/// The shapes of parts of records, as patches are. There may be as many as there are sets of fields, so that they have a
+/// tree of their own and take no room from whole records.
+pub(crate) static PARTS: Tree = Tree::new(MAX_SHAPES, MAX_PART_SHAPES, MAX_PART_BYTES);
 
 /// Shapes, and the way to them by the names that come.
 pub(crate) struct Tree {
     root: Node,
+    /// The highest number that a shape of another tree has.
+    numbers_after: usize,
     max_shapes: usize,
     max_bytes: usize,
     shapes: AtomicUsize,
@@ -46,9 +56,11 @@ pub(crate) struct Node {
 }
 
 impl Tree {
-    pub(crate) const fn new(max_shapes: usize, max_bytes: usize) -> Self {
+    /// A tree whose shapes have numbers above this one.
+    pub(crate) const fn new(numbers_after: usize, max_shapes: usize, max_bytes: usize) -> Self {
         Self {
             root: Node::new(String::new(), None),
+            numbers_after,
             max_shapes,
             max_bytes,
             shapes: AtomicUsize::new(0),
@@ -84,7 +96,7 @@ impl Tree {
             return None;
         }
         let before = self.shapes.fetch_add(1, Ordering::Relaxed);
-        let number = u16::try_from(before + 1).ok();
+        let number = u16::try_from(self.numbers_after + before + 1).ok();
         let Some(number) = number.filter(|_| before < self.max_shapes) else {
             self.shapes.fetch_sub(1, Ordering::Relaxed);
             return None;

@@ -53,8 +53,8 @@ impl<'de> Deserialize<'de> for Value {
 
 /// Reads one value that stands inside so many lists and objects.
 #[derive(Clone, Copy)]
-pub(crate) struct ValueSeed {
-    pub(crate) depth: usize,
+struct ValueSeed {
+    depth: usize,
 }
 
 impl ValueSeed {

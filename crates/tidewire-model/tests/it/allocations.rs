@@ -41,6 +41,23 @@ fn a_merge_that_keeps_the_names_is_one_allocation() {
 }
 
 #[test]
+fn reading_a_patch_is_one_allocation_and_merging_it_another() {
+    let text =
+        r#"{"status":"paused","score":12,"at":{"x":[1.5,"y"]},"updatedAt":"2026-11-23T11:00:00Z"}"#;
+    assert_eq!(held(|| read::<Patch>(text)).count_total, 1);
+    let record: Record = read::<Record>(&crate::customer::text()).with("at", Value::Null);
+    let patch: Patch = read(text);
+    assert_eq!(held(|| record.merge(&patch)).count_total, 1);
+    assert_eq!(held(|| patch.clone()).count_total, 0);
+    let unset = patch.clone().unset("notes");
+    assert_eq!(held(|| unset.clone()).count_total, 0);
+    assert_eq!(held(|| unset.names().count()).count_total, 0);
+    assert_eq!(held(|| record.diff(&record.merge(&patch))).count_total, 2);
+    assert_eq!(held(|| Patch::from_record(record.clone())).count_total, 0);
+    assert_eq!(held(Patch::new).count_total, 0);
+}
+
+#[test]
 fn looking_up_allocates_nothing() {
     let record: Record = read(r#"{"id":1,"at":{"x":{"y":"z"},"b.c":[1,2]}}"#);
     let prepared = FieldPath::new("at.x.y");

@@ -7,7 +7,7 @@ use tidewire_model::{
     EntityId, Patch, Record, RecordBuilder, RecordError, Value, ValueRef, Version, patch_whole,
 };
 
-use crate::strategies::{patch, record};
+use crate::strategies::{name, patch, record, value};
 
 fn names(record: &Record) -> Vec<&str> {
     record.fields().map(|(name, _)| name).collect()
@@ -53,14 +53,14 @@ fn a_patch_keeps_places_sets_null_as_a_value_and_the_later_call_wins() {
     assert_eq!(names(&merged), ["a", "c", "d"]);
     assert_eq!(merged.get("c"), Some(ValueRef::Null));
     assert_eq!(merged.get("a"), Some(ValueRef::Int(10)));
-    assert_eq!(patch.names().collect::<Vec<_>>(), ["c", "b", "d", "a"]);
+    assert_eq!(patch.names().collect::<Vec<_>>(), ["c", "d", "a", "b"]);
     assert_eq!(patch.unset_fields().collect::<Vec<_>>(), ["b"]);
-    assert_eq!(patch.get("d"), Some(&Value::from(4)));
+    assert_eq!(patch.get("d"), Some(ValueRef::Int(4)));
     assert_eq!(
         (patch.get("b"), patch.touches("b"), patch.touches("z")),
         (None, true, false)
     );
-    assert_eq!(names(&patch.set_record()), ["c", "d", "a"]);
+    assert_eq!(names(patch.set_record()), ["c", "d", "a"]);
     assert!(Patch::new().unset("x").set("x", 1) == Patch::new().set("x", 1));
 }
 
@@ -193,12 +193,65 @@ proptest! {
     }
 
     #[test]
+    fn a_patch_is_a_plain_list_of_what_was_set_and_unset_last(
+        steps in vec((0_u8..6, "[a-d]{0,1}", option::of(value())), 0..12),
+    ) {
+        let mut patch = Patch::new();
+        let (mut set, mut unset): (Vec<(String, Value)>, Vec<String>) = Default::default();
+        for (step, name, value) in steps {
+            let kept = value.clone();
+            patch = match (step, value) {
+                (0, _) => patch.without(&name),
+                (1, Some(value)) => patch.then(&Patch::new().set(&name, value)),
+                (1, None) => patch.then(&Patch::new().unset(&name)),
+                (_, Some(value)) => patch.set(&name, value),
+                (_, None) => patch.unset(&name),
+            };
+            let place = set.iter().position(|(known, _)| *known == name);
+            match (step, kept, place) {
+                (1.., Some(value), Some(place)) => set[place].1 = value,
+                (1.., Some(value), None) => set.push((name.clone(), value)),
+                (_, _, Some(place)) => drop(set.remove(place)),
+                (_, _, None) => {}
+            }
+            let is_unset = set.iter().all(|(known, _)| *known != name) && step > 0;
+            match unset.iter().position(|known| *known == name) {
+                Some(place) if !is_unset => drop(unset.remove(place)),
+                None if is_unset => unset.push(name.clone()),
+                _ => {}
+            }
+        }
+        let held: Vec<_> = patch.set_fields().map(|(name, value)| (name.to_owned(), value.to_value())).collect();
+        prop_assert_eq!(&held, &set);
+        prop_assert_eq!(patch.unset_fields().collect::<Vec<_>>(), unset.clone());
+        prop_assert_eq!(patch.len(), set.len() + unset.len());
+        for name in ["", "a", "b", "c", "d"] {
+            let found = set.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_value_ref());
+            prop_assert_eq!(patch.get(name), found);
+            prop_assert_eq!(patch.touches(name), found.is_some() || unset.iter().any(|known| known == name));
+        }
+    }
+
+    #[test]
+    fn fields_in_turn_are_the_patch_that_sets_and_unsets_them_in_turn(
+        fields in vec((name(), option::of(value())), 0..24),
+    ) {
+        let in_turn = fields.iter().fold(Patch::new(), |patch, (name, value)| match value {
+            Some(value) => patch.set(name, value.clone()),
+            None => patch.unset(name),
+        });
+        let at_once = Patch::from_fields(fields.iter().map(|(name, value)| (&**name, value.clone())));
+        prop_assert_eq!(at_once, in_turn);
+    }
+
+    #[test]
     fn a_record_as_a_patch_brings_all_its_fields(old in record(), new in record()) {
         let merged = old.merge(&Patch::from_record(new.clone()));
         for (name, value) in new.fields() {
             prop_assert_eq!(merged.get(name), Some(value));
         }
-        prop_assert_eq!(Patch::from_record(new.clone()).set_record(), new);
+        let patch = Patch::from_record(new.clone());
+        prop_assert_eq!(patch.set_record(), &new);
     }
 
     #[test]

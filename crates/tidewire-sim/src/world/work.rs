@@ -7,6 +7,7 @@ use tidewire_engine::{Command, CommandError, Reply, Submission, Submitted, Write
 use tidewire_hub::{CallerId, Input, Write as ServerWrite};
 use tidewire_model::{
     ActionId, Effect, EffectBody, EntityId, EntityKey, EntityType, Lane, Patch, Record, Value,
+    ValueRef,
 };
 use tidewire_queue::Action;
 
@@ -290,7 +291,7 @@ impl World {
                 self.hits.note(Hit::UpdateOwn);
             }
             if let Write::Update { patch, .. } = &write {
-                let parent = patch.get("parent").and_then(Value::as_text);
+                let parent = patch.get("parent").and_then(ValueRef::as_text);
                 let creator = client
                     .unnamed
                     .iter()

@@ -5,7 +5,7 @@ use crate::{Patch, Value};
 
 /// A tree that takes nothing.
 fn full() -> &'static Tree {
-    Box::leak(Box::new(Tree::new(0, 0)))
+    Box::leak(Box::new(Tree::new(0, 0, 0)))
 }
 
 fn of(tree: &'static Tree, fields: &[(&str, Value)]) -> Record {
@@ -98,4 +98,23 @@ fn an_object_that_breaks_off_leaves_no_shape() {
     // Nor anything in what the next record is made in.
     let record: Record = serde_json::from_str(r#"{"a":"b"}"#).unwrap();
     assert_eq!(serde_json::to_string(&record).unwrap(), r#"{"a":"b"}"#);
+}
+
+#[test]
+fn patches_take_no_room_from_the_shapes_of_records() {
+    let text = r#"{"only in a patch":1,"and another":[2]}"#;
+    let is_known = |tree: &'static Tree| tree.root().step("only in a patch").is_some();
+    let read: Patch = serde_json::from_str(text).unwrap();
+    let record: Record = serde_json::from_str(r#"{"id":7}"#).unwrap();
+    let made = Patch::new().set("only in a patch", 1).unset("and another");
+    let fields = [("only in a patch", Some(1)), ("and another", None)];
+    assert_eq!(Patch::from_fields(fields).then(&Patch::new()), made);
+    assert_ne!(read.then(&made).without("id"), read);
+    assert!(is_known(&PARTS) && !is_known(&TREE));
+    assert_eq!(record.merge(&read).len(), 3);
+    let whole: Record = serde_json::from_str(text).unwrap();
+    assert!(is_known(&TREE));
+    let numbers = [&whole, read.set_record()].map(|record| record.shape().unwrap().number());
+    assert_ne!(numbers[0], numbers[1], "a path remembers places by them");
+    assert_eq!(&whole, read.set_record());
 }
