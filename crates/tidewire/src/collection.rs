@@ -340,7 +340,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             };
             let mut edited = T::clone(&value);
             change(&mut edited);
-            let patch = Record::from_serialize(&*value)?.diff(&Record::from_serialize(&edited)?);
+            let patch = Patch::between(&*value, &edited)?;
             let write = Write::Update {
                 key: key.clone(),
                 patch,

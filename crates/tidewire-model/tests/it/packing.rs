@@ -84,7 +84,12 @@ proptest! {
         for (name, value) in &json {
             let found = record.get(name).map(|value| serde_json::to_value(value).unwrap());
             prop_assert_eq!(found.as_ref(), Some(value));
+            // As text, where `-0.0` and `0.0` differ too.
+            prop_assert_eq!(found.map(|found| found.to_string()), Some(value.to_string()));
         }
+        prop_assert_eq!(&record.to::<Map<String, Json>>().unwrap(), &json);
+        let patch: Patch = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(patch.set_record(), &record);
         let written = serde_json::to_string(&record).unwrap();
         let again: Record = serde_json::from_str(&written).unwrap();
         prop_assert_eq!(serde_json::to_string(&again).unwrap(), written);

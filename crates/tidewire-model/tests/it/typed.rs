@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use proptest::option;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use tidewire_model::{EntityId, MAX_DEPTH, Record, RecordBuilder, RecordError, Value};
+use tidewire_model::{EntityId, MAX_DEPTH, Patch, Record, RecordBuilder, RecordError, Value};
 
-use crate::strategies::record;
+use crate::strategies::{record, value};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Kind {
@@ -206,6 +207,67 @@ proptest! {
         prop_assert_eq!(&record.to::<Record>().unwrap(), &record);
         prop_assert_eq!(Record::from_serialize(&record).unwrap(), record);
     }
+}
+
+/// What an application knows of a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Known {
+    a: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<Value>,
+    #[serde(rename = "c.d")]
+    c: Option<Box<Known>>,
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let flat = (value(), option::of(value())).prop_map(|(a, b)| Known { a, b, c: None });
+    // A null is what `None` is written as, so it would not come back as it was.
+    let flat = flat.prop_map(|known| Known {
+        b: known.b.filter(|value| !value.is_null()),
+        ..known
+    });
+    flat.prop_recursive(2, 4, 1, |inner| {
+        (value(), option::of(inner)).prop_map(|(a, inner)| Known {
+            a,
+            b: None,
+            c: inner.map(Box::new),
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn an_edit_brings_the_new_value_and_leaves_what_the_type_does_not_know(
+        before in known(),
+        after in known(),
+        unknown in record(),
+    ) {
+        let names = ["a", "b", "c.d"];
+        let unknown = names.iter().fold(unknown, |record, name| record.without(name));
+        let held = unknown.merge(&Patch::from_record(Record::from_serialize(&before).unwrap()));
+        let edit = Patch::between(&before, &after).unwrap();
+        prop_assert_eq!(edit.is_empty(), before == after);
+        prop_assert!(edit.names().all(|name| names.contains(&name)));
+        let edited = held.merge(&edit);
+        prop_assert_eq!(edited.to::<Known>().unwrap(), after.clone());
+        prop_assert_eq!(edited.get("b").is_some(), after.b.is_some());
+        let left = names.iter().fold(edited, |record, name| record.without(name));
+        prop_assert_eq!(left, unknown);
+    }
+}
+
+#[test]
+fn an_edit_replaces_what_is_nested_whole() {
+    let read = |text: &str| serde_json::from_str::<Known>(text).unwrap();
+    let before = read(r#"{"a":1,"b":2,"c.d":{"a":1,"b":[1,2],"c.d":null}}"#);
+    let mut after = before.clone();
+    after.c.as_mut().unwrap().b = None;
+    let edit = Patch::between(&before, &after).unwrap();
+    assert_eq!(edit.names().collect::<Vec<_>>(), ["c.d"]);
+    assert_eq!(
+        serde_json::to_string(&edit).unwrap(),
+        r#"{"c.d":{"a":1,"c.d":null}}"#
+    );
 }
 
 #[test]

@@ -301,6 +301,34 @@ async fn an_edit_that_changes_nothing_is_no_action() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_unsets_what_the_value_no_longer_writes_and_leaves_what_its_type_does_not_know() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Named {
+        id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nick: Option<String>,
+    }
+
+    let server = PipeServer::start();
+    let client = server.client().offline().start().expect("it starts");
+    let whole = client.collection::<Record>("customers").build();
+    let record = record("c1", 7).with("nick", "A");
+    whole
+        .expect("it is one")
+        .create(&record)
+        .expect("it is taken");
+    let named = client.collection::<Named>("customers").build();
+    let named = named.expect("the same entities");
+    named
+        .edit("c1", |named| named.nick = None)
+        .expect("it is taken");
+    let reading = named.read("c1").expect("a good id");
+    assert_eq!(reading.record, Some(record.without("nick")));
+    let nothing = named.edit("c1", |named| named.nick = None);
+    assert!(nothing.expect("nothing to do").is_nothing());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_edit_that_writes_its_own_entity_is_an_error_and_no_endless_loop() {
     let server = PipeServer::start();
     let client = server.client().offline().start().expect("it starts");
