@@ -38,6 +38,16 @@ fn the_same_names_in_the_same_order_are_one_shape() {
 }
 
 #[test]
+fn shapes_of_records_and_of_parts_never_have_one_number() {
+    for count in 1..4 {
+        let names = &["this", "and this", "and that"][..count];
+        let (whole, part) = (intern(&TREE, names), intern(&PARTS, names));
+        let numbers = [whole, part].map(|shape| usize::from(shape.unwrap().number()));
+        assert!(numbers[0] <= tree::MAX_SHAPES && numbers[1] > tree::MAX_SHAPES);
+    }
+}
+
+#[test]
 fn a_tree_takes_no_more_shapes_than_it_may() {
     let tree = tree(3, 1 << 20);
     for name in ["a", "b", "c"] {

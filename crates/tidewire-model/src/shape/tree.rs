@@ -12,7 +12,7 @@ use super::{Shape, same};
 /// A record of more fields owns its names.
 pub(crate) const MAX_NAMES: usize = 256;
 /// How many shapes there may be.
-const MAX_SHAPES: usize = 4096;
+pub(super) const MAX_SHAPES: usize = 4096;
 /// How many more shapes there may be of parts of records.
 const MAX_PART_SHAPES: usize = 1024;
 /// How many bytes nodes and shapes may take. A shape of nine names takes about 1 KiB where it shares none with others.
