@@ -7,7 +7,7 @@
     reason = "the macros of criterion make a public function"
 )]
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -17,7 +17,7 @@ use tidewire_model::EntityId;
 const MANY: usize = 400_000;
 
 fn one(c: &mut Criterion) {
-    let hasher = RandomState::new();
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
     for text in ["c-000042", "0190b0c2-7b5e-7cc3-98c4-dc0c0c07398f"] {
         let make = |text: &str| EntityId::text(text).expect("it is an id");
         let (id, same) = (make(text), make(text));

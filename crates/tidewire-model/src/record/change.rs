@@ -109,20 +109,15 @@ impl Record {
             many.resize(patch.len(), (0, ValueRef::Null));
             &mut many[..]
         };
-        let mut count = 0;
-        let set = patch.set_fields().map(|(name, value)| (name, Some(value)));
-        let unset = patch.unset_fields().map(|name| (name, None));
-        for (name, value) in set.chain(unset) {
-            match (shape.place(name), value) {
-                (Some(place), Some(value)) => {
-                    changes[count] = (place, value);
-                    count += 1;
-                }
-                (None, None) => {}
-                _ => return None,
-            }
+        let set = patch.set_record().as_packed().table();
+        for (at, change) in changes.iter_mut().enumerate().take(set.len()) {
+            let place = shape.place(set.field_name(at))?;
+            *change = (place, set.field_value(at));
         }
-        Some(self.replaced(shape, &mut changes[..count]))
+        if patch.unset_fields().any(|name| shape.place(name).is_some()) {
+            return None;
+        }
+        Some(self.replaced(shape, &mut changes[..set.len()]))
     }
 
     /// The same fields, some with other values, told by their places.

@@ -1,7 +1,7 @@
 //! Names, points and times keep their bounds and their text.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -127,7 +127,7 @@ fn id_text() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn an_id_is_its_text_however_long_it_is(one in id_text(), two in id_text()) {
-        let hasher = RandomState::new();
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let ids = [&one, &two].map(|text| id(text));
         prop_assert_eq!(ids[0].as_str(), &one);
         prop_assert_eq!(ids[0].as_bytes(), one.as_bytes());
