@@ -249,7 +249,7 @@ proptest! {
         prop_assert_eq!(edit.is_empty(), before == after);
         prop_assert!(edit.names().all(|name| names.contains(&name)));
         let edited = held.merge(&edit);
-        prop_assert_eq!(edited.to::<Known>().unwrap(), after.clone());
+        prop_assert_eq!(&edited.to::<Known>().unwrap(), &after);
         prop_assert_eq!(edited.get("b").is_some(), after.b.is_some());
         let left = names.iter().fold(edited, |record, name| record.without(name));
         prop_assert_eq!(left, unknown);
