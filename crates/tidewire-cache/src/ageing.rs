@@ -1,4 +1,5 @@
-//! Time alone makes readings stale: when the next one that is watched will be, and whom that concerns.
+//! Time alone makes readings stale, and in the end unknown: when the next one that is watched will be,
+//! and whom that concerns.
 //!
 //! Looks at what is watched, never at everything held. Changes nothing, since what a reading is worth
 //! is judged when it is read.
@@ -16,7 +17,7 @@ use crate::stream::{Stream, Touches};
 use crate::watch::Watches;
 use crate::world::World;
 
-/// Something watched, and when its reading will be too old.
+/// Something watched, and when its reading will be too old to be fresh, or to be shown.
 enum Aging<'a> {
     Entity(Tick, &'a EntityKey),
     Run(Tick, &'a RunKey),
@@ -33,7 +34,7 @@ impl Aging<'_> {
 impl Cache {
     /// When the first reading that is watched becomes too old after `since`, if nothing confirms it
     /// before. Costs as much as is watched of collections that have
-    /// [`stale_after`](crate::CollectionSettings).
+    /// [`stale_after` or `expire_after`](crate::CollectionSettings).
     pub fn next_ageing(&self, since: Tick) -> Option<Tick> {
         let ages = self.aging().into_iter().map(|aging| aging.at());
         ages.filter(|at| *at > since).min()
@@ -68,7 +69,7 @@ impl Cache {
             let Some(stream) = world.stream(entity_type) else {
                 continue;
             };
-            if stream.settings.stale_after.is_some() && !stream.standing.hidden {
+            if stream.settings.ages() && !stream.standing.hidden {
                 find(stream, world, watches, entity_type, &mut found);
             }
         }
@@ -83,17 +84,31 @@ fn find<'a>(
     entity_type: &EntityType,
     found: &mut Vec<Aging<'a>>,
 ) {
-    let ages_at = |evidence: &Evidence| stream.standing.ages_at(&stream.settings, evidence);
+    let times = |evidence: Option<Evidence>| {
+        let (standing, settings) = (&stream.standing, &stream.settings);
+        let times = evidence.map(|evidence| {
+            [
+                standing.ages_at(settings, &evidence),
+                standing.expires_at(settings, &evidence),
+            ]
+        });
+        times.into_iter().flatten().flatten()
+    };
     for key in watches.entities(entity_type) {
         let evidence = stream.evidence(world.resolve(&key.id));
-        let at = evidence.and_then(|evidence| ages_at(&evidence));
-        found.extend(at.map(|at| Aging::Entity(at, key)));
+        found.extend(times(evidence).map(|at| Aging::Entity(at, key)));
     }
-    for (key, _) in watches.runs(entity_type) {
-        let run = stream.runs.get(key);
-        let evidence = run.and_then(|run| evidence_of(stream, run));
-        let at = evidence.and_then(|evidence| ages_at(&evidence));
-        found.extend(at.map(|at| Aging::Run(at, key)));
+    for (key, need) in watches.runs(entity_type) {
+        let Some(run) = stream.runs.get(key) else {
+            continue;
+        };
+        found.extend(times(evidence_of(stream, run)).map(|at| Aging::Run(at, key)));
+        if stream.is_pushes_only() {
+            // Each row is there for itself only.
+            for evidence in stream.evidence_of_rows(run, need.unwrap_or(usize::MAX)) {
+                found.extend(times(Some(evidence)).map(|at| Aging::Run(at, key)));
+            }
+        }
     }
 }
 

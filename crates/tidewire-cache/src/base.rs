@@ -69,6 +69,22 @@ impl From<Option<Record>> for Image {
     }
 }
 
+/// From what kind of input the image of an entity came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// A change that was told.
+    #[default]
+    Push,
+    /// The answer to a request, or to an own action.
+    Answer,
+    /// A snapshot of the whole stream.
+    Snapshot,
+    /// The application, by [`Cache::set`](crate::Cache::set) or [`Cache::update`](crate::Cache::update).
+    Set,
+    /// An own action that was accepted, where nothing can be asked for.
+    Prediction,
+}
+
 /// What the server confirmed of one entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -87,6 +103,8 @@ pub(crate) struct Entry {
     pub(crate) fetched: Moment,
     /// When it was learnt.
     pub(crate) learnt: Tick,
+    /// What the image came from.
+    pub(crate) origin: Origin,
 }
 
 impl Entry {
@@ -101,6 +119,7 @@ impl Entry {
             confirmed: Moment::default(),
             fetched: Moment::default(),
             learnt,
+            origin: Origin::default(),
         }
     }
 

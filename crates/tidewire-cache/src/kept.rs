@@ -4,7 +4,7 @@
 
 use tidewire_model::{Offset, Tick, Version};
 
-use crate::base::{At, Entry, Image, Mark, Moment};
+use crate::base::{At, Entry, Image, Mark, Moment, Origin};
 use crate::standing::Evidence;
 
 /// What is kept of one entity.
@@ -18,6 +18,7 @@ pub(crate) struct Kept {
     /// The era of `known`.
     era: u32,
     fetched: Fetched,
+    origin: Origin,
     rare: Option<Box<Rare>>,
 }
 
@@ -118,6 +119,7 @@ impl From<&Entry> for Kept {
             confirmed: entry.confirmed,
             era: entry.known_at.map_or(0, |at| at.era),
             fetched,
+            origin: entry.origin,
             rare: rare.then(|| {
                 Box::new(Rare {
                     stale_at: entry.stale_at,
@@ -147,6 +149,7 @@ impl From<&Kept> for Entry {
             confirmed: kept.confirmed,
             fetched,
             learnt: kept.learnt,
+            origin: kept.origin,
         }
     }
 }
@@ -182,17 +185,26 @@ mod tests {
             why: StaleReason::MissedVersion,
         });
         let points = (option::of(at()), option::of(at()), option::of(mark));
-        let moments = (moment(), moment(), (0..9_u64).prop_map(Tick::from_micros));
+        let origin = prop_oneof![Just(Origin::Push), Just(Origin::Set)];
+        let moments = (
+            moment(),
+            moment(),
+            (0..9_u64).prop_map(Tick::from_micros),
+            origin,
+        );
         (image, version, points, moments).prop_map(
-            |(image, version, (known_at, stale_at, mark), (confirmed, fetched, learnt))| Entry {
-                image,
-                version,
-                known_at,
-                stale_at,
-                mark,
-                confirmed,
-                fetched,
-                learnt,
+            |(image, version, (known_at, stale_at, mark), (confirmed, fetched, learnt, origin))| {
+                Entry {
+                    image,
+                    version,
+                    known_at,
+                    stale_at,
+                    mark,
+                    confirmed,
+                    fetched,
+                    learnt,
+                    origin,
+                }
             },
         )
     }

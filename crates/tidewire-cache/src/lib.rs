@@ -38,6 +38,7 @@ mod whole;
 mod work;
 mod world;
 
+pub use base::Origin;
 pub use cache::Cache;
 pub use fetch::{FetchTicket, RunKey, Wanted};
 pub use intake::{Attached, Commit, DetachReason, Echo, Intake, Taken};

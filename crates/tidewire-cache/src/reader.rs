@@ -121,11 +121,17 @@ impl Snapshot<'_> {
             None if pending && image != Image::Unknown => (Trust::Fresh, None),
             None => (Trust::Unknown, None),
         };
+        let expired = trust.is_expired() && !pending;
+        let shown = kept.filter(|_| !expired);
         Reading {
-            presence: image.into(),
-            version: kept.and_then(|kept| kept.version_in(stream.standing.era)),
+            presence: if expired {
+                Presence::Unknown
+            } else {
+                image.into()
+            },
+            version: shown.and_then(|kept| kept.version_in(stream.standing.era)),
             revision: self.world.revision,
-            trust,
+            trust: if expired { trust } else { trust.of_shown() },
             age,
             pending,
         }

@@ -67,6 +67,11 @@ pub struct CollectionSettings {
     /// `None`: with server points, such a reading is stale at once; with client points, it does
     /// not age while the stream is attached.
     pub stale_after: Option<Duration>,
+    /// How old a reading may be that nothing vouches for, before it is not shown at all: it is then
+    /// unknown, with [`StaleReason::Expired`](crate::StaleReason) as the reason. A live stream vouches
+    /// for what it covers, and, with client points and no `stale_after`, an attached one does. What own
+    /// pending actions shaped is shown however old the rest is. `None`: whatever is held is shown.
+    pub expire_after: Option<Duration>,
 }
 
 impl Default for CollectionSettings {
@@ -76,7 +81,15 @@ impl Default for CollectionSettings {
             points: Points::Server,
             versions: Versions::Consecutive,
             stale_after: None,
+            expire_after: None,
         }
+    }
+}
+
+impl CollectionSettings {
+    /// Whether time alone makes readings worse.
+    pub(crate) fn ages(&self) -> bool {
+        self.stale_after.is_some() || self.expire_after.is_some()
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Standing {
     /// What the principal may see has changed; nothing is shown.
     pub(crate) hidden: bool,
     pub(crate) feed: Feed,
-    /// When the stream was last live.
+    /// When the stream last vouched for what it covers: it was live, or, with client points, attached.
     pub(crate) live_until: Option<Tick>,
 }
 
@@ -161,6 +161,9 @@ impl Standing {
     ) -> (Trust, Option<Duration>) {
         let covered = self.covers(evidence.at);
         let age = now - self.held_until(settings, evidence);
+        if self.is_expired(now, settings, evidence) {
+            return (Trust::Stale(StaleReason::Expired), Some(age));
+        }
         if let Some(reason) = self.objection(evidence) {
             return (Trust::Stale(reason), Some(age));
         }
@@ -180,10 +183,47 @@ impl Standing {
 
     /// When the evidence was last known to hold, while nothing vouches for it.
     fn held_until(&self, settings: &CollectionSettings, evidence: &Evidence) -> Tick {
-        match (settings.points, self.live_until) {
-            (Points::Server, Some(until)) if self.covers(evidence.at) => until.max(evidence.learnt),
+        // With client points and a limit of their own, readings age all the time.
+        let by_stream = settings.points == Points::Server || settings.stale_after.is_none();
+        let detached = settings.points == Points::Server || !self.is_attached();
+        match self.live_until {
+            Some(until) if by_stream && detached && self.covers(evidence.at) => {
+                until.max(evidence.learnt)
+            }
             _ => evidence.learnt,
         }
+    }
+
+    /// Whether the stream tells of everything that happens to what the evidence is about. A mark does not
+    /// end that: what is marked is known to have changed, and stays until the answer is there.
+    fn is_vouched_for(&self, settings: &CollectionSettings, evidence: &Evidence) -> bool {
+        let told = match settings.points {
+            Points::Server => self.is_live(settings.points),
+            Points::Client => self.is_attached() && settings.stale_after.is_none(),
+        };
+        told && self.covers(evidence.at)
+    }
+
+    /// Whether the evidence is too old to be shown.
+    pub(crate) fn is_expired(
+        &self,
+        now: Tick,
+        settings: &CollectionSettings,
+        evidence: &Evidence,
+    ) -> bool {
+        let expires = self.expires_at(settings, evidence);
+        expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// When time alone makes the evidence too old to be shown: never, if something vouches for it.
+    pub(crate) fn expires_at(
+        &self,
+        settings: &CollectionSettings,
+        evidence: &Evidence,
+    ) -> Option<Tick> {
+        let limit = settings.expire_after?;
+        let unsure = !self.is_vouched_for(settings, evidence);
+        unsure.then(|| self.held_until(settings, evidence) + limit)
     }
 
     /// When time alone makes the evidence stale: never, if it is already, or something vouches for
@@ -227,7 +267,7 @@ impl Standing {
         settings: &CollectionSettings,
         evidence: &Evidence,
     ) -> bool {
-        if self.objection(evidence).is_some() {
+        if self.objection(evidence).is_some() || self.is_expired(now, settings, evidence) {
             return true;
         }
         let aged = settings.points == Points::Client

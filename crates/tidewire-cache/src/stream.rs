@@ -235,7 +235,8 @@ impl Stream {
 
     /// Whether knowledge has aged, and is young again.
     fn is_renewed(&self, held: Option<&Entry>, entry: Option<&Entry>) -> bool {
-        match (self.settings.stale_after, held, entry) {
+        let limits = [self.settings.stale_after, self.settings.expire_after];
+        match (limits.into_iter().flatten().min(), held, entry) {
             (Some(limit), Some(old), Some(new)) => new.learnt - old.learnt >= limit,
             _ => false,
         }

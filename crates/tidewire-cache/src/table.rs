@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use tidewire_model::{Base, Change, ChangeBody, EntityId, Offset, Patch, Record, Tick, Version};
 
-use crate::base::{Entry, Image, Mark, Moment, later};
+use crate::base::{Entry, Image, Mark, Moment, Origin, later};
 use crate::fetch::RunKey;
 use crate::overlay::Overlay;
 use crate::run::{Cause, News};
@@ -40,6 +40,7 @@ pub(crate) struct Lesson<'a> {
     pub(crate) moment: Moment,
     /// The run the answer was asked for.
     pub(crate) home: Option<&'a RunKey>,
+    pub(crate) origin: Origin,
 }
 
 /// What a change makes of an entry.
@@ -126,6 +127,7 @@ impl Stream {
         }
         entry.known_at = lesson.at;
         entry.learnt = lesson.now;
+        entry.origin = lesson.origin;
         entry.fetched = entry.fetched.max(lesson.begun);
         entry.confirmed = entry.confirmed.max(lesson.begun);
         entry.mark = entry.mark.filter(|mark| mark.moment > lesson.begun);
@@ -230,6 +232,7 @@ impl Stream {
                 image,
                 known_at,
                 mark,
+                origin: Origin::Prediction,
                 ..held
             }),
             overlay,
@@ -357,6 +360,7 @@ impl Stream {
             version,
             known_at,
             learnt: arrival.now,
+            origin: Origin::Push,
             ..held.clone()
         }
     }

@@ -15,6 +15,22 @@ pub enum Trust {
     Unknown,
 }
 
+impl Trust {
+    /// Whether what was known is too old to be shown.
+    pub(crate) fn is_expired(self) -> bool {
+        self == Self::Stale(StaleReason::Expired)
+    }
+
+    /// The same of what is shown all the same, since own pending actions shaped it.
+    pub(crate) fn of_shown(self) -> Self {
+        if self.is_expired() {
+            Self::Stale(StaleReason::Aged)
+        } else {
+            self
+        }
+    }
+}
+
 /// Why a reading may be out of date: the first clause that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaleReason {
@@ -38,6 +54,9 @@ pub enum StaleReason {
     Aged,
     /// The server filters or sorts this list otherwise than is done here.
     OtherOrder,
+    /// It is older than the collection shows at all, and nothing vouches for it: what was known is held
+    /// back, and the reading is unknown.
+    Expired,
 }
 
 impl fmt::Display for Trust {
@@ -64,6 +83,7 @@ impl fmt::Display for StaleReason {
             Self::MissedVersion => "a version was missed",
             Self::Aged => "it has not been confirmed for too long",
             Self::OtherOrder => "the server filters or sorts this list in another way",
+            Self::Expired => "it has not been confirmed for so long that it is not shown",
         })
     }
 }

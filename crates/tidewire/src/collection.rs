@@ -96,6 +96,14 @@ impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
         self
     }
 
+    /// A reading that no stream vouches for is not shown at all once it is older than this; it is unknown
+    /// then, with [`StaleReason::Expired`](crate::StaleReason::Expired) as the reason. What own writes
+    /// shaped is shown however old the rest is.
+    pub fn expire_after(mut self, age: Duration) -> Self {
+        self.settings.expire_after = Some(age);
+        self
+    }
+
     /// The collection.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::row_number::RowNumber;
 use crate::rows::Side;
 use crate::run::{Extent, Members, Run, Scope};
 use crate::slots::LOOKS;
+use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
 use crate::whole::Begin;
@@ -43,6 +44,10 @@ impl Snapshot<'_> {
     }
 
     fn window(&self, now: Tick, stream: &Stream, run: &Run, query: &Query) -> ListReading {
+        let of_run = stream.judge_run(now, run);
+        if of_run.is_expired() {
+            return self.expired(now, stream, query);
+        }
         let limit = limit_of(query);
         let (numbers, total) = match &run.members {
             Members::Whole(whole) => {
@@ -67,7 +72,7 @@ impl Snapshot<'_> {
             Scope::Whole => !stream.is_pushes_only(),
             Scope::Window => run.extent == Extent::End,
         };
-        let trust = worse(stream.judge_run(now, run), stream.judge_ground(now));
+        let trust = worse(of_run, stream.judge_ground(now).of_shown());
         self.list_reading(now, stream, &numbers, (limit, to_the_end), (total, trust))
     }
 
@@ -79,8 +84,11 @@ impl Snapshot<'_> {
         (criteria, query): (&Criteria, &Query),
         spots: Vec<Spot>,
     ) -> ListReading {
-        let limit = limit_of(query);
         let (total, trust) = (stream.whole_total(spots.len()), stream.judge_whole(now));
+        if trust.is_expired() {
+            return self.expired(now, stream, query);
+        }
+        let limit = limit_of(query);
         let numbers = cut(spots, stream, (criteria, query));
         let to_the_end = !stream.is_pushes_only();
         self.list_reading(now, stream, &numbers, (limit, to_the_end), (total, trust))
@@ -96,10 +104,15 @@ impl Snapshot<'_> {
     ) -> ListReading {
         let mut rows = Vec::with_capacity(numbers.len());
         for number in numbers {
-            if let Some((row, doubt)) = stream.row(now, *number) {
-                trust = worse(trust, doubt);
-                rows.push(row);
+            let Some((row, doubt)) = stream.row(now, *number) else {
+                continue;
+            };
+            if doubt.is_expired() && !row.pending {
+                // Nothing vouches for a row of what was pushed but itself.
+                continue;
             }
+            trust = worse(trust, doubt.of_shown());
+            rows.push(row);
         }
         ListReading {
             complete: rows.len() == limit || to_the_end,
@@ -109,6 +122,14 @@ impl Snapshot<'_> {
             trust,
             revision: self.world.revision,
             known: true,
+        }
+    }
+
+    /// What is known of the list is too old to be shown, but for what own pending actions put into it.
+    fn expired(&self, now: Tick, stream: &Stream, query: &Query) -> ListReading {
+        ListReading {
+            trust: Trust::Stale(StaleReason::Expired),
+            ..self.own_rows(now, stream, query)
         }
     }
 
@@ -160,6 +181,17 @@ impl Stream {
         }
         self.own_spots(criteria, &mut spots);
         spots
+    }
+
+    /// What the first rows of a list about everything held rest on, each by itself.
+    pub(crate) fn evidence_of_rows(&self, run: &Run, most: usize) -> Vec<Evidence> {
+        let Members::Whole(whole) = &run.members else {
+            return Vec::new();
+        };
+        let numbers = whole.window(Begin::Rank(0), most, run.ruler(self.rows()));
+        let slots = numbers.into_iter().filter_map(RowNumber::slot);
+        let evidence = slots.filter_map(|slot| self.base.row(slot, |_, kept| kept.evidence()));
+        evidence.flatten().collect()
     }
 
     /// What own pending actions put into a list.

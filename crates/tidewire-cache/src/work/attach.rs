@@ -182,9 +182,13 @@ impl Detach {
     /// Disconnect: complete commits are applied, the rest is dropped; not live.
     fn detach(&self, desk: &mut Desk<'_>) {
         let was_live = desk.is_live(&self.entity_type);
+        let now = desk.now;
         let Some((stream, _)) = desk.world.edit(&self.entity_type) else {
             return;
         };
+        if stream.has_client_points() && stream.standing.is_attached() {
+            stream.standing.live_until = Some(now);
+        }
         stream.standing.feed = Feed::Detached(self.why);
         stream.standing.reached = None;
         if self.why == DetachReason::Rights {

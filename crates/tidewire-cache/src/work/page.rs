@@ -8,7 +8,7 @@ use tidewire_model::{EntityId, EntityType, Point, Row, SortPosition};
 
 use super::rows::point_of_answer;
 use super::{Desk, Step};
-use crate::base::{At, Image, Mark, Moment, later};
+use crate::base::{At, Image, Mark, Moment, Origin, later};
 use crate::fetch::{FetchTicket, Moved, Request, RunKey, Wanted};
 use crate::run::{Cause, Extent, Run, RunTouch, Total};
 use crate::stream::Stream;
@@ -172,6 +172,7 @@ impl InstallPage {
             begun: stretch.begun,
             moment: desk.moment,
             home,
+            origin: Origin::Answer,
         };
         if let Some((stream, overlay)) = desk.world.edit(&stretch.entity_type) {
             stream.apply_row(

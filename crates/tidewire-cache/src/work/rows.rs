@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Point, Record, Row, Version};
 
 use super::{Desk, Step};
-use crate::base::{At, Moment};
+use crate::base::{At, Moment, Origin};
 use crate::fetch::{FetchTicket, Request, Wanted};
 use crate::overlay::Answered;
 use crate::stream::Stream;
@@ -316,6 +316,7 @@ fn learn_one(
         begun,
         moment: desk.moment,
         home: None,
+        origin: Origin::Answer,
     };
     let Some((stream, overlay)) = desk.world.edit(entity_type) else {
         return;

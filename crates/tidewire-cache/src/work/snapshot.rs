@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidewire_model::{ActionId, EntityId, EntityType, Offset, Row};
 
 use super::{Desk, Step};
-use crate::base::Moment;
+use crate::base::{Moment, Origin};
 use crate::slots::SlotNumber;
 use crate::standing::{Feed, Snapped};
 use crate::table::Lesson;
@@ -69,6 +69,7 @@ impl SwapSnapshot {
             begun: self.begun,
             moment: desk.moment,
             home: None,
+            origin: Origin::Snapshot,
         };
         if let Some((id, row)) = self.rows.pop_first() {
             let content = Some((&row.record, row.version));

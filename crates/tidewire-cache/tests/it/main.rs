@@ -10,6 +10,7 @@
 mod asking;
 mod batches;
 mod eviction;
+mod expiry;
 mod fetching;
 mod knowledge;
 mod lists;

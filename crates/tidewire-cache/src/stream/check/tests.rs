@@ -370,6 +370,7 @@ impl Stage {
             begun: Moment(1),
             moment: Moment(2),
             home,
+            origin: crate::base::Origin::Answer,
         };
         let row = row.map(|row| (row, None));
         stream.apply_row(id, row, lesson, overlay, touches);
