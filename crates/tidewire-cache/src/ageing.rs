@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use tidewire_model::{EntityKey, EntityType, Tick};
+use tidewire_model::{EntityKey, EntityType, Tick, ValueKey};
 
 use crate::cache::Cache;
 use crate::fetch::RunKey;
@@ -21,12 +21,13 @@ use crate::world::World;
 enum Aging<'a> {
     Entity(Tick, &'a EntityKey),
     Run(Tick, &'a RunKey),
+    Value(Tick, &'a ValueKey),
 }
 
 impl Aging<'_> {
     fn at(&self) -> Tick {
         match self {
-            Self::Entity(at, _) | Self::Run(at, _) => *at,
+            Self::Entity(at, _) | Self::Run(at, _) | Self::Value(at, _) => *at,
         }
     }
 }
@@ -43,6 +44,7 @@ impl Cache {
     /// Names the watchers of what became too old after `since`, up to `now`. The view is the same.
     pub fn age(&mut self, since: Tick, now: Tick) -> Option<Publication> {
         let mut touches = Touches::default();
+        let mut woken = BTreeSet::new();
         for aging in self.aging() {
             if aging.at() <= since || aging.at() > now {
                 continue;
@@ -50,9 +52,9 @@ impl Cache {
             match aging {
                 Aging::Entity(_, key) => touches.entities.push(key.clone()),
                 Aging::Run(_, run) => touches.runs.push((run.clone(), RunTouch::All)),
+                Aging::Value(_, key) => woken.extend(self.value_watches.of(key)),
             }
         }
-        let mut woken = BTreeSet::new();
         self.watches().wake(&touches, &mut woken);
         if woken.is_empty() {
             return None;
@@ -64,7 +66,11 @@ impl Cache {
 
     fn aging(&self) -> Vec<Aging<'_>> {
         let (world, watches) = (self.shown(), self.watches());
-        let mut found = Vec::new();
+        let ends = self.value_watches.keys().filter_map(|key| {
+            let end = world.values.ends_at(key)?;
+            Some(Aging::Value(end, key))
+        });
+        let mut found: Vec<Aging<'_>> = ends.collect();
         for entity_type in watches.types() {
             let Some(stream) = world.stream(entity_type) else {
                 continue;

@@ -142,6 +142,12 @@ impl Entry {
         self.known_at?.within(era)
     }
 
+    /// The highest point noted of it, where that can be compared.
+    pub(crate) fn newest(&self, era: u32) -> Option<Offset> {
+        let stale = self.stale_at.and_then(|at| at.within(era));
+        self.known(era).max(stale)
+    }
+
     /// The version, where it can be compared. Like points, versions end with their epoch.
     pub(crate) fn version_in(&self, era: u32) -> Option<Version> {
         self.version

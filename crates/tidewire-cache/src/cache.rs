@@ -15,11 +15,12 @@ use crate::base::Moment;
 use crate::fetch::{FetchTicket, Request, Requests, Wanted};
 use crate::inflow::Inflow;
 use crate::past::Past;
-use crate::publish::{Progress, Publication, Retired, notices};
+use crate::publish::{Progress, Publication, Retired, Shows, notices};
 use crate::reader::Reader;
 use crate::settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings};
 use crate::stats::Stats;
 use crate::stream::{Stream, Touches};
+use crate::values::ValueWatches;
 use crate::wants::Wants;
 use crate::watch::{Target, WatchId, Watches};
 use crate::work::{
@@ -44,6 +45,7 @@ pub struct Cache {
     pub(crate) requests: Requests,
     pub(crate) retired: Retired,
     pub(crate) moment: Moment,
+    pub(crate) value_watches: ValueWatches,
     next_place: u64,
     rows_worked: u64,
     runs_asked: u64,
@@ -67,6 +69,7 @@ impl Cache {
             requests: Requests::default(),
             retired: Retired::default(),
             moment: Moment::default(),
+            value_watches: ValueWatches::default(),
             next_place: 0,
             rows_worked: 0,
             runs_asked: 0,
@@ -149,6 +152,17 @@ impl Cache {
         self.batch.is_some() || !self.staged.is_empty()
     }
 
+    /// The batch with which everything staged so far becomes visible. See
+    /// [`Snapshot::shows`](crate::Snapshot::shows).
+    pub fn shows(&self) -> Shows {
+        let under_way = self.shown.stamp.next();
+        match (&self.batch, self.staged.is_empty()) {
+            (Some(_), false) => Shows(under_way.next()),
+            (Some(_), true) | (None, false) => Shows(under_way),
+            (None, true) => Shows(self.shown.stamp),
+        }
+    }
+
     /// How many rows wait, snapshots whose end is still to come included.
     pub fn staged_rows(&self) -> usize {
         let staged: usize = self.staged.iter().map(Item::rows).sum();
@@ -212,6 +226,8 @@ impl Cache {
         } = self.batch.take()?;
         world.revision = self.shown.revision.next();
         world.open = false;
+        // No batch changes values; what was set meanwhile is shown already.
+        world.values = self.shown.values.clone();
         let old = self.show(world);
         self.past.take_touched(&self.shown);
         self.watches.forget_built(&self.shown);
@@ -304,6 +320,9 @@ impl Cache {
 
     /// Ends a watch. The runs nobody watches any more go with the next batch.
     pub fn unwatch(&mut self, id: WatchId) {
+        if self.value_watches.remove(id) {
+            return;
+        }
         for key in self.watches.remove(id) {
             self.staged.push_back(Item::Close(CloseRun { key }));
         }
@@ -386,7 +405,7 @@ impl Cache {
     /// How much is held, for tests and status displays.
     pub fn stats(&self) -> Stats {
         Stats {
-            watchers: self.watches.len(),
+            watchers: self.watches.len() + self.value_watches.len(),
             requests: self.requests.len(),
             staged_rows: self.staged_rows(),
             rows_worked: self.rows_worked,
@@ -532,6 +551,20 @@ impl Cache {
 
     pub(crate) fn watches(&self) -> &Watches {
         &self.watches
+    }
+
+    pub(crate) fn next_watch_id(&mut self) -> WatchId {
+        self.watches.next_id()
+    }
+
+    /// Makes a world visible at the next revision, whatever batch is being worked. Gives the revision, and
+    /// what readers no longer need.
+    pub(crate) fn show_next(&mut self, mut world: World) -> (Revision, Retired) {
+        world.revision = self.shown.revision.next();
+        drop(self.show(world));
+        let mut retired = std::mem::take(&mut self.retired);
+        self.past.let_go(self.shown.stamp, &mut retired);
+        (self.shown.revision, retired)
     }
 
     pub(crate) fn empty_publication(&mut self) -> Publication {

@@ -189,6 +189,23 @@ impl Inflow {
         Some(received.offset)
     }
 
+    /// Makes the point of what the application itself knows, whether pushes come or not; nothing if the
+    /// server makes the points.
+    pub(crate) fn make_point(&mut self) -> Option<Offset> {
+        let received = self
+            .received
+            .as_mut()
+            .filter(|_| self.points == Points::Client)?;
+        received.offset = received.offset.next();
+        Some(received.offset)
+    }
+
+    /// A snapshot that is expected is of no use any more: all of it has to come again.
+    pub(crate) fn begin_snapshot_anew(&self) -> Option<Taken> {
+        let received = self.received.as_ref().filter(|_| self.snapshot.is_some())?;
+        Some(gap(&self.name, received))
+    }
+
     /// Takes rows of the expected snapshot, which may take so many bytes with them. The rows come back
     /// when they are not wanted.
     pub(crate) fn take_rows(

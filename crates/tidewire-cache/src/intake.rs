@@ -135,6 +135,13 @@ pub enum Intake {
         /// Why.
         why: DetachReason,
     },
+    /// Everything held of a stream is to be forgotten. What is watched is unknown then and wanted again,
+    /// pending actions stay, and what is older than what was forgotten is not believed any more. Where a
+    /// snapshot is on its way, that is a gap: the stream has to be subscribed again.
+    Clear {
+        /// Which stream.
+        entity_type: EntityType,
+    },
     /// Somebody here distrusts what is held. A mark, not a removal.
     Stale {
         /// Which stream.

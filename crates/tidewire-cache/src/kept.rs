@@ -99,6 +99,20 @@ impl Kept {
         self.rare.as_ref()?.mark
     }
 
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// When it was learnt.
+    pub(crate) fn learnt(&self) -> Tick {
+        self.learnt
+    }
+
+    /// From which point on it is out of date, where that can be compared.
+    pub(crate) fn stale_at(&self, era: u32) -> Option<Offset> {
+        self.rare.as_ref()?.stale_at?.within(era)
+    }
+
     fn version(&self) -> Option<Version> {
         self.version.get().and_then(Version::new)
     }

@@ -3,6 +3,7 @@
 mod ageing;
 mod ask;
 mod base;
+mod by_key;
 mod cache;
 mod criteria;
 mod fetch;
@@ -10,6 +11,9 @@ mod gathered;
 mod inflow;
 mod intake;
 mod kept;
+mod key_index;
+#[cfg(feature = "regex")]
+mod keys;
 mod overlay;
 mod past;
 mod places;
@@ -22,6 +26,7 @@ mod rows;
 mod run;
 mod run_index;
 mod run_set;
+mod set;
 mod settings;
 mod settle;
 mod slots;
@@ -32,9 +37,11 @@ mod stream;
 mod table;
 mod take;
 mod trust;
+mod values;
 mod wants;
 mod watch;
 mod whole;
+mod why;
 mod work;
 mod world;
 
@@ -42,10 +49,18 @@ pub use base::Origin;
 pub use cache::Cache;
 pub use fetch::{FetchTicket, RunKey, Wanted};
 pub use intake::{Attached, Commit, DetachReason, Echo, Intake, Taken};
-pub use publish::{Progress, Publication, Retired};
+#[cfg(feature = "regex")]
+pub use keys::{Keys, Matching};
+pub use publish::{Progress, Publication, Retired, Shows};
 pub use reader::{Reader, Snapshot};
 pub use reading::{ListReading, ListRow, Presence, Reading};
+pub use set::OwnedByServer;
 pub use settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings, Versions};
 pub use stats::Stats;
 pub use trust::{StaleReason, Trust};
+pub use values::{ValueReading, ValueTooLarge};
 pub use watch::{Target, WatchId};
+pub use why::{Confirmed, Provenance, Shown};
+
+#[cfg(feature = "regex")]
+pub use regex::Regex;

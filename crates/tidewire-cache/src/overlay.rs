@@ -66,6 +66,18 @@ impl Overlay {
         self.places.get(&action).is_some()
     }
 
+    /// The pending actions that touch an entity, in order.
+    pub(crate) fn actions_on(&self, key: &EntityKey) -> Vec<ActionId> {
+        let mut actions: Vec<ActionId> = self
+            .by_entity
+            .iter_from(&(key.clone(), 0, 0))
+            .take_while(|((other, ..), ())| other == key)
+            .filter_map(|((_, place, _), ())| Some(self.actions.get(place)?.action))
+            .collect();
+        actions.dedup();
+        actions
+    }
+
     /// Whether any pending action touches this entity.
     pub(crate) fn touches(&self, key: &EntityKey) -> bool {
         self.first_place(key).is_some()

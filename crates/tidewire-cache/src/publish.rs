@@ -6,6 +6,7 @@ use std::fmt;
 use tidewire_model::{ChangeSet, EntityKey, EntityType, Notice, Query};
 
 use crate::base::Image;
+use crate::slots::Stamp;
 use crate::watch::{WatchId, Watches};
 use crate::world::World;
 
@@ -45,6 +46,10 @@ impl fmt::Debug for Retired {
         write!(f, "Retired({})", self.0.len())
     }
 }
+
+/// The batch with which something that was staged becomes visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shows(pub(crate) Stamp);
 
 /// How far the batch has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

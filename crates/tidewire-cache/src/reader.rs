@@ -12,6 +12,7 @@ use tidewire_model::{EntityId, EntityKey, EntityType, Point, Query, Revision, Ti
 
 use crate::base::{Image, Mark};
 use crate::kept::Kept;
+use crate::publish::Shows;
 use crate::reading::{ListReading, Presence, Reading};
 use crate::standing::Evidence;
 use crate::stream::Stream;
@@ -64,6 +65,15 @@ impl Reader {
 }
 
 impl Snapshot<'_> {
+    pub(crate) fn world(&self) -> &World {
+        self.world
+    }
+
+    /// Whether what was staged up to a call of [`Cache::shows`](crate::Cache::shows) is visible.
+    pub fn shows(&self, staged: Shows) -> bool {
+        self.world.stamp >= staged.0
+    }
+
     /// The key an entity has by now: the one given, unless the server named it since.
     pub fn current_key(&self, key: &EntityKey) -> EntityKey {
         EntityKey::new(key.entity_type.clone(), self.world.resolve(&key.id).clone())

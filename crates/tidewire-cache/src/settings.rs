@@ -29,6 +29,11 @@ pub struct Settings {
     /// How many bytes, roughly, the rows of a snapshot may take whose end is still to come. Beyond it
     /// the collection becomes windowed as a whole, as it does beyond its number of rows.
     pub max_snapshot_bytes: usize,
+    /// How many plain values are kept. Beyond it those set first go, what is watched last.
+    pub max_values: usize,
+    /// How many bytes, roughly, plain values take together. Beyond it the same; a value that takes more by
+    /// itself is refused.
+    pub max_value_bytes: usize,
     /// Above this many entities of one type in one publication, listeners of the type get one
     /// bulk notice instead of one notice each.
     pub max_notices: usize,
@@ -48,6 +53,8 @@ impl Default for Settings {
             max_fetch_ids: 256,
             max_logged_changes: 4_096,
             max_snapshot_bytes: 128 * 1024 * 1024,
+            max_values: 1_024,
+            max_value_bytes: 4 * 1024 * 1024,
             max_notices: 1_024,
             hash_seed: 0,
         }

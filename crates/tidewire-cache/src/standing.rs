@@ -28,6 +28,8 @@ pub(crate) struct Standing {
     pub(crate) mark: Option<Mark>,
     /// What is not held is believed only from this point on.
     pub(crate) forgotten: Option<Offset>,
+    /// The highest point that was ever noted of an entity in this epoch.
+    pub(crate) highest: Option<Offset>,
     /// The snapshot that made the stream complete.
     pub(crate) complete: Option<Snapped>,
     /// What the principal may see has changed; nothing is shown.

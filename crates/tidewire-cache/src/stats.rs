@@ -1,5 +1,6 @@
 //! How much a cache holds, as numbers.
 
+use crate::key_index::KeyIndex;
 use crate::overlay::Overlay;
 use crate::slots::Line;
 use crate::world::World;
@@ -13,6 +14,12 @@ pub struct Stats {
     pub runs: usize,
     /// Places in those runs.
     pub run_rows: usize,
+    /// Ids kept in order for those who look for keys.
+    pub indexed_ids: usize,
+    /// Plain values, those whose time is over included until something else is set.
+    pub values: usize,
+    /// What they take, roughly.
+    pub value_bytes: usize,
     /// Pending actions.
     pub pending_actions: usize,
     /// Remembered names of temporary ids.
@@ -35,12 +42,15 @@ impl Stats {
         let mut stats = Self {
             pending_actions: Overlay::len(&world.overlay),
             aliases: world.aliases.len(),
+            values: world.values.len(),
+            value_bytes: world.values.bytes(),
             ..Self::default()
         };
         for stream in world.streams() {
             stats.entities += stream.base.len(Line::Kept) + stream.base.len(Line::Absent);
             stats.runs += stream.runs.len();
             stats.run_rows += stream.runs.rows();
+            stats.indexed_ids += stream.index.as_ref().map_or(0, KeyIndex::len);
         }
         stats
     }

@@ -19,6 +19,7 @@ use crate::base::{At, Entry, Image};
 use crate::criteria::Criteria;
 use crate::fetch::RunKey;
 use crate::kept::Kept;
+use crate::key_index::KeyIndex;
 use crate::overlay::Overlay;
 use crate::row_number::{OwnNumbers, RowNumber};
 use crate::rows::Rows;
@@ -50,6 +51,8 @@ pub(crate) struct Stream {
     pub(crate) runs: RunSet,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
+    /// The ids of what is there, in order, once somebody looked for keys.
+    pub(crate) index: Option<KeyIndex>,
     bounds: Bounds,
 }
 
@@ -117,6 +120,7 @@ impl Stream {
             rests: SortedMap::default(),
             runs: RunSet::default(),
             doubtful: SortedMap::default(),
+            index: None,
             bounds: Bounds {
                 max_absent: bounds.max_absent,
                 max_unpinned: bounds.max_unpinned,
@@ -586,6 +590,7 @@ impl Stream {
         standing.since = None;
         standing.stale_at = None;
         standing.forgotten = None;
+        standing.highest = None;
     }
 
     /// Forgets every entity and all that the runs say, at once. Pending actions stay, and their
@@ -595,6 +600,7 @@ impl Stream {
         let old = (
             std::mem::replace(&mut self.base, anew),
             std::mem::take(&mut self.doubtful),
+            self.index.as_mut().map(std::mem::take),
             self.runs.clone(),
         );
         for key in self.runs.keys() {
@@ -645,6 +651,11 @@ impl Stream {
     ) -> Option<SlotNumber> {
         let era = self.standing.era;
         let doubtful = entry.is_some_and(|entry| entry.is_doubtful(era));
+        let noted = entry.and_then(|entry| entry.newest(era));
+        self.standing.highest = self.standing.highest.max(noted);
+        if let Some(index) = &mut self.index {
+            index.follow(id, entry.map(|entry| &entry.image));
+        }
         let slot = self.base.set((id, slot), entry.map(Kept::from));
         if doubtful {
             self.doubtful.insert(id.clone(), ());

@@ -75,6 +75,7 @@ impl Cache {
                 self.detach(&entity_type, why);
                 Taken::Staged
             }
+            Intake::Clear { entity_type } => self.take_clear(entity_type),
             Intake::Stale { entity_type, ids } => {
                 self.ensure(&entity_type);
                 let mark = Mark {
@@ -326,7 +327,7 @@ impl Cache {
         }
     }
 
-    fn detach(&mut self, entity_type: &EntityType, why: DetachReason) {
+    pub(crate) fn detach(&mut self, entity_type: &EntityType, why: DetachReason) {
         let dropped = self
             .inflow
             .get_mut(entity_type)

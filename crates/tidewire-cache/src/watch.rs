@@ -69,8 +69,7 @@ struct Counts {
 impl Watches {
     /// Adds a watcher. `run` is the run of a list.
     pub(crate) fn add(&mut self, target: Target, run: Option<RunKey>) -> WatchId {
-        self.last += 1;
-        let watch_id = WatchId(self.last);
+        let watch_id = self.next_id();
         let counts = self
             .by_type
             .entry(target.entity_type().clone())
@@ -100,6 +99,12 @@ impl Watches {
             self.add_run(watch_id, run);
         }
         watch_id
+    }
+
+    /// A name that no other watcher has.
+    pub(crate) fn next_id(&mut self) -> WatchId {
+        self.last += 1;
+        WatchId(self.last)
     }
 
     /// Takes a watcher out. Returns the runs that may have lost their last one.

@@ -5,8 +5,10 @@
 
 mod attach;
 mod commit;
+mod index_keys;
 mod lists;
 mod own;
+mod own_knowledge;
 mod page;
 mod rows;
 mod snapshot;
@@ -26,8 +28,10 @@ use crate::world::World;
 
 pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
+pub(crate) use index_keys::IndexKeys;
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
 pub(crate) use own::OwnStep;
+pub(crate) use own_knowledge::{Clear, MarkRuns, OwnKnowledge, Said};
 pub(crate) use page::InstallPage;
 pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows, Refused};
 pub(crate) use snapshot::SwapSnapshot;
@@ -50,6 +54,10 @@ pub(crate) enum Item {
     Close(CloseRun),
     Demote(Demote),
     Own(OwnStep),
+    Knowledge(OwnKnowledge),
+    MarkRuns(MarkRuns),
+    Clear(Clear),
+    IndexKeys(IndexKeys),
     /// Accepted actions may have nothing left to wait for.
     Settle(EntityType),
 }
@@ -202,6 +210,10 @@ impl Item {
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
             Self::Own(work) => work.step(desk),
+            Self::Knowledge(work) => work.step(desk),
+            Self::MarkRuns(work) => work.step(desk),
+            Self::Clear(work) => work.step(desk),
+            Self::IndexKeys(work) => work.step(desk),
             Self::Settle(entity_type) => {
                 desk.world.settle(entity_type, &mut desk.touches);
                 Step::Done
@@ -227,7 +239,11 @@ impl Item {
             | Self::Close(_)
             | Self::Demote(_)
             | Self::Own(_)
+            | Self::MarkRuns(_)
+            | Self::Clear(_)
+            | Self::IndexKeys(_)
             | Self::Settle(_) => 0,
+            Self::Knowledge(_) => 1,
         }
     }
 }

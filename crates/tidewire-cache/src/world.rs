@@ -15,6 +15,7 @@ use crate::rename;
 use crate::slots::{Limits, Stamp};
 use crate::sorted_map::SortedMap;
 use crate::stream::{Stream, Touches};
+use crate::values::Values;
 
 /// Everything that is known.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub(crate) open: bool,
     streams: BTreeMap<EntityType, Arc<Stream>>,
     pub(crate) overlay: Overlay,
+    pub(crate) values: Values,
     /// The names the server gave, by temporary id.
     pub(crate) aliases: SortedMap<EntityId, EntityId>,
     /// The temporary ids in the order in which they were named.

@@ -34,6 +34,7 @@ use crate::subscriptions::{RequestIds, Subscriptions};
 use crate::timers::{TimerReason, Timers};
 
 mod actions;
+mod by_key;
 mod commands;
 mod connection;
 mod executes;

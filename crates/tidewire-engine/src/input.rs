@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tidewire_cache::{CollectionSettings, Target, WatchId};
-use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Lane, Patch, Record};
+use tidewire_model::{
+    ActionId, CacheKey, EntityId, EntityKey, EntityType, Lane, Patch, Record, Value, ValueKey,
+};
 use tidewire_protocol::{Naming, WireRow};
 
 use crate::frame::Incoming;
@@ -131,6 +133,39 @@ pub enum Command {
         /// Which, or all.
         ids: Option<Vec<EntityId>>,
     },
+    /// Marks what keys name as stale: entities, lists and plain values.
+    InvalidateKeys(Vec<CacheKey>),
+    /// An entity as the application got it just now, where the client makes the points.
+    Set {
+        /// The entity type.
+        entity_type: EntityType,
+        /// The entity's id, where the caller says it; the record may then go without.
+        id: Option<EntityId>,
+        /// Its fields, with id and version where the collection's naming says.
+        record: Record,
+    },
+    /// Some fields of an entity as the application got them just now, where the client makes the points.
+    SetFields {
+        /// The entity.
+        key: EntityKey,
+        /// The fields. The id field may stand among them only with the id the entity has.
+        patch: Patch,
+    },
+    /// Forgets what is held of a type, plain values in its namespace included; or everything.
+    Clear(Option<EntityType>),
+    /// Keeps the ids of a type in order from now on.
+    IndexKeys(EntityType),
+    /// Sets a plain value.
+    SetValue {
+        /// Its name.
+        key: ValueKey,
+        /// The value.
+        value: Value,
+        /// For how long it is shown.
+        time_to_live: Option<Duration>,
+    },
+    /// Watches a plain value.
+    WatchValue(ValueKey),
     /// Switches the connection on or off.
     Switch(Switch),
 }

@@ -1,6 +1,6 @@
 //! Everything an engine asks of the world outside, and tells it.
 
-use tidewire_cache::{Publication, Wanted, WatchId};
+use tidewire_cache::{OwnedByServer, Publication, Shows, ValueTooLarge, Wanted, WatchId};
 use tidewire_model::{ActionId, EntityId, EntityKey, EntityType, Tick};
 use tidewire_protocol::{Encoded, FetchWhat};
 use tidewire_queue::{Action, Refusal};
@@ -215,6 +215,8 @@ pub enum Problem {
 pub enum Reply {
     /// Done.
     Done,
+    /// Taken; to be seen with this batch.
+    Shows(Shows),
     /// Watching.
     Watching(WatchId),
     /// The write is in the view.
@@ -267,6 +269,12 @@ pub enum CommandError {
         "nothing can be written in the basic dialect without an own backend; give the client one with execute(...)"
     )]
     NoExecute,
+    /// What is confirmed of the type is the server's to say.
+    #[error(transparent)]
+    OwnedByServer(#[from] OwnedByServer),
+    /// The plain value is too large.
+    #[error(transparent)]
+    ValueTooLarge(#[from] ValueTooLarge),
     /// The query cannot be sent.
     #[error("the query cannot be sent: {0}")]
     Query(#[from] tidewire_model::QueryError),

@@ -43,8 +43,8 @@ pub enum NameError {
     /// The name contains a control character.
     #[error("the {0} contains a control character")]
     Control(NameKind),
-    /// An entity type contains a mark that separates the parts of a cache key.
-    #[error("the entity type contains \"{mark}\", which separates the parts of a cache key")]
+    /// An entity type, or the key of a value, contains a mark that separates the parts of a cache key.
+    #[error("the name contains \"{mark}\", which separates the parts of a cache key")]
     Reserved {
         /// The mark that was found.
         mark: &'static str,
@@ -65,6 +65,8 @@ pub enum NameKind {
     Epoch,
     /// A [`Lane`](crate::Lane).
     Lane,
+    /// A [`ValueKey`](crate::ValueKey).
+    ValueKey,
 }
 
 impl fmt::Display for NameKind {
@@ -74,6 +76,7 @@ impl fmt::Display for NameKind {
             Self::EntityId => "entity id",
             Self::Epoch => "epoch",
             Self::Lane => "name of the lane",
+            Self::ValueKey => "key of the value",
         })
     }
 }

@@ -21,7 +21,7 @@ mod time;
 mod value;
 mod work;
 
-pub use cache_key::{CacheKey, CacheKeyError};
+pub use cache_key::{CacheKey, CacheKeyError, ValueKey};
 pub use change::{Base, Change, ChangeBody, Row};
 pub use change_set::{ChangeSet, Notice, Revision};
 pub use diff::{ListDiff, ListStep};

@@ -99,6 +99,12 @@ pub struct Point {
     pub offset: Offset,
 }
 
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {}", self.offset, self.epoch)
+    }
+}
+
 impl Point {
     /// Puts an epoch and an offset together.
     pub fn new(epoch: Epoch, offset: Offset) -> Self {

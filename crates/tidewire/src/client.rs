@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::action::ActionHandle;
 use crate::actions::Actions;
 use crate::builder::ClientBuilder;
+use crate::cache_handle::CacheHandle;
 use crate::collection::CollectionBuilder;
 use crate::error::CallError;
 use crate::shared::{End, Shared};
@@ -135,6 +136,12 @@ impl Client {
     #[must_use]
     pub fn actions(&self) -> Actions {
         Actions::new(Arc::clone(&self.handles.shared))
+    }
+
+    /// What is held, by string keys.
+    #[must_use]
+    pub fn cache(&self) -> CacheHandle {
+        CacheHandle::new(Arc::clone(&self.handles))
     }
 
     /// What is held for the application and for the connection. All zero when everything was given

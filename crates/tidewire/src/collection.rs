@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidewire_cache::{CollectionSettings, Interest, Points, Versions};
+use tidewire_cache::{CollectionSettings, Interest, Points, Provenance, Versions};
 use tidewire_engine::{Command, Submission, Write};
-use tidewire_model::{EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record};
+use tidewire_model::{
+    CacheKey, EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record,
+};
 use tidewire_protocol::Naming;
 
 use crate::action::ActionHandle;
@@ -280,6 +282,54 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             ids: None,
         })?;
         Ok(())
+    }
+
+    /// Whether the entity is there, as the cache has it. Never waits.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn has(&self, id: &str) -> Result<bool, CallError> {
+        let key = CacheKey::Detail(self.key(id)?);
+        Ok(self.inner.handles.shared.has(&key))
+    }
+
+    /// An entity as the application got it just now in another way, such as by a request of its own. It is in
+    /// the view when this returns, and nobody is asked or told outside. See [`CacheHandle::set`](crate::CacheHandle::set).
+    ///
+    /// # Errors
+    /// The value is no object or its id cannot be used, the server owns the type, which is so unless
+    /// [`client_points`](CollectionBuilder::client_points) or [`pushes_only`](CollectionBuilder::pushes_only) was
+    /// chosen, or the client is closed.
+    pub fn set(&self, value: &T) -> Result<(), CallError> {
+        let entity_type = self.inner.entity_type.clone();
+        let record = Record::from_serialize(value)?;
+        self.inner.handles.shared.show(Command::Set {
+            entity_type,
+            id: None,
+            record,
+        })
+    }
+
+    /// Forgets what is held of this type, plain values in its namespace included. What is watched is unknown when
+    /// this returns, and asked for again; own writes stay.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub fn clear(&self) -> Result<(), CallError> {
+        let shared = &self.inner.handles.shared;
+        let entity_type = &self.inner.entity_type;
+        shared.flights.supersede(|key| key.is_in(entity_type));
+        shared.show(Command::Clear(Some(entity_type.clone())))
+    }
+
+    /// Why the entity reads as it does: where it comes from, how new it is, and what pending actions do to it.
+    /// `to_string` makes a paragraph of it, for a log. Nothing where the type may not be shown.
+    ///
+    /// # Errors
+    /// The id cannot be used.
+    pub fn why(&self, id: &str) -> Result<Option<Provenance>, CallError> {
+        let key = self.key(id)?;
+        Ok(self.inner.handles.shared.why(&key))
     }
 
     /// Creates an entity. Without its id field, or with null there, the server names it, and until then it

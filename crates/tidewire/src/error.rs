@@ -1,7 +1,7 @@
 //! Few errors, sorted by who can act on them.
 
 use tidewire_engine::CommandError;
-use tidewire_model::{EntityType, NameError, RecordError};
+use tidewire_model::{CacheKeyError, EntityType, NameError, RecordError};
 use tidewire_queue::Refusal;
 use tidewire_store::StoreError;
 
@@ -44,6 +44,18 @@ pub enum CallError {
     /// A name or an id cannot be used.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A cache key cannot be read.
+    #[error(transparent)]
+    Key(#[from] CacheKeyError),
+    /// A list was to be set or updated; set its entities.
+    #[error("a list is worked out from its entities and cannot be set; set those instead")]
+    ListKey,
+    /// Fields of a plain value were to be changed; set the whole of it.
+    #[error("a plain value is set as a whole; use set")]
+    ValueKey,
+    /// A key of an entity or a list was given where only a plain value can stand.
+    #[error("the key names an entity or a list; this works with plain values only")]
+    NotAValueKey,
     /// A value could not be turned into a record, or a record into a value.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -88,6 +100,9 @@ pub enum LoadError {
         /// Why, for programs.
         code: String,
     },
+    /// What the application loads a plain value with failed: what it said.
+    #[error("the value could not be loaded: {0}")]
+    Source(String),
     /// The call itself was refused.
     #[error(transparent)]
     Call(CallError),

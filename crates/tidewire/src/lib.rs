@@ -4,12 +4,14 @@ mod action;
 mod actions;
 mod address;
 mod builder;
+mod cache_handle;
 mod change;
 mod client;
 mod collection;
 mod driver;
 mod entity;
 mod error;
+mod flights;
 mod list;
 mod lock;
 mod page;
@@ -26,6 +28,7 @@ mod watch;
 pub use action::ActionHandle;
 pub use actions::{Actions, StoredAction};
 pub use builder::ClientBuilder;
+pub use cache_handle::{CacheHandle, KeyHandle, KeyReading};
 pub use change::{Change, Changes};
 pub use client::{Client, CloseError, Held};
 pub use collection::{Collection, CollectionBuilder};
@@ -38,13 +41,13 @@ pub use seams::{Execute, Fetch};
 pub use transaction::Transaction;
 pub use watch::OnChange;
 
-pub use tidewire_cache::{StaleReason, Trust};
+pub use tidewire_cache::{Confirmed, Origin, Provenance, Regex, Shown, StaleReason, Stats, Trust};
 pub use tidewire_engine::{
     CommandError, Connection, Dialects, Executed, Failure, FailureOutcome, Fetched, Problem, Status,
 };
 pub use tidewire_model::{
-    ActionId, EntityId, EntityKey, EntityType, Filter, ListDiff, ListStep, Notice, Patch, Query,
-    Record, Value, Version, field,
+    ActionId, CacheKey, CacheKeyError, EntityId, EntityKey, EntityType, Filter, ListDiff, ListStep,
+    Notice, Patch, Query, Record, Value, Version, field,
 };
 pub use tidewire_protocol::{Class, FetchWhat, WireRow};
 pub use tidewire_queue::{Action, ActionState, Counts, Refusal, RefusalClass};

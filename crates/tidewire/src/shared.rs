@@ -10,11 +10,14 @@ use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use tidewire_cache::{ListReading, Reader, Reading, StaleReason, Target, Trust, WatchId};
+use tidewire_cache::{
+    Keys, ListReading, Matching, Provenance, Reader, Reading, Regex, StaleReason, Target, Trust,
+    ValueReading, WatchId,
+};
 use tidewire_engine::{
     Command, CommandError, Connection, Engine, Input, Reply, Status, Submission, Submitted, Switch,
 };
-use tidewire_model::{ActionId, EntityKey, Now, Query, Record, Tick, WallTime};
+use tidewire_model::{ActionId, CacheKey, EntityKey, Now, Query, Record, Tick, ValueKey, WallTime};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -22,6 +25,7 @@ use crate::action::ActionCell;
 use crate::client::Held;
 use crate::driver::Unsent;
 use crate::error::CallError;
+use crate::flights::Flights;
 use crate::lock::Lock;
 use crate::refusals::Refusals;
 use crate::unharmed::unharmed;
@@ -91,6 +95,7 @@ pub(crate) struct Shared {
     /// Tells the driver that outputs wait, or that it is to end.
     pub(crate) nudge: Notify,
     pub(crate) cells: Cells,
+    pub(crate) flights: Flights,
     actions: Mutex<BTreeMap<ActionId, Weak<ActionCell>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) refusals: watch::Sender<Refusals>,
@@ -121,6 +126,7 @@ impl Shared {
             clock,
             nudge: Notify::new(),
             cells: Cells::default(),
+            flights: Flights::default(),
             actions: Mutex::default(),
             status: watch::Sender::new(status),
             refusals: watch::Sender::default(),
@@ -241,8 +247,29 @@ impl Shared {
     pub(crate) fn command(&self, command: Command) -> Result<(), CallError> {
         match self.ask(|engine, now| engine.handle(now, Input::Command(command)))? {
             Reply::Refused(error) => Err(error.into()),
-            Reply::Done | Reply::Watching(_) | Reply::Submitted(_) | Reply::Unchanged(_) => Ok(()),
+            Reply::Done
+            | Reply::Shows(_)
+            | Reply::Watching(_)
+            | Reply::Submitted(_)
+            | Reply::Unchanged(_) => Ok(()),
         }
+    }
+
+    /// Has a command done that changes the base. It is in the view when this returns: a batch that is being
+    /// shown is helped along, a slice at a turn.
+    pub(crate) fn show(&self, command: Command) -> Result<(), CallError> {
+        let reply = self.ask(|engine, now| engine.handle(now, Input::Command(command)))?;
+        let shows = match reply {
+            Reply::Refused(error) => return Err(error.into()),
+            Reply::Shows(shows) => shows,
+            Reply::Done | Reply::Watching(_) | Reply::Submitted(_) | Reply::Unchanged(_) => {
+                return Ok(());
+            }
+        };
+        while !self.reader.read(|snapshot| snapshot.shows(shows)) {
+            self.ask(|engine, now| engine.handle(now, Input::Time))?;
+        }
+        Ok(())
     }
 
     /// Submits a write; `None`, with nothing done, where the entity is not any more as it was `seen`.
@@ -266,7 +293,9 @@ impl Shared {
                 }
                 Reply::Unchanged(keys) => Ok(Some(Taken::Nothing(keys))),
                 Reply::Refused(error) => Err(error.into()),
-                Reply::Done | Reply::Watching(_) => Err(CommandError::Empty.into()),
+                Reply::Done | Reply::Shows(_) | Reply::Watching(_) => {
+                    Err(CommandError::Empty.into())
+                }
             }
         })?
     }
@@ -292,7 +321,16 @@ impl Shared {
         target: Target,
         cell: &Arc<Cell>,
     ) -> Result<Watch, CallError> {
-        let input = Input::Command(Command::Watch(target));
+        self.watch_by(Command::Watch(target), cell)
+    }
+
+    /// Watches what a command names.
+    pub(crate) fn watch_by(
+        self: &Arc<Self>,
+        command: Command,
+        cell: &Arc<Cell>,
+    ) -> Result<Watch, CallError> {
+        let input = Input::Command(command);
         let watching = self.ask(|engine, now| match engine.handle(now, input) {
             Reply::Watching(id) => {
                 // Before the lock is given back, or the cell would miss what happens meanwhile.
@@ -300,7 +338,7 @@ impl Shared {
                 Ok(id)
             }
             Reply::Refused(error) => Err(CallError::from(error)),
-            Reply::Done | Reply::Submitted(_) | Reply::Unchanged(_) => {
+            Reply::Done | Reply::Shows(_) | Reply::Submitted(_) | Reply::Unchanged(_) => {
                 Err(CommandError::Empty.into())
             }
         });
@@ -331,6 +369,35 @@ impl Shared {
         let mut reading = self.reader.list(self.clock.tick(), query);
         reading.trust = self.trust(reading.trust);
         reading
+    }
+
+    /// A plain value as the view has it.
+    pub(crate) fn value(&self, key: &ValueKey) -> Option<ValueReading> {
+        self.reader.value(self.clock.tick(), key)
+    }
+
+    /// Whether something is shown under a key.
+    pub(crate) fn has(&self, key: &CacheKey) -> bool {
+        let now = self.clock.tick();
+        self.reader.read(|snapshot| snapshot.has(now, key))
+    }
+
+    /// The keys of what is shown that a pattern matches.
+    pub(crate) fn keys(&self, pattern: &Regex) -> Keys {
+        self.reader.keys(self.clock.tick(), pattern)
+    }
+
+    /// The same, for marks.
+    pub(crate) fn matching(&self, pattern: &Regex) -> Matching {
+        let now = self.clock.tick();
+        self.reader.read(|snapshot| snapshot.matching(now, pattern))
+    }
+
+    /// Why an entity reads as it does.
+    pub(crate) fn why(&self, key: &EntityKey) -> Option<Provenance> {
+        let mut why = self.reader.why(self.clock.tick(), key)?;
+        why.trust = self.trust(why.trust);
+        Some(why)
     }
 
     /// After the end nothing is live, whatever the engine came to say of it (law 16).

@@ -58,7 +58,7 @@ pub(crate) enum Clearing {
 impl Clearing {
     /// Forgets everything the server confirmed of a stream. What was asked for before is not
     /// believed either: nothing here tells any more what it would be older than, or may not show.
-    fn begin(&mut self, entity_type: &EntityType, desk: &mut Desk<'_>) {
+    pub(super) fn begin(&mut self, entity_type: &EntityType, desk: &mut Desk<'_>) {
         desk.requests.drop_type(entity_type);
         if let Some((stream, _)) = desk.world.edit(entity_type) {
             let old = stream.clear();
@@ -69,7 +69,7 @@ impl Clearing {
     }
 
     /// Brings the entities of pending actions back, row by row.
-    fn go_on(&mut self, entity_type: &EntityType, desk: &mut Desk<'_>) -> Step {
+    pub(super) fn go_on(&mut self, entity_type: &EntityType, desk: &mut Desk<'_>) -> Step {
         while let Self::Restoring(behind) = self {
             if !desk.spend() {
                 return Step::Paused;

@@ -80,6 +80,9 @@ pub(crate) struct Twin {
     head: Option<u64>,
     building: bool,
     complete: Option<(At, usize)>,
+    /// The highest point noted of an entity in this epoch, and up to where what was noted was forgotten.
+    highest: Option<u64>,
+    forgotten: Option<u64>,
     hidden: bool,
     stale: Option<u64>,
     mark: Option<usize>,
@@ -274,6 +277,11 @@ impl Twin {
                 self.attached = false;
                 self.snapshot = None;
             }
+            Intake::Clear { .. } if self.snapshot.is_some() => {
+                let taken = self.gap(moment);
+                self.queue.push((moment, Work::Intake(intake.clone())));
+                return taken;
+            }
             _ => {}
         }
         self.queue.push((moment, Work::Intake(intake.clone())));
@@ -373,6 +381,12 @@ impl Twin {
                     self.hidden |= why == DetachReason::Rights;
                     self.settle();
                 }
+                Intake::Clear { .. } => {
+                    self.forgotten = self.forgotten.max(self.highest);
+                    self.entities.clear();
+                    self.asked.clear();
+                    self.complete = None;
+                }
                 Intake::Stale { ids: None, .. } => self.mark = Some(moment),
                 Intake::Stale { ids: Some(ids), .. } => {
                     for id in ids {
@@ -448,6 +462,7 @@ impl Twin {
             self.epochs += 1;
             self.epoch = Some(format!("{epoch} ({})", self.epochs));
             (self.applied, self.reached, self.since, self.stale) = (None, None, None, None);
+            (self.highest, self.forgotten) = (None, None);
         }
     }
 
@@ -527,7 +542,11 @@ impl Twin {
         {
             return false;
         }
+        let is_held = known.image.is_some();
+        let let_go = !is_held && self.forgotten > Some(at.1);
+        self.highest = self.highest.max(Some(at.1));
         let whole = match (&change.body, &known.image) {
+            _ if let_go => None,
             (
                 ChangeBody::Put { record, .. }
                 | ChangeBody::Merge {
@@ -588,13 +607,16 @@ impl Twin {
             .as_ref()
             .map(|(at, _)| at)
             .filter(|_| known.image.is_none());
+        let forgotten = self.forgotten.filter(|_| known.image.is_none());
         let floor = known
             .known
             .as_ref()
             .or(snapped)
-            .filter(|known| Some(&known.0) == epoch.as_ref());
+            .filter(|known| Some(&known.0) == epoch.as_ref())
+            .map(|known| known.1)
+            .max(forgotten);
         let refused = match (floor, at) {
-            (Some(floor), Some(at)) => at.1 < floor.1,
+            (Some(floor), Some(at)) => at.1 < floor,
             (Some(_), None) => true,
             (None, _) => false,
         };
@@ -604,6 +626,7 @@ impl Twin {
             }
             return;
         }
+        self.highest = self.highest.max(at.map(|at| at.1));
         known.version = row.as_ref().map_or(known.version, |(_, version)| *version);
         known.image = Some(row.map(|(record, _)| record));
         known.known = at.cloned();

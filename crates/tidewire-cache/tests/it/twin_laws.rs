@@ -162,7 +162,10 @@ impl Play {
         match roll.kind {
             // What shrinking turns a step into that does not matter.
             0 => {}
-            1..=29 => self.tell(roll),
+            1..=28 => self.tell(roll),
+            29 => self.take(Intake::Clear {
+                entity_type: things(),
+            }),
             30..=33 => {
                 // A repeat, a gap, or a head.
                 let to = (self.offset + u64::from(roll.more % 4)).max(2) - 1;

@@ -72,6 +72,33 @@ impl Engine {
                 self.batch.hurry();
                 Ok(())
             }
+            Command::InvalidateKeys(keys) => {
+                self.invalidate_keys(keys);
+                Ok(())
+            }
+            Command::Set {
+                entity_type,
+                id,
+                record,
+            } => {
+                let set = self.set_entity(&entity_type, id.as_ref(), record);
+                return set.unwrap_or_else(Reply::Refused);
+            }
+            Command::SetFields { key, patch } => {
+                let set = self.set_fields(key, patch);
+                return set.unwrap_or_else(Reply::Refused);
+            }
+            Command::Clear(within) => return self.clear(within).unwrap_or_else(Reply::Refused),
+            Command::IndexKeys(entity_type) => {
+                self.cache.index_keys(&entity_type);
+                Ok(())
+            }
+            Command::SetValue {
+                key,
+                value,
+                time_to_live,
+            } => self.set_value(key, &value, time_to_live),
+            Command::WatchValue(key) => return self.watch_value(key),
             Command::Switch(Switch::On) => {
                 self.session_event(Event::SwitchedOn);
                 Ok(())
@@ -248,7 +275,7 @@ impl Engine {
         })
     }
 
-    fn defined(&self, entity_type: &EntityType) -> Result<&Collection, CommandError> {
+    pub(super) fn defined(&self, entity_type: &EntityType) -> Result<&Collection, CommandError> {
         self.collections
             .get(entity_type)
             .ok_or_else(|| CommandError::UnknownCollection(entity_type.clone()))
@@ -268,6 +295,13 @@ fn must_be_stored(command: &Command) -> bool {
         | Command::Watch(_)
         | Command::Unwatch(_)
         | Command::Invalidate { .. }
+        | Command::InvalidateKeys(_)
+        | Command::Set { .. }
+        | Command::SetFields { .. }
+        | Command::Clear(_)
+        | Command::IndexKeys(_)
+        | Command::SetValue { .. }
+        | Command::WatchValue(_)
         | Command::Switch(Switch::Off) => false,
     }
 }
@@ -300,7 +334,11 @@ fn nested(write: &Worked) -> Value {
 
 /// A patch may repeat the entity's id, as one made of a whole record does: that says nothing, and is
 /// left out.
-fn without_id(patch: Patch, id_field: &str, id: &EntityId) -> Result<Patch, CommandError> {
+pub(super) fn without_id(
+    patch: Patch,
+    id_field: &str,
+    id: &EntityId,
+) -> Result<Patch, CommandError> {
     if !patch.touches(id_field) {
         return Ok(patch);
     }
@@ -324,7 +362,7 @@ fn update_payload(patch: &Patch) -> Record {
 }
 
 /// An id as it stands in a record: an integer where it came as one.
-fn id_value(id: &EntityId) -> Value {
+pub(super) fn id_value(id: &EntityId) -> Value {
     let number = id.is_integer().then(|| id.as_str());
     match number.map(|digits| (digits.parse::<i64>(), digits.parse::<u64>())) {
         Some((Ok(signed), _)) => Value::from(signed),

@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, Unexpected,
-    VariantAccess, Visitor,
+    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -18,6 +18,16 @@ use crate::value::{ObjectRef, ValueRef};
 impl de::Error for RecordError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Mismatch(message.to_string().into())
+    }
+}
+
+impl<'a> ValueRef<'a> {
+    /// The value as an application's type.
+    ///
+    /// # Errors
+    /// [`RecordError::Field`] when a part does not fit the type, [`RecordError::Mismatch`] when the whole does not.
+    pub fn to<T: Deserialize<'a>>(self) -> Result<T, RecordError> {
+        T::deserialize(self)
     }
 }
 

@@ -16,6 +16,16 @@ use crate::number_text;
 use crate::order::integer_value;
 use crate::value::{MAX_DEPTH, Value};
 
+impl Value {
+    /// Makes a value from an application's type.
+    ///
+    /// # Errors
+    /// It has map keys that are not text, holds a number that is not finite, or is nested too deep.
+    pub fn from_serialize<T: Serialize + ?Sized>(source: &T) -> Result<Self, RecordError> {
+        to_value(source)
+    }
+}
+
 pub(super) fn to_value<T: Serialize + ?Sized>(source: &T) -> Result<Value, RecordError> {
     source.serialize(ValueWriter { depth: 0 })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidewire_model::{
     ActionId, CacheKey, CacheKeyError, EntityId, EntityKey, EntityType, Epoch, Lane,
-    MAX_NAME_BYTES, MAX_WIRE, NameError, NameKind, Offset, Point, Query, Tick, Version,
+    MAX_NAME_BYTES, MAX_WIRE, NameError, NameKind, Offset, Point, Query, Tick, ValueKey, Version,
 };
 
 use crate::strategies::{customers, example_filter, id, query};
@@ -263,7 +263,10 @@ fn the_first_mark_decides_what_a_cache_key_names() {
 
 #[test]
 fn what_is_no_cache_key_is_refused_with_the_part_that_is_wrong() {
-    assert_eq!(CacheKey::parse("customers"), Err(CacheKeyError::NoMark));
+    assert_eq!(
+        CacheKey::parse(""),
+        Err(CacheKeyError::Name(NameError::Empty(NameKind::ValueKey)))
+    );
     assert_eq!(
         CacheKey::parse(":detail-1"),
         Err(CacheKeyError::Name(NameError::Empty(NameKind::EntityType)))
@@ -275,6 +278,25 @@ fn what_is_no_cache_key_is_refused_with_the_part_that_is_wrong() {
     assert!(matches!(
         CacheKey::parse("c:list-where"),
         Err(CacheKeyError::Query(_))
+    ));
+}
+
+#[test]
+fn a_text_without_a_mark_names_a_plain_value() {
+    let key = CacheKey::parse("dashboard:metrics").unwrap();
+    let CacheKey::Value(value) = &key else {
+        panic!("{key:?}");
+    };
+    assert_eq!(
+        (value.as_str(), key.entity_type()),
+        ("dashboard:metrics", None)
+    );
+    assert_eq!(CacheKey::parse(&key.to_string()), Ok(key.clone()));
+    let namespace = |name: &str| value.is_in(&EntityType::new(name).unwrap());
+    assert!(namespace("dashboard") && !namespace("dash") && !namespace("metrics"));
+    assert!(matches!(
+        ValueKey::new("a:list-b"),
+        Err(NameError::Reserved { .. })
     ));
 }
 
