@@ -43,6 +43,10 @@ impl Beginnings {
             // It may match anywhere.
             return None;
         }
+        if hir.properties().look_set().contains_word() {
+            // What stands before a text decides whether it matches, so nothing can be tried out.
+            return None;
+        }
         let literals = Extractor::new().kind(ExtractKind::Prefix).extract(&hir);
         let texts = literals
             .literals()?
@@ -94,6 +98,10 @@ fn ascii_of(bytes: &[u8]) -> String {
 /// Whether the text may mean something else in parts of it, or by the flag that ignores white space.
 fn may_hide_flags(text: &str) -> bool {
     let is_group = |rest: &str| rest.starts_with([':', 'P', '<']);
+    // By the flag for lines, these two differ, and they look the same here.
+    if text.contains(r"\A") && text.contains('^') {
+        return true;
+    }
     let flagged = text
         .match_indices("(?")
         .any(|(at, _)| !is_group(&text[at + 2..]));

@@ -48,6 +48,8 @@ fn what_may_match_anywhere_or_otherwise_than_it_looks_has_no_beginning() {
         "(?x)^a",
         "^[^a]",
         "(?:^a|^b)c|d",
+        r"^a|\Ab",
+        r"^a\b",
     ];
     for pattern in patterns {
         assert_eq!(behind(pattern, "zebras:detail-"), [""], "{pattern}");

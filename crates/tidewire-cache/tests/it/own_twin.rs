@@ -59,9 +59,8 @@ fn name(which: u8) -> String {
 struct Known {
     record: Option<Record>,
     at: u64,
-    /// The steps: of whole knowledge, and of a mark.
+    /// The step of whole knowledge.
     confirmed: usize,
-    mark: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +70,8 @@ struct Twin {
     held: BTreeMap<String, Known>,
     /// The points at which something changed that was not told.
     stale: BTreeMap<String, u64>,
+    /// The steps of marks.
+    marks: BTreeMap<String, usize>,
     forgotten: u64,
     highest: u64,
     mark: Option<usize>,
@@ -86,13 +87,14 @@ impl Twin {
             return;
         }
         let confirmed = held.map_or(begun, |held| held.confirmed.max(begun));
-        let mark = held.and_then(|held| held.mark).filter(|mark| *mark > begun);
+        if self.marks.get(name).is_some_and(|mark| *mark <= begun) {
+            self.marks.remove(name);
+        }
         self.highest = self.highest.max(at);
         let known = Known {
             record,
             at,
             confirmed,
-            mark,
         };
         self.held.insert(name.to_owned(), known);
     }
@@ -104,8 +106,8 @@ impl Twin {
             record,
             at: self.point,
             confirmed: step,
-            mark: None,
         };
+        self.marks.remove(name);
         self.held.insert(name.to_owned(), known);
     }
 
@@ -125,7 +127,7 @@ impl Twin {
 
     fn is_marked(&self, name: &str) -> bool {
         self.held.get(name).is_some_and(|held| {
-            held.mark.is_some()
+            self.marks.contains_key(name)
                 || self.stale.get(name) > Some(&held.at)
                 || self.mark.is_some_and(|mark| mark > held.confirmed)
         })
@@ -205,8 +207,9 @@ impl Play {
             Step::Invalidate(Some(which)) => {
                 let keys = vec![CacheKey::Detail(key(&name(which)))];
                 assert!(self.rig.cache.invalidate(self.rig.now, keys).is_none());
-                if let Some(held) = self.twin.held.get_mut(&name(which)) {
-                    held.mark = Some(number);
+                let name = name(which);
+                if self.twin.held.contains_key(&name) || self.twin.stale.contains_key(&name) {
+                    self.twin.marks.insert(name, number);
                 }
             }
             Step::Invalidate(None) => {
@@ -223,6 +226,7 @@ impl Play {
                 self.twin.forgotten = self.twin.forgotten.max(self.twin.highest);
                 self.twin.held.clear();
                 self.twin.stale.clear();
+                self.twin.marks.clear();
                 self.twin.asked.clear();
             }
             Step::Attach => {
