@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod basic;
+mod by_key;
 mod callers;
 mod ends;
 mod listeners;
