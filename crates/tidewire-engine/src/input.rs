@@ -133,6 +133,16 @@ pub enum Command {
         /// Which, or all.
         ids: Option<Vec<EntityId>>,
     },
+    /// Says something of what is held, apart from writes.
+    Cache(CacheCommand),
+    /// Switches the connection on or off.
+    Switch(Switch),
+}
+
+/// What the application says of what is held, apart from writes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CacheCommand {
     /// Marks what keys name as stale: entities, lists and plain values.
     InvalidateKeys(Vec<CacheKey>),
     /// An entity as the application got it just now, where the client makes the points.
@@ -166,8 +176,6 @@ pub enum Command {
     },
     /// Watches a plain value.
     WatchValue(ValueKey),
-    /// Switches the connection on or off.
-    Switch(Switch),
 }
 
 /// The application's switch for the connection.

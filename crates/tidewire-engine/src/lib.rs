@@ -25,7 +25,8 @@ pub use backoff::BackoffSettings;
 pub use engine::Engine;
 pub use frame::{FrameReader, Incoming};
 pub use input::{
-    Command, Executed, Failure, FailureOutcome, Fetched, Input, Submission, Switch, Trouble, Write,
+    CacheCommand, Command, Executed, Failure, FailureOutcome, Fetched, Input, Submission, Switch,
+    Trouble, Write,
 };
 pub use output::{CommandError, Event, Output, Problem, Reply, Stage, Submitted, Term};
 pub use persistence::StoreTicket;

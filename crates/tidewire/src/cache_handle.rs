@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::SeqDeserializer;
 use tidewire_cache::{Regex, Stats, Target, Trust};
-use tidewire_engine::Command;
+use tidewire_engine::{CacheCommand, Command};
 use tidewire_model::{CacheKey, Patch, Query, Record, RecordError, Value, ValueKey, ValueRef};
 
 use crate::client::Handles;
@@ -141,14 +141,12 @@ impl CacheHandle {
         };
         let brought: Outcome = Ok(Arc::new(loaded.clone()));
         *outcome = Some(brought.clone());
-        let command = Command::SetValue {
+        let command = CacheCommand::SetValue {
             key: key.clone(),
             value: loaded,
             time_to_live,
         };
-        let kept = shared
-            .flights
-            .land(&key, &flight, || shared.command(command));
+        let kept = shared.flights.land(&key, &flight, || shared.tell(command));
         kept.transpose()?;
         given(&brought)
     }
@@ -191,7 +189,7 @@ impl CacheHandle {
             CacheKey::Detail(key) => {
                 let key = self.shared().current_key(&key);
                 let record = Record::from_serialize(value)?;
-                self.shared().show(Command::Set {
+                self.shared().show(CacheCommand::Set {
                     entity_type: key.entity_type,
                     id: Some(key.id),
                     record,
@@ -201,7 +199,7 @@ impl CacheHandle {
             CacheKey::Value(key) => {
                 let value = Value::from_serialize(value)?;
                 self.shared().flights.supersede(|other| *other == key);
-                self.shared().command(Command::SetValue {
+                self.shared().tell(CacheCommand::SetValue {
                     key,
                     value,
                     time_to_live,
@@ -217,7 +215,7 @@ impl CacheHandle {
     /// The key names no entity, the patch changes the id, the server owns the type, or the client is closed.
     pub fn update(&self, key: &str, patch: Patch) -> Result<(), CallError> {
         match CacheKey::parse(key)? {
-            CacheKey::Detail(key) => self.shared().show(Command::SetFields { key, patch }),
+            CacheKey::Detail(key) => self.shared().show(CacheCommand::SetFields { key, patch }),
             CacheKey::List(_) => Err(CallError::ListKey),
             CacheKey::Value(_) => Err(CallError::ValueKey),
         }
@@ -256,7 +254,7 @@ impl CacheHandle {
             })
             .collect();
         self.shared().flights.supersede(|key| values.contains(key));
-        self.shared().command(Command::InvalidateKeys(keys))
+        self.shared().tell(CacheCommand::InvalidateKeys(keys))
     }
 
     /// The keys of what is shown that a pattern matches: type by type, entities before lists, then values. Lists
@@ -278,7 +276,7 @@ impl CacheHandle {
             // Refused only after the end, when nothing is looked for any more.
             let _ = self
                 .shared()
-                .command(Command::IndexKeys(entity_type.clone()));
+                .tell(CacheCommand::IndexKeys(entity_type.clone()));
         }
     }
 
@@ -289,7 +287,7 @@ impl CacheHandle {
     /// The client is closed.
     pub fn clear(&self) -> Result<(), CallError> {
         self.shared().flights.supersede(|_| true);
-        self.shared().show(Command::Clear(None))
+        self.shared().show(CacheCommand::Clear(None))
     }
 
     /// How much is held.
@@ -309,7 +307,9 @@ impl CacheHandle {
         let watch = match &key {
             CacheKey::Detail(key) => shared.watch(Target::Entity(shared.current_key(key)), &cell),
             CacheKey::List(query) => shared.watch(Target::List(query.clone()), &cell),
-            CacheKey::Value(key) => shared.watch_by(Command::WatchValue(key.clone()), &cell),
+            CacheKey::Value(key) => {
+                shared.watch_by(Command::Cache(CacheCommand::WatchValue(key.clone())), &cell)
+            }
         };
         Ok(KeyHandle {
             _watch: watch?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidewire_cache::{CollectionSettings, Interest, Points, Provenance, Versions};
-use tidewire_engine::{Command, Submission, Write};
+use tidewire_engine::{CacheCommand, Command, Submission, Write};
 use tidewire_model::{
     CacheKey, EntityId, EntityKey, EntityType, Lane, NameError, Patch, Query, Record,
 };
@@ -303,7 +303,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     pub fn set(&self, value: &T) -> Result<(), CallError> {
         let entity_type = self.inner.entity_type.clone();
         let record = Record::from_serialize(value)?;
-        self.inner.handles.shared.show(Command::Set {
+        self.inner.handles.shared.show(CacheCommand::Set {
             entity_type,
             id: None,
             record,
@@ -319,7 +319,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let shared = &self.inner.handles.shared;
         let entity_type = &self.inner.entity_type;
         shared.flights.supersede(|key| key.is_in(entity_type));
-        shared.show(Command::Clear(Some(entity_type.clone())))
+        shared.show(CacheCommand::Clear(Some(entity_type.clone())))
     }
 
     /// Why the entity reads as it does: where it comes from, how new it is, and what pending actions do to it.

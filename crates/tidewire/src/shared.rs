@@ -15,7 +15,8 @@ use tidewire_cache::{
     ValueReading, WatchId,
 };
 use tidewire_engine::{
-    Command, CommandError, Connection, Engine, Input, Reply, Status, Submission, Submitted, Switch,
+    CacheCommand, Command, CommandError, Connection, Engine, Input, Reply, Status, Submission,
+    Submitted, Switch,
 };
 use tidewire_model::{ActionId, CacheKey, EntityKey, Now, Query, Record, Tick, ValueKey, WallTime};
 use tokio::sync::{Notify, watch};
@@ -257,8 +258,9 @@ impl Shared {
 
     /// Has a command done that changes the base. It is in the view when this returns: a batch that is being
     /// shown is helped along, a slice at a turn.
-    pub(crate) fn show(&self, command: Command) -> Result<(), CallError> {
-        let reply = self.ask(|engine, now| engine.handle(now, Input::Command(command)))?;
+    pub(crate) fn show(&self, command: CacheCommand) -> Result<(), CallError> {
+        let input = Input::Command(Command::Cache(command));
+        let reply = self.ask(|engine, now| engine.handle(now, input))?;
         let shows = match reply {
             Reply::Refused(error) => return Err(error.into()),
             Reply::Shows(shows) => shows,
@@ -270,6 +272,11 @@ impl Shared {
             self.ask(|engine, now| engine.handle(now, Input::Time))?;
         }
         Ok(())
+    }
+
+    /// Has a command done that shows at once, or with a later batch.
+    pub(crate) fn tell(&self, command: CacheCommand) -> Result<(), CallError> {
+        self.command(Command::Cache(command))
     }
 
     /// Submits a write; `None`, with nothing done, where the entity is not any more as it was `seen`.

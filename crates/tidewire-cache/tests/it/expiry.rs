@@ -15,11 +15,9 @@ use crate::support::{
 
 const LIMIT: u64 = 10_000;
 
-fn expiring(settings: CollectionSettings) -> CollectionSettings {
-    CollectionSettings {
-        expire_after: Some(Duration::from_millis(LIMIT)),
-        ..settings
-    }
+fn expiring(mut settings: CollectionSettings) -> CollectionSettings {
+    settings.expire_after = Some(Duration::from_millis(LIMIT));
+    settings
 }
 
 const EXPIRED: Trust = Trust::Stale(StaleReason::Expired);

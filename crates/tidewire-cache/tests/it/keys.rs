@@ -135,7 +135,7 @@ fn lists_and_values_have_keys_too_and_what_has_a_key_is_there() {
     let value = ValueKey::new("things:summary").unwrap();
     drop(
         rig.cache
-            .set_value(rig.now, value.clone(), &Value::from(3), None)
+            .set_value(rig.now, value, &Value::from(3), None)
             .unwrap(),
     );
     rig.cache.watch(Target::List(by_n(3)));

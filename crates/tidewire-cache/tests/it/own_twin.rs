@@ -12,7 +12,7 @@ use crate::support::{
     Rig, by_client, id, key, patch, push_merge, push_put, push_remove, set, thing, things,
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Put(u8, i64),
     Merge(u8, i64),
@@ -138,9 +138,8 @@ impl Twin {
         let effects = self.pending.iter().map(|(_, effect)| effect);
         effects
             .filter(|effect| effect.key == key(name))
-            .fold(base, |image, effect| match image {
-                None => None,
-                Some(record) => Some(effect.body.apply(record.as_ref())),
+            .fold(base, |image, effect| {
+                image.map(|record| effect.body.apply(record.as_ref()))
             })
     }
 }
@@ -308,7 +307,7 @@ proptest! {
             tickets: Vec::new(),
         };
         for (number, step) in steps.into_iter().enumerate() {
-            play.take(number, step.clone());
+            play.take(number, step);
             play.compare(&step)?;
         }
     }

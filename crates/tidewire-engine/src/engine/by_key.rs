@@ -9,6 +9,7 @@ use tidewire_protocol::WireRow;
 
 use super::Engine;
 use super::commands::{id_value, without_id};
+use crate::input::CacheCommand;
 use crate::output::{CommandError, Reply};
 
 impl Engine {
@@ -18,7 +19,31 @@ impl Engine {
         self.cache.stats()
     }
 
-    pub(super) fn set_entity(
+    pub(super) fn on_cache_command(
+        &mut self,
+        command: CacheCommand,
+    ) -> Result<Reply, CommandError> {
+        match command {
+            CacheCommand::InvalidateKeys(keys) => self.invalidate_keys(keys),
+            CacheCommand::Set {
+                entity_type,
+                id,
+                record,
+            } => return self.set_entity(&entity_type, id.as_ref(), record),
+            CacheCommand::SetFields { key, patch } => return self.set_fields(key, patch),
+            CacheCommand::Clear(within) => return self.clear(within),
+            CacheCommand::IndexKeys(entity_type) => self.cache.index_keys(&entity_type),
+            CacheCommand::SetValue {
+                key,
+                value,
+                time_to_live,
+            } => self.set_value(key, &value, time_to_live)?,
+            CacheCommand::WatchValue(key) => return Ok(self.watch_value(key)),
+        }
+        Ok(Reply::Done)
+    }
+
+    fn set_entity(
         &mut self,
         entity_type: &EntityType,
         id: Option<&EntityId>,
@@ -41,11 +66,7 @@ impl Engine {
         Ok(self.shows())
     }
 
-    pub(super) fn set_fields(
-        &mut self,
-        key: EntityKey,
-        patch: Patch,
-    ) -> Result<Reply, CommandError> {
+    fn set_fields(&mut self, key: EntityKey, patch: Patch) -> Result<Reply, CommandError> {
         let naming = self.defined(&key.entity_type)?.naming.clone();
         let patch = without_id(patch, &naming.id_field, &key.id)?;
         let version = patch.set_record().version(&naming.version_field);
@@ -54,14 +75,14 @@ impl Engine {
         Ok(self.shows())
     }
 
-    pub(super) fn invalidate_keys(&mut self, keys: Vec<CacheKey>) {
+    fn invalidate_keys(&mut self, keys: Vec<CacheKey>) {
         if let Some(publication) = self.cache.invalidate(self.now.tick, keys) {
             self.publish(publication);
         }
         self.batch.hurry();
     }
 
-    pub(super) fn clear(&mut self, within: Option<EntityType>) -> Result<Reply, CommandError> {
+    fn clear(&mut self, within: Option<EntityType>) -> Result<Reply, CommandError> {
         if let Some(entity_type) = &within {
             self.defined(entity_type)?;
         }
@@ -80,7 +101,7 @@ impl Engine {
         Ok(self.shows())
     }
 
-    pub(super) fn set_value(
+    fn set_value(
         &mut self,
         key: ValueKey,
         value: &Value,
@@ -93,7 +114,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn watch_value(&mut self, key: ValueKey) -> Reply {
+    fn watch_value(&mut self, key: ValueKey) -> Reply {
         self.ageing.on_changed();
         Reply::Watching(self.cache.watch_value(key))
     }

@@ -72,33 +72,11 @@ impl Engine {
                 self.batch.hurry();
                 Ok(())
             }
-            Command::InvalidateKeys(keys) => {
-                self.invalidate_keys(keys);
-                Ok(())
+            Command::Cache(command) => {
+                return self
+                    .on_cache_command(command)
+                    .unwrap_or_else(Reply::Refused);
             }
-            Command::Set {
-                entity_type,
-                id,
-                record,
-            } => {
-                let set = self.set_entity(&entity_type, id.as_ref(), record);
-                return set.unwrap_or_else(Reply::Refused);
-            }
-            Command::SetFields { key, patch } => {
-                let set = self.set_fields(key, patch);
-                return set.unwrap_or_else(Reply::Refused);
-            }
-            Command::Clear(within) => return self.clear(within).unwrap_or_else(Reply::Refused),
-            Command::IndexKeys(entity_type) => {
-                self.cache.index_keys(&entity_type);
-                Ok(())
-            }
-            Command::SetValue {
-                key,
-                value,
-                time_to_live,
-            } => self.set_value(key, &value, time_to_live),
-            Command::WatchValue(key) => return self.watch_value(key),
             Command::Switch(Switch::On) => {
                 self.session_event(Event::SwitchedOn);
                 Ok(())
@@ -295,13 +273,7 @@ fn must_be_stored(command: &Command) -> bool {
         | Command::Watch(_)
         | Command::Unwatch(_)
         | Command::Invalidate { .. }
-        | Command::InvalidateKeys(_)
-        | Command::Set { .. }
-        | Command::SetFields { .. }
-        | Command::Clear(_)
-        | Command::IndexKeys(_)
-        | Command::SetValue { .. }
-        | Command::WatchValue(_)
+        | Command::Cache(_)
         | Command::Switch(Switch::Off) => false,
     }
 }
