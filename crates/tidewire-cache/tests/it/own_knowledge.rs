@@ -142,6 +142,7 @@ fn coverage_a4_what_is_set_or_updated_with_an_older_version_changes_nothing() {
     rig.flush();
     assert_eq!(rig.n("a"), Some(5));
     rig.update("a", json!({"n": 6}), Some(4));
+    rig.update("a", json!({"m": 6}), None);
     assert_eq!(
         (rig.n("a"), rig.get("a").version),
         (Some(6), Version::new(4))
