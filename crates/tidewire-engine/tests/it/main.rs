@@ -15,6 +15,7 @@ mod basic_life;
 mod basic_reads;
 mod basic_writes;
 mod bench;
+mod by_key;
 mod connection;
 mod determinism;
 mod hostile;
