@@ -13,17 +13,18 @@ use tidewire_model::{
 
 use crate::base::Moment;
 use crate::fetch::{FetchTicket, Request, Requests, Wanted};
+use crate::held::tree_bytes;
 use crate::inflow::Inflow;
 use crate::past::Past;
 use crate::publish::{Progress, Publication, Retired, notices};
 use crate::reader::Reader;
 use crate::settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings};
-use crate::stats::Stats;
+use crate::stats::{Pressure, Stats, pinned_bytes};
 use crate::stream::{Stream, Touches};
 use crate::wants::Wants;
 use crate::watch::{Target, WatchId, Watches};
 use crate::work::{
-    Batch, CloseRun, Demote, Item, OpenRun, OwnStep, Tools, follow_rename, limit_aliases,
+    Batch, CloseRun, Demote, Item, OpenRun, OwnStep, Shrink, Tools, follow_rename, limit_aliases,
 };
 use crate::world::World;
 
@@ -47,6 +48,8 @@ pub struct Cache {
     next_place: u64,
     rows_worked: u64,
     runs_asked: u64,
+    pub(crate) pressure: Pressure,
+    pins_before: usize,
 }
 
 impl Cache {
@@ -70,6 +73,8 @@ impl Cache {
             next_place: 0,
             rows_worked: 0,
             runs_asked: 0,
+            pressure: Pressure::default(),
+            pins_before: 0,
         }
     }
 
@@ -181,6 +186,8 @@ impl Cache {
                 retired: &mut self.retired,
                 later: &mut self.staged,
                 moment: self.moment,
+                max_bytes: self.settings.max_bytes,
+                pressure: &mut self.pressure,
             };
             let worked = batch.work(now, budget, tools);
             self.rows_worked += u64::try_from(worked).unwrap_or(u64::MAX);
@@ -215,6 +222,7 @@ impl Cache {
         let old = self.show(world);
         self.past.take_touched(&self.shown);
         self.watches.forget_built(&self.shown);
+        self.look_at_budget();
         let (notices, listeners) = notices(
             &old,
             &self.shown,
@@ -310,6 +318,7 @@ impl Cache {
         if let Some(batch) = &mut self.batch {
             batch.woken.remove(&id);
         }
+        self.shrink_again();
     }
 
     /// The types of which anything is watched, in order.
@@ -353,6 +362,7 @@ impl Cache {
     /// request whose answer was taken in cannot fail any more.
     pub fn fail_fetch(&mut self, _now: Tick, ticket: FetchTicket) {
         self.requests.fail(ticket);
+        self.shrink_again();
     }
 
     /// Up to where a stream has come in.
@@ -385,14 +395,21 @@ impl Cache {
 
     /// How much is held, for tests and status displays.
     pub fn stats(&self) -> Stats {
-        Stats {
+        let mut stats = Stats {
             watchers: self.watches.len(),
             requests: self.requests.len(),
             staged_rows: self.staged_rows(),
             rows_worked: self.rows_worked,
             runs_asked: self.runs_asked,
+            pinned_bytes: pinned_bytes(self.newest(), &self.watches, &self.requests),
+            pressure: self.pressure,
             ..Stats::of(self.newest())
-        }
+        };
+        stats.held.bookkeeping += size_of::<Self>()
+            + self.watches.held_bytes()
+            + tree_bytes::<EntityType, Inflow>(self.inflow.len())
+            + tree_bytes::<EntityType, CollectionSettings>(self.collections.len());
+        stats
     }
 
     /// The type has a stream, by its definition or by default.
@@ -432,7 +449,7 @@ impl Cache {
     }
 
     /// The world that contains everything worked so far.
-    fn newest(&self) -> &World {
+    pub(crate) fn newest(&self) -> &World {
         self.batch
             .as_ref()
             .map_or(&self.shown, |batch| &batch.world)
@@ -491,6 +508,7 @@ impl Cache {
         touches.entities.sort_unstable();
         touches.entities.dedup();
         let old = self.show(world);
+        self.look_at_budget();
         let (notices, listeners) = notices(
             &old,
             &self.shown,
@@ -545,6 +563,34 @@ impl Cache {
             disputed: Vec::new(),
             retired: self.take_retired(),
         }
+    }
+
+    /// Something may have lost its pin, so that it is worth looking again at what may go.
+    pub(crate) fn shrink_again(&mut self) {
+        if self.shown.counted_bytes() > self.settings.max_bytes {
+            self.pressure = Pressure::Over;
+            self.staged.push_back(Item::Shrink(Shrink::after_pins()));
+        }
+    }
+
+    /// What a batch could not let go of goes with the next, as long as something can go.
+    fn look_at_budget(&mut self) {
+        let pins = self.pins();
+        let fewer = pins < std::mem::replace(&mut self.pins_before, pins);
+        if self.shown.counted_bytes() <= self.settings.max_bytes {
+            self.pressure = Pressure::Within;
+        } else if fewer {
+            self.shrink_again();
+        } else if self.pressure != Pressure::Pinned {
+            self.pressure = Pressure::Over;
+            self.staged.push_back(Item::Shrink(Shrink::new()));
+        }
+    }
+
+    /// How many things pin entities: when there are fewer, something may go.
+    fn pins(&self) -> usize {
+        let rows = self.shown.streams().map(|stream| stream.runs.rows());
+        rows.sum::<usize>() + self.shown.overlay.len() + self.requests.len() + self.watches.len()
     }
 
     fn revision(&self) -> Revision {

@@ -260,6 +260,13 @@ impl Requests {
         })
     }
 
+    /// The entities of a type that pages on their way need.
+    pub(crate) fn needed(&self, entity_type: &EntityType) -> impl Iterator<Item = &EntityId> {
+        let open = self.open.values();
+        let of_type = open.filter(move |request| request.wanted.entity_type() == entity_type);
+        of_type.flat_map(|request| &request.changed)
+    }
+
     /// A run goes on under another name: what was asked for it is of no use.
     pub(crate) fn drop_run(&mut self, gone: &RunKey) {
         self.open.retain(

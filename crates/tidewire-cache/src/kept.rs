@@ -5,6 +5,7 @@
 use tidewire_model::{Offset, Tick, Version};
 
 use crate::base::{At, Entry, Image, Mark, Moment};
+use crate::held::Held;
 use crate::standing::Evidence;
 
 /// What is kept of one entity.
@@ -96,6 +97,20 @@ impl Kept {
 
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.rare.as_ref()?.mark
+    }
+
+    /// What it holds beside itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.image.held_bytes() + self.rare_bytes()
+    }
+
+    /// The same as the budget counts it.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.image.counted_bytes() + self.rare_bytes()
+    }
+
+    fn rare_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |_| size_of::<Rare>())
     }
 
     fn version(&self) -> Option<Version> {

@@ -3,10 +3,12 @@
 mod ageing;
 mod ask;
 mod base;
+mod budget;
 mod cache;
 mod criteria;
 mod fetch;
 mod gathered;
+mod held;
 mod inflow;
 mod intake;
 mod kept;
@@ -38,6 +40,7 @@ mod whole;
 mod work;
 mod world;
 
+pub use budget::MAX_TOUCHED;
 pub use cache::Cache;
 pub use fetch::{FetchTicket, RunKey, Wanted};
 pub use intake::{Attached, Commit, DetachReason, Echo, Intake, Taken};
@@ -45,6 +48,6 @@ pub use publish::{Progress, Publication, Retired};
 pub use reader::{Reader, Snapshot};
 pub use reading::{ListReading, ListRow, Presence, Reading};
 pub use settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings, Versions};
-pub use stats::Stats;
+pub use stats::{HeldBytes, Pressure, Stats};
 pub use trust::{StaleReason, Trust};
 pub use watch::{Target, WatchId};

@@ -102,7 +102,7 @@ impl Snapshot<'_> {
         let id = self.world.resolve(&key.id);
         let seen = stream.seen.get(id);
         let reading = |kept: Option<&Kept>| self.reading(now, stream, seen, kept);
-        let held = stream.base.read(id, |kept| reading(Some(kept)));
+        let held = stream.base.view(id, |kept| reading(Some(kept)));
         held.unwrap_or_else(|| reading(None))
     }
 

@@ -13,9 +13,12 @@ pub struct Settings {
     /// How many absent marks are kept per entity type. Beyond it the oldest is dropped, and
     /// whatever is not newer than it is no longer believed without asking.
     pub max_absent: usize,
-    /// How many entities are kept per entity type that nothing pins: no watcher, no list, no
-    /// pending action. Beyond it the oldest go. A complete collection is pinned as a whole.
-    pub max_unpinned: usize,
+    /// How many bytes are held in all, as [`Stats::counted_bytes`](crate::Stats::counted_bytes) counts
+    /// them. Beyond it, entities go that nothing pins (no watcher, no list, no pending action, no page
+    /// on its way), those first that nobody read for long, then absent marks, then the largest complete
+    /// collection becomes windowed as a whole. What is pinned stays, and
+    /// [`Stats::pressure`](crate::Stats::pressure) says so.
+    pub max_bytes: usize,
     /// How many rows one request for a page asks for at most.
     pub max_page_rows: u64,
     /// How many rows more than needed a request for a page asks for, so that a removal on screen
@@ -42,7 +45,7 @@ impl Default for Settings {
         Self {
             max_aliases: 4_096,
             max_absent: 16_384,
-            max_unpinned: 16_384,
+            max_bytes: 64 * 1024 * 1024,
             max_page_rows: 1_000,
             refill_rows: 16,
             max_fetch_ids: 256,

@@ -25,7 +25,7 @@ use crate::rows::Rows;
 use crate::run::{Cause, Extent, Members, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
-use crate::slots::{Entries, Line, Search, SlotNumber};
+use crate::slots::{Entries, Kind, Search, SlotNumber};
 use crate::sorted_map::SortedMap;
 use crate::standing::{Snapped, Standing};
 use crate::trust::{StaleReason, Trust};
@@ -50,6 +50,8 @@ pub(crate) struct Stream {
     pub(crate) runs: RunSet,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
+    /// Entities that are there were let go: lists about everything held may lack some.
+    pub(crate) has_gaps: bool,
     bounds: Bounds,
 }
 
@@ -57,7 +59,6 @@ pub(crate) struct Stream {
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     max_absent: usize,
-    max_unpinned: usize,
     spare_rows: usize,
 }
 
@@ -117,9 +118,9 @@ impl Stream {
             rests: SortedMap::default(),
             runs: RunSet::default(),
             doubtful: SortedMap::default(),
+            has_gaps: false,
             bounds: Bounds {
                 max_absent: bounds.max_absent,
-                max_unpinned: bounds.max_unpinned,
                 spare_rows: usize::try_from(bounds.refill_rows)
                     .unwrap_or(usize::MAX)
                     .saturating_mul(2),
@@ -563,7 +564,15 @@ impl Stream {
 
     /// How many entities are held that are not known to be absent.
     pub(crate) fn kept_len(&self) -> usize {
-        self.base.len(Line::Kept)
+        self.base.len(Kind::Kept)
+    }
+
+    /// What was asked of the allocator for the entries, and for the maps beside them.
+    pub(crate) fn side_bytes(&self) -> usize {
+        self.seen.held_bytes()
+            + self.own.held_bytes()
+            + self.rests.held_bytes()
+            + self.doubtful.held_bytes()
     }
 
     /// Everything of the type may be trusted otherwise than before.
@@ -602,6 +611,7 @@ impl Stream {
             }
         }
         self.standing.complete = None;
+        self.has_gaps = false;
         self.rests = SortedMap::default();
         old
     }

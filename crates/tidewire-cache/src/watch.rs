@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidewire_model::{EntityId, EntityKey, EntityType, Query, Start};
 
 use crate::fetch::RunKey;
+use crate::held::tree_bytes;
 use crate::run::{Run, RunTouch};
 use crate::stream::Touches;
 use crate::world::World;
@@ -62,8 +63,6 @@ struct Watch {
 struct Counts {
     readers: BTreeSet<WatchId>,
     listeners: BTreeSet<WatchId>,
-    /// How many names of entities are watched.
-    entities: usize,
 }
 
 impl Watches {
@@ -117,7 +116,6 @@ impl Watches {
         if let Some(counts) = self.by_type.get_mut(&entity_type) {
             counts.readers.remove(&watch_id);
             counts.listeners.remove(&watch_id);
-            counts.entities -= watch.entities.len();
             if counts.readers.is_empty() && counts.listeners.is_empty() {
                 self.by_type.remove(&entity_type);
             }
@@ -186,6 +184,18 @@ impl Watches {
         self.all.len()
     }
 
+    /// Roughly what was asked of the allocator for all of it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// What the query of a list holds, roughly, and a set of one.
+        const LIST: usize = 256;
+        const ONE: usize = 128;
+        let watches = tree_bytes::<WatchId, Watch>(self.all.len()) + 2 * ONE * self.all.len();
+        let entities = tree_bytes::<EntityKey, BTreeSet<WatchId>>(self.by_entity.len());
+        let runs = tree_bytes::<RunKey, BTreeSet<WatchId>>(self.by_run.len());
+        let types = tree_bytes::<EntityType, Counts>(self.by_type.len());
+        watches + entities + runs + types + LIST * self.by_run.len()
+    }
+
     pub(crate) fn types(&self) -> impl Iterator<Item = &EntityType> {
         self.by_type.keys()
     }
@@ -210,13 +220,6 @@ impl Watches {
     pub(crate) fn watches_id(&self, id: &EntityId) -> bool {
         let mut types = self.by_type.keys();
         types.any(|entity_type| self.has_entity(&EntityKey::new(entity_type.clone(), id.clone())))
-    }
-
-    /// How many entities of a type are watched.
-    pub(crate) fn entity_count(&self, entity_type: &EntityType) -> usize {
-        self.by_type
-            .get(entity_type)
-            .map_or(0, |counts| counts.entities)
     }
 
     /// The watched entities of a type, by the names they go by.
@@ -320,10 +323,7 @@ impl Watches {
             return;
         };
         if watch.entities.insert(key.clone()) {
-            self.by_type
-                .entry(key.entity_type.clone())
-                .or_default()
-                .entities += 1;
+            self.by_type.entry(key.entity_type.clone()).or_default();
             self.by_entity.entry(key).or_default().insert(watch_id);
         }
     }

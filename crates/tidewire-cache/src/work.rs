@@ -5,6 +5,7 @@
 
 mod attach;
 mod commit;
+mod evict;
 mod lists;
 mod own;
 mod page;
@@ -20,12 +21,14 @@ use crate::fetch::{Requests, RunKey};
 use crate::gathered::Gathered;
 use crate::publish::Retired;
 use crate::settings::Settings;
-use crate::stream::{Pins, Touches};
+use crate::stats::Pressure;
+use crate::stream::Touches;
 use crate::watch::{WatchId, Watches};
 use crate::world::World;
 
 pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
+pub(crate) use evict::Shrink;
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
 pub(crate) use own::OwnStep;
 pub(crate) use page::InstallPage;
@@ -49,6 +52,7 @@ pub(crate) enum Item {
     Open(OpenRun),
     Close(CloseRun),
     Demote(Demote),
+    Shrink(Shrink),
     Own(OwnStep),
     /// Accepted actions may have nothing left to wait for.
     Settle(EntityType),
@@ -95,6 +99,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) later: &'a mut VecDeque<Item>,
     /// A moment newer than every request under way when the work was staged.
     pub(crate) moment: Moment,
+    pub(crate) max_bytes: usize,
+    pub(crate) pressure: &'a mut Pressure,
 }
 
 /// The parts of the writer that a batch needs.
@@ -106,6 +112,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) retired: &'a mut Retired,
     pub(crate) later: &'a mut VecDeque<Item>,
     pub(crate) moment: Moment,
+    pub(crate) max_bytes: usize,
+    pub(crate) pressure: &'a mut Pressure,
 }
 
 impl Batch {
@@ -145,6 +153,8 @@ impl Batch {
             retired,
             later,
             moment,
+            max_bytes,
+            pressure,
         } = tools;
         let mut desk = Desk {
             now,
@@ -158,6 +168,8 @@ impl Batch {
             retired,
             later,
             moment,
+            max_bytes,
+            pressure,
         };
         while let Some(item) = self.items.front_mut() {
             if desk.budget == 0 {
@@ -201,6 +213,7 @@ impl Item {
             Self::Open(work) => work.step(desk),
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
+            Self::Shrink(work) => work.step(desk),
             Self::Own(work) => work.step(desk),
             Self::Settle(entity_type) => {
                 desk.world.settle(entity_type, &mut desk.touches);
@@ -226,6 +239,7 @@ impl Item {
             | Self::Open(_)
             | Self::Close(_)
             | Self::Demote(_)
+            | Self::Shrink(_)
             | Self::Own(_)
             | Self::Settle(_) => 0,
         }
@@ -238,20 +252,6 @@ impl Desk<'_> {
         let left = self.budget > 0;
         self.budget = self.budget.saturating_sub(1);
         left
-    }
-
-    /// Lets go of what there is too much of, and of nothing that a page on its way needs.
-    pub(crate) fn evict(&mut self, entity_type: &EntityType) {
-        self.log_changes();
-        let pins = TypePins {
-            watches: self.watches,
-            requests: self.requests,
-            own: self.own,
-            entity_type,
-        };
-        if let Some((stream, overlay)) = self.world.edit(entity_type) {
-            stream.evict(&pins, overlay, &mut self.touches);
-        }
     }
 
     /// Names an entity everywhere.
@@ -330,25 +330,5 @@ pub(crate) fn limit_aliases(world: &mut World, watches: &Watches, max: usize) {
     while world.aliases.len() > max && tries > 0 {
         tries -= 1;
         world.forget_oldest_alias(|id| watches.watches_id(id));
-    }
-}
-
-struct TypePins<'a> {
-    watches: &'a Watches,
-    requests: &'a Requests,
-    own: &'a BTreeSet<EntityKey>,
-    entity_type: &'a EntityType,
-}
-
-impl Pins for TypePins<'_> {
-    fn is_pinned(&self, id: &EntityId) -> bool {
-        let key = EntityKey::new(self.entity_type.clone(), id.clone());
-        self.watches.has_entity(&key)
-            || self.own.contains(&key)
-            || self.requests.needs(self.entity_type, id)
-    }
-
-    fn watched(&self) -> usize {
-        self.watches.entity_count(self.entity_type)
     }
 }

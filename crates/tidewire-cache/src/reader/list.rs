@@ -101,8 +101,10 @@ impl Snapshot<'_> {
                 rows.push(row);
             }
         }
+        // Something that was let go may belong between those that are there.
+        let may_lack = stream.is_pushes_only() && stream.has_gaps;
         ListReading {
-            complete: rows.len() == limit || to_the_end,
+            complete: (rows.len() == limit && !may_lack) || to_the_end,
             rows,
             total_count,
             total_exact,
@@ -225,7 +227,7 @@ impl Stream {
         };
         let found = self
             .base
-            .row(slot, |id, kept| self.row_of(now, id, Some(kept)));
+            .view_row(slot, |id, kept| self.row_of(now, id, Some(kept)));
         found.flatten()
     }
 

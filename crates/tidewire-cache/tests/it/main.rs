@@ -9,6 +9,7 @@
 
 mod asking;
 mod batches;
+mod budget;
 mod eviction;
 mod fetching;
 mod knowledge;

@@ -63,10 +63,6 @@ impl Pins for Nobody {
     fn is_pinned(&self, _: &EntityId) -> bool {
         false
     }
-
-    fn watched(&self) -> usize {
-        0
-    }
 }
 
 fn notes() -> EntityType {
@@ -223,7 +219,6 @@ impl Stage {
     fn new(interest: Interest) -> Self {
         let bounds = Settings {
             max_absent: 1,
-            max_unpinned: 1,
             refill_rows: 1,
             ..Settings::default()
         };
@@ -276,7 +271,12 @@ impl Stage {
             }
             Step::Evict => {
                 let (stream, overlay) = self.edit();
-                stream.evict(&Nobody, overlay, &mut touches);
+                if stream.has_many_marks() {
+                    stream.evict_mark(&Nobody, overlay, &mut touches);
+                }
+                stream.base.begin_round();
+                stream.evict_at_hand(&Nobody, overlay, &mut touches);
+                stream.recheck_pinned(&Nobody, &mut touches);
             }
             Step::Act(number, effects) => {
                 let effects: Vec<Effect> = effects
