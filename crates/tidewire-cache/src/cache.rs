@@ -49,7 +49,7 @@ pub struct Cache {
     rows_worked: u64,
     runs_asked: u64,
     pub(crate) pressure: Pressure,
-    pins_before: usize,
+    pins_before: [usize; 4],
 }
 
 impl Cache {
@@ -74,7 +74,7 @@ impl Cache {
             rows_worked: 0,
             runs_asked: 0,
             pressure: Pressure::default(),
-            pins_before: 0,
+            pins_before: [0; 4],
         }
     }
 
@@ -576,7 +576,8 @@ impl Cache {
     /// What a batch could not let go of goes with the next, as long as something can go.
     fn look_at_budget(&mut self) {
         let pins = self.pins();
-        let fewer = pins < std::mem::replace(&mut self.pins_before, pins);
+        let before = std::mem::replace(&mut self.pins_before, pins);
+        let fewer = pins.iter().zip(before).any(|(now, before)| *now < before);
         if self.shown.counted_bytes() <= self.settings.max_bytes {
             self.pressure = Pressure::Within;
         } else if fewer {
@@ -588,9 +589,14 @@ impl Cache {
     }
 
     /// How many things pin entities: when there are fewer, something may go.
-    fn pins(&self) -> usize {
+    fn pins(&self) -> [usize; 4] {
         let rows = self.shown.streams().map(|stream| stream.runs.rows());
-        rows.sum::<usize>() + self.shown.overlay.len() + self.requests.len() + self.watches.len()
+        [
+            rows.sum(),
+            self.shown.overlay.len(),
+            self.requests.len(),
+            self.watches.len(),
+        ]
     }
 
     fn revision(&self) -> Revision {

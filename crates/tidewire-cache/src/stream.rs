@@ -427,17 +427,21 @@ impl Stream {
         behind: Option<SlotNumber>,
         most: usize,
     ) -> (usize, Option<SlotNumber>) {
-        let Some(run) = self.runs.get(run) else {
+        let Some(placed) = self.runs.get(run) else {
             return (0, behind);
         };
-        let search = self.search(run.criteria(), behind, most);
-        if let Members::Whole(whole) = &run.members {
+        let search = self.search(placed.criteria(), behind, most);
+        let (runs, rows) = self.split();
+        runs.change_shared(run, |run| {
+            let Members::Whole(whole) = &run.members else {
+                return;
+            };
             for (slot, id, image) in &search.found {
                 if let Some(place) = run.place(id, image) {
-                    whole.hold(place, RowNumber::from(*slot), run.ruler(self.rows()));
+                    whole.hold(place, RowNumber::from(*slot), run.ruler(rows));
                 }
             }
-        }
+        });
         (search.looked, search.last)
     }
 

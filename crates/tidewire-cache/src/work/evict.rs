@@ -46,11 +46,7 @@ impl Shrink {
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
         if std::mem::take(&mut self.pins_ended) {
-            for entity_type in desk.world.types() {
-                if let Some((stream, _)) = desk.world.edit(&entity_type) {
-                    stream.base.check_anew();
-                }
-            }
+            desk.check_anew();
         }
         while self.left > 0 {
             if !desk.spend() {
@@ -104,7 +100,10 @@ impl Desk<'_> {
             *self.pressure = Pressure::Within;
             return false;
         }
-        *self.pressure = Pressure::Over;
+        if std::mem::replace(self.pressure, Pressure::Over) == Pressure::Within {
+            // What has happened since room was short last is not known.
+            self.check_anew();
+        }
         let at_hand = |stream: &Stream| Some(usize::try_from(stream.base.age_at_hand()?).ok()?);
         let mut next = self.first_by(|stream| evictable(stream).and_then(at_hand));
         if next.is_none() {
@@ -158,6 +157,15 @@ impl Desk<'_> {
         }
         *self.pressure = Pressure::Pinned;
         false
+    }
+
+    /// Those that were found pinned are looked at again.
+    fn check_anew(&mut self) {
+        for entity_type in self.world.types() {
+            if let Some((stream, _)) = self.world.edit(&entity_type) {
+                stream.base.check_anew();
+            }
+        }
     }
 
     fn is_within_budget(&self) -> bool {
