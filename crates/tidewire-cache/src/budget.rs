@@ -10,7 +10,7 @@ use crate::stats::Pressure;
 use crate::work::{Item, Shrink};
 
 /// How many entities ahead of the hand are asked whether they were read, in each type.
-const LOOKS_AHEAD: usize = 256;
+const LOOKS_AHEAD: usize = 128;
 
 /// How many entities one input can tell of.
 pub const MAX_TOUCHED: usize = 1_024;
@@ -19,7 +19,19 @@ impl Cache {
     /// How many bytes may be held from now on. What is too much goes with the batches that follow.
     pub fn set_max_bytes(&mut self, max_bytes: usize) {
         self.settings.max_bytes = max_bytes;
-        self.staged.push_back(Item::Shrink(Shrink::after_pins()));
+        self.stage_shrink(Shrink::after_pins());
+    }
+
+    /// So many bytes are held outside on behalf of what is held here, such as typed copies of records.
+    /// They leave that much less room.
+    pub fn set_outside_bytes(&mut self, bytes: usize) {
+        self.outside_bytes = bytes;
+        self.look_at_budget();
+    }
+
+    /// How many bytes may be held here.
+    pub(crate) fn room(&self) -> usize {
+        self.settings.max_bytes.saturating_sub(self.outside_bytes)
     }
 
     /// How what is held stands to the budget.
@@ -33,7 +45,7 @@ impl Cache {
     pub fn take_touched(&self) -> Vec<EntityKey> {
         let mut touched = Vec::new();
         let world = self.newest();
-        if world.counted_bytes() < self.settings.max_bytes / 16 * 15 {
+        if world.counted_bytes() < self.room() / 16 * 15 {
             return touched;
         }
         for stream in world.streams().filter(|stream| !stream.is_whole()) {
@@ -52,5 +64,47 @@ impl Cache {
                 stream.base.visit(&key.id);
             }
         }
+    }
+
+    /// Something may have lost its pin, so that it is worth looking again at what may go.
+    pub(crate) fn shrink_again(&mut self) {
+        if self.shown().counted_bytes() > self.room() {
+            self.pressure = Pressure::Over;
+            self.stage_shrink(Shrink::after_pins());
+        }
+    }
+
+    /// What a batch could not let go of goes with the next, as long as something can go.
+    pub(crate) fn look_at_budget(&mut self) {
+        let pins = self.pins();
+        let before = std::mem::replace(&mut self.pins_before, pins);
+        let fewer = pins.iter().zip(before).any(|(now, before)| *now < before);
+        if self.shown().counted_bytes() <= self.room() {
+            self.pressure = Pressure::Within;
+        } else if fewer {
+            self.shrink_again();
+        } else if self.pressure != Pressure::Pinned {
+            self.pressure = Pressure::Over;
+            self.stage_shrink(Shrink::new());
+        }
+    }
+
+    /// Stages it once, however often it is asked for in a row.
+    fn stage_shrink(&mut self, shrink: Shrink) {
+        match self.staged.back_mut() {
+            Some(Item::Shrink(last)) => last.join(shrink),
+            _ => self.staged.push_back(Item::Shrink(shrink)),
+        }
+    }
+
+    /// How many things pin entities: when there are fewer, something may go.
+    fn pins(&self) -> [usize; 4] {
+        let rows = self.shown().streams().map(|stream| stream.runs.rows());
+        [
+            rows.sum(),
+            self.shown().overlay.len(),
+            self.requests.len(),
+            self.watches().len(),
+        ]
     }
 }

@@ -24,7 +24,7 @@ use crate::stream::{Stream, Touches};
 use crate::wants::Wants;
 use crate::watch::{Target, WatchId, Watches};
 use crate::work::{
-    Batch, CloseRun, Demote, Item, OpenRun, OwnStep, Shrink, Tools, follow_rename, limit_aliases,
+    Batch, CloseRun, Demote, Item, OpenRun, OwnStep, Tools, follow_rename, limit_aliases,
 };
 use crate::world::World;
 
@@ -41,7 +41,7 @@ pub struct Cache {
     batch: Option<Batch>,
     pub(crate) staged: VecDeque<Item>,
     pub(crate) inflow: BTreeMap<EntityType, Inflow>,
-    watches: Watches,
+    pub(crate) watches: Watches,
     pub(crate) requests: Requests,
     pub(crate) retired: Retired,
     pub(crate) moment: Moment,
@@ -49,7 +49,8 @@ pub struct Cache {
     rows_worked: u64,
     runs_asked: u64,
     pub(crate) pressure: Pressure,
-    pins_before: [usize; 4],
+    pub(crate) pins_before: [usize; 4],
+    pub(crate) outside_bytes: usize,
 }
 
 impl Cache {
@@ -75,6 +76,7 @@ impl Cache {
             runs_asked: 0,
             pressure: Pressure::default(),
             pins_before: [0; 4],
+            outside_bytes: 0,
         }
     }
 
@@ -175,6 +177,7 @@ impl Cache {
             world.open = true;
             self.batch = Some(Batch::new(world, std::mem::take(&mut self.staged)));
         }
+        let max_bytes = self.room();
         let Some(batch) = &mut self.batch else {
             return Progress::Idle;
         };
@@ -186,7 +189,7 @@ impl Cache {
                 retired: &mut self.retired,
                 later: &mut self.staged,
                 moment: self.moment,
-                max_bytes: self.settings.max_bytes,
+                max_bytes,
                 pressure: &mut self.pressure,
             };
             let worked = batch.work(now, budget, tools);
@@ -402,6 +405,7 @@ impl Cache {
             rows_worked: self.rows_worked,
             runs_asked: self.runs_asked,
             pinned_bytes: pinned_bytes(self.newest(), &self.watches, &self.requests),
+            outside_bytes: self.outside_bytes,
             pressure: self.pressure,
             ..Stats::of(self.newest())
         };
@@ -563,40 +567,6 @@ impl Cache {
             disputed: Vec::new(),
             retired: self.take_retired(),
         }
-    }
-
-    /// Something may have lost its pin, so that it is worth looking again at what may go.
-    pub(crate) fn shrink_again(&mut self) {
-        if self.shown.counted_bytes() > self.settings.max_bytes {
-            self.pressure = Pressure::Over;
-            self.staged.push_back(Item::Shrink(Shrink::after_pins()));
-        }
-    }
-
-    /// What a batch could not let go of goes with the next, as long as something can go.
-    fn look_at_budget(&mut self) {
-        let pins = self.pins();
-        let before = std::mem::replace(&mut self.pins_before, pins);
-        let fewer = pins.iter().zip(before).any(|(now, before)| *now < before);
-        if self.shown.counted_bytes() <= self.settings.max_bytes {
-            self.pressure = Pressure::Within;
-        } else if fewer {
-            self.shrink_again();
-        } else if self.pressure != Pressure::Pinned {
-            self.pressure = Pressure::Over;
-            self.staged.push_back(Item::Shrink(Shrink::new()));
-        }
-    }
-
-    /// How many things pin entities: when there are fewer, something may go.
-    fn pins(&self) -> [usize; 4] {
-        let rows = self.shown.streams().map(|stream| stream.runs.rows());
-        [
-            rows.sum(),
-            self.shown.overlay.len(),
-            self.requests.len(),
-            self.watches.len(),
-        ]
     }
 
     fn revision(&self) -> Revision {

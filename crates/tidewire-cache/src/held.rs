@@ -77,24 +77,17 @@ pub(crate) fn tree_bytes<K, V>(len: usize) -> usize {
 
 /// The text of an id.
 pub(crate) fn id_bytes(id: &EntityId) -> usize {
-    text_bytes(id.as_str())
-}
-
-fn text_bytes(text: &str) -> usize {
-    (SHARE_BYTES + text.len()).next_multiple_of(align_of::<usize>())
+    id.held_bytes()
 }
 
 /// An effect in a list, and what it holds. The record it puts is that of the prediction.
 fn effect_bytes(effect: &Effect) -> usize {
     let body = match &effect.body {
         EffectBody::Put(_) | EffectBody::Remove => 0,
-        EffectBody::Merge(patch) => patch
-            .names()
-            .map(|name| {
-                let value = patch.get(name).map_or(0, value_bytes);
-                size_of::<(Arc<str>, Option<Value>)>() + text_bytes(name) + value
-            })
-            .sum(),
+        EffectBody::Merge(patch) => {
+            let unset = patch.unset_fields().map(str::len).sum::<usize>();
+            patch.set_record().counted_bytes() + unset
+        }
         EffectBody::Increment { field, by: value } | EffectBody::Append { field, value } => {
             field.len() + value_bytes(value)
         }

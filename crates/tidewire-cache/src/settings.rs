@@ -17,7 +17,8 @@ pub struct Settings {
     /// them. Beyond it, entities go that nothing pins (no watcher, no list, no pending action, no page
     /// on its way), those first that nobody read for long, then absent marks, then the largest complete
     /// collection becomes windowed as a whole. What is pinned stays, and
-    /// [`Stats::pressure`](crate::Stats::pressure) says so.
+    /// [`Stats::pressure`](crate::Stats::pressure) says so. By default 256 MiB: twice what the largest
+    /// snapshot may take.
     pub max_bytes: usize,
     /// How many rows one request for a page asks for at most.
     pub max_page_rows: u64,
@@ -45,7 +46,7 @@ impl Default for Settings {
         Self {
             max_aliases: 4_096,
             max_absent: 16_384,
-            max_bytes: 64 * 1024 * 1024,
+            max_bytes: 256 * 1024 * 1024,
             max_page_rows: 1_000,
             refill_rows: 16,
             max_fetch_ids: 256,

@@ -46,7 +46,10 @@ pub struct Stats {
     /// How much of that is pinned: watched, in a list that is, touched by a pending action, needed by a
     /// page on its way, or part of a complete collection.
     pub pinned_bytes: usize,
-    /// How that stands to the budget.
+    /// What is held outside on behalf of this, such as typed copies of records. It leaves that much less
+    /// room.
+    pub outside_bytes: usize,
+    /// How all that stands to the budget.
     pub pressure: Pressure,
 }
 

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_cache::{
-    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
-    Wanted, WatchId,
+    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Pressure, Progress, Publication,
+    Reader, Wanted, WatchId,
 };
-use tidewire_model::{ActionId, EntityType, Lane, Now, Point, Tick};
+use tidewire_model::{ActionId, EntityKey, EntityType, Lane, Now, Point, Tick};
 use tidewire_protocol::Naming;
 use tidewire_queue::Queue;
 use tidewire_store::Row;
@@ -214,6 +214,19 @@ impl Engine {
         self.cache.workable_rows() < self.settings.staged_max_rows && !is_full
     }
 
+    /// What was read of the entities that the cache would let go next. Belongs into the next input,
+    /// [`Input::Touched`], in the same turn: by itself it changes nothing.
+    #[must_use]
+    pub fn take_touched(&self) -> Vec<EntityKey> {
+        self.cache.take_touched()
+    }
+
+    /// How what the cache holds stands to its budget of bytes.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        self.cache.pressure()
+    }
+
     /// Whether everything given to the store was stored.
     #[must_use]
     pub fn is_stored(&self) -> bool {
@@ -315,6 +328,13 @@ impl Engine {
                 if generation == self.session.generation() {
                     self.session_event(crate::session::Event::NoPing);
                 }
+            }
+            Input::Touched {
+                entities,
+                outside_bytes,
+            } => {
+                self.cache.touch(&entities);
+                self.cache.set_outside_bytes(outside_bytes);
             }
             // Whatever was asked for is over; what is still to come is asked for again.
             Input::Time => self.told_wake = None,

@@ -45,11 +45,11 @@ impl<T> fmt::Debug for CollectionBuilder<T> {
 impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
     pub(crate) fn new(handles: Arc<Handles>, entity_type: Result<EntityType, NameError>) -> Self {
         Self {
+            typed: Typed::new(Arc::clone(&handles.shared.copies)),
             handles,
             entity_type,
             settings: CollectionSettings::default(),
             naming: Naming::default(),
-            typed: Typed::default(),
         }
     }
 

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use tidewire_model::{EntityId, EntityKey, EntityType};
 
-use super::{Demote, Desk, Step};
+use super::{Demote, Desk, Item, Step};
 use crate::fetch::Requests;
+use crate::overlay::Overlay;
 use crate::slots::Line;
 use crate::stats::Pressure;
-use crate::stream::{Pins, Stream};
+use crate::stream::{Pins, Stream, Touches};
 use crate::watch::Watches;
 
 /// How many entities are looked at for each one that came in.
@@ -42,6 +43,11 @@ impl Shrink {
             pins_ended: true,
             ..Self::new()
         }
+    }
+
+    /// Does what another one would have done too.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.pins_ended |= other.pins_ended;
     }
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
@@ -152,8 +158,12 @@ impl Desk<'_> {
             (stream.base.line(Line::Free).0 > 0).then_some(usize::MAX - bytes)
         };
         if let Some((_, entity_type)) = self.first_by(whole) {
-            Demote::new(entity_type).step(self);
-            return true;
+            // Not amid the work on it.
+            let is_it = |item: &Item| matches!(item, Item::Demote(one) if one.is_of(&entity_type));
+            if !self.later.iter().any(is_it) {
+                self.later.push_back(Item::Demote(Demote::new(entity_type)));
+            }
+            return false;
         }
         *self.pressure = Pressure::Pinned;
         false
@@ -183,12 +193,7 @@ impl Desk<'_> {
     fn in_stream<R>(
         &mut self,
         entity_type: &EntityType,
-        work: impl FnOnce(
-            &mut Stream,
-            &TypePins<'_>,
-            &crate::overlay::Overlay,
-            &mut crate::stream::Touches,
-        ) -> R,
+        work: impl FnOnce(&mut Stream, &TypePins<'_>, &Overlay, &mut Touches) -> R,
     ) -> Option<R> {
         let pins = TypePins {
             watches: self.watches,

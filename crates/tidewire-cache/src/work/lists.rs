@@ -148,6 +148,10 @@ impl Demote {
         }
     }
 
+    pub(crate) fn is_of(&self, entity_type: &EntityType) -> bool {
+        self.entity_type == *entity_type
+    }
+
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
         let Some((stream, _)) = desk.world.edit(&self.entity_type) else {
             return Step::Done;

@@ -168,6 +168,26 @@ fn law_17_the_largest_complete_collection_becomes_windowed_as_a_whole() {
 }
 
 #[test]
+fn law_17_a_snapshot_larger_than_the_budget_leaves_windows_and_says_nothing_of_what_went() {
+    let bounds = Settings {
+        max_bytes: room_for(60),
+        ..Settings::default()
+    };
+    let mut rig = Rig::with(bounds, complete());
+    rig.snapshot((0..200).map(|n| row(&format!("r{n}"), n, 1)).collect(), 5);
+    rig.flush();
+    rig.snapshot((0..200).map(|n| row(&format!("r{n}"), n, 1)).collect(), 6);
+    rig.flush();
+    assert_eq!(rig.cache.interest(&things()), Interest::Windowed);
+    assert!(rig.cache.stats().counted_bytes <= room_for(60));
+    for n in 0..200 {
+        let name = format!("r{n}");
+        assert!(!rig.is_absent(&name), "{name} is there");
+    }
+    assert!(!rig.list(&by_n(3)).complete && !rig.list(&by_n(3)).known);
+}
+
+#[test]
 fn law_17_a_complete_collection_stays_whole_while_anything_else_can_go() {
     let mut rig = Rig::with(Settings::default(), complete());
     rig.snapshot((0..20).map(|n| row(&format!("r{n}"), n, 1)).collect(), 5);
