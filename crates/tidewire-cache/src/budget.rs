@@ -81,7 +81,8 @@ impl Cache {
         let fewer = pins.iter().zip(before).any(|(now, before)| *now < before);
         if self.shown().counted_bytes() <= self.room() {
             self.pressure = Pressure::Within;
-        } else if fewer {
+        } else if fewer || self.pressure == Pressure::Within {
+            // What has happened since room was short last is not known.
             self.shrink_again();
         } else if self.pressure != Pressure::Pinned {
             self.pressure = Pressure::Over;
