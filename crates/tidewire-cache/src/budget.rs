@@ -93,7 +93,7 @@ impl Cache {
     /// Stages it once, however often it is asked for in a row.
     fn stage_shrink(&mut self, shrink: Shrink) {
         match self.staged.back_mut() {
-            Some(Item::Shrink(last)) => last.join(shrink),
+            Some(Item::Shrink(last)) => last.join(&shrink),
             _ => self.staged.push_back(Item::Shrink(shrink)),
         }
     }

@@ -1,4 +1,5 @@
 //! What a cache says it holds, against what the allocator was asked for.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::hint::black_box;
 
@@ -82,12 +83,9 @@ fn load(load: Load) -> Cache {
         ..CollectionSettings::default()
     };
     cache.define(things(), settings).unwrap();
-    let (take, offset) = (
-        |cache: &mut Cache, intake| drop(cache.take(Tick::ZERO, intake)),
-        Offset::new,
-    );
+    let take = |cache: &mut Cache, intake| drop(cache.take(Tick::ZERO, intake));
     let epoch = Epoch::new("e").unwrap();
-    let (entity_type, at) = (things(), offset(1).unwrap());
+    let (entity_type, at) = (things(), Offset::new(1).unwrap());
     take(
         &mut cache,
         Intake::Subscribed {
@@ -124,6 +122,12 @@ fn load(load: Load) -> Cache {
         cache.watch(Target::List(list));
         work(&mut cache);
     }
+    change(&mut cache, at, load);
+    cache
+}
+
+/// Takes some entities out, and lets pending actions touch some.
+fn change(cache: &mut Cache, at: Offset, load: Load) {
     let removed = (0..load.removed).map(|number| Change {
         key: key(number),
         point: at,
@@ -131,18 +135,19 @@ fn load(load: Load) -> Cache {
         base: Base::None,
         body: ChangeBody::Remove { was: None },
     });
-    take(
-        &mut cache,
+    let taken = cache.take(
+        Tick::ZERO,
         Intake::Commit(Commit {
             entity_type: things(),
             from: at,
-            to: offset(2).unwrap(),
+            to: Offset::new(2).unwrap(),
             changes: removed.collect(),
             echoes: Vec::new(),
             stale_all: false,
         }),
     );
-    work(&mut cache);
+    drop(taken);
+    work(cache);
     for number in 0..load.pending {
         let body = if number % 2 == 0 {
             EffectBody::Put(record(number, load.text))
@@ -152,7 +157,6 @@ fn load(load: Load) -> Cache {
         let action = ActionId::new(number as u64, [0; 10]);
         drop(cache.add_action(Tick::ZERO, action, vec![Effect::new(key(number), body)]));
     }
-    cache
 }
 
 /// What is said, and what the allocator knows.

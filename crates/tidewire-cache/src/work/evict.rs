@@ -46,7 +46,7 @@ impl Shrink {
     }
 
     /// Does what another one would have done too.
-    pub(crate) fn join(&mut self, other: Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.pins_ended |= other.pins_ended;
     }
 
@@ -110,7 +110,7 @@ impl Desk<'_> {
             // What has happened since room was short last is not known.
             self.check_anew();
         }
-        let at_hand = |stream: &Stream| Some(usize::try_from(stream.base.age_at_hand()?).ok()?);
+        let at_hand = |stream: &Stream| usize::try_from(stream.base.age_at_hand()?).ok();
         let mut next = self.first_by(|stream| evictable(stream).and_then(at_hand));
         if next.is_none() {
             for entity_type in self.world.types() {
@@ -129,7 +129,7 @@ impl Desk<'_> {
         self.look_further()
     }
 
-    /// Nothing is left that may simply go.
+    /// Nothing is left that may go by itself.
     fn look_further(&mut self) -> bool {
         let is_left = |stream: &Stream| most_in(evictable(stream)?, Line::Free);
         if self.first_by(is_left).is_some() {

@@ -269,15 +269,7 @@ impl Stage {
                 let (stream, overlay) = self.edit();
                 stream.mark(&id(entity), mark, overlay, &mut touches);
             }
-            Step::Evict => {
-                let (stream, overlay) = self.edit();
-                if stream.has_many_marks() {
-                    stream.evict_mark(&Nobody, overlay, &mut touches);
-                }
-                stream.base.begin_round();
-                stream.evict_at_hand(&Nobody, overlay, &mut touches);
-                stream.recheck_pinned(&Nobody, &mut touches);
-            }
+            Step::Evict => self.evict(&mut touches),
             Step::Act(number, effects) => {
                 let effects: Vec<Effect> = effects
                     .into_iter()
@@ -419,6 +411,16 @@ impl Stage {
             stream.ensure_placed(key, &id(number), touches);
         }
         self.place_pending(key, touches);
+    }
+
+    fn evict(&mut self, touches: &mut Touches) {
+        let (stream, overlay) = self.edit();
+        if stream.has_many_marks() {
+            stream.evict_mark(&Nobody, overlay, touches);
+        }
+        stream.base.begin_round();
+        stream.evict_at_hand(&Nobody, overlay, touches);
+        stream.recheck_pinned(&Nobody, touches);
     }
 
     fn demote(&mut self) {
