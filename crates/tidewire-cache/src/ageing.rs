@@ -9,6 +9,7 @@ use tidewire_model::{EntityKey, EntityType, Tick};
 
 use crate::cache::Cache;
 use crate::fetch::RunKey;
+use crate::opaque::OpaqueList;
 use crate::publish::Publication;
 use crate::run::{Run, RunTouch, Scope};
 use crate::standing::Evidence;
@@ -91,7 +92,8 @@ fn find<'a>(
     }
     for (key, _) in watches.runs(entity_type) {
         let run = stream.runs.get(key);
-        let evidence = run.and_then(|run| evidence_of(stream, run));
+        let opaque = stream.opaque.get(key).and_then(OpaqueList::evidence);
+        let evidence = run.and_then(|run| evidence_of(stream, run)).or(opaque);
         let at = evidence.and_then(|evidence| ages_at(&evidence));
         found.extend(at.map(|at| Aging::Run(at, key)));
     }

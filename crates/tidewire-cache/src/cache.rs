@@ -294,7 +294,7 @@ impl Cache {
     pub fn watch(&mut self, target: Target) -> WatchId {
         self.ensure(&target.entity_type().clone());
         let run = match &target {
-            Target::List(query) if !query.is_opaque() => {
+            Target::List(query) => {
                 // A name given just now may not have reached the newest world.
                 let named = self.shown.resolve_query(query);
                 Some(self.newest().run_key(named.as_ref().unwrap_or(query)))

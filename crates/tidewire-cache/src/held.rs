@@ -12,6 +12,7 @@ use tidewire_model::{ActionId, Effect, EffectBody, EntityId, EntityKey, Offset, 
 
 use crate::base::Image;
 use crate::fetch::RunKey;
+use crate::opaque::OpaqueList;
 use crate::overlay::{Digest, Pending};
 use crate::row_number::RowNumber;
 use crate::run::{Run, Share};
@@ -40,6 +41,7 @@ macro_rules! holds_nothing {
 
 holds_nothing!((), u64, EntityId, ActionId, RunKey, RowNumber, Share);
 holds_nothing!(Arc<Run>, Arc<Digest>, Arc<str>, Arc<[Box<str>]>);
+holds_nothing!(Arc<OpaqueList>);
 holds_nothing!((EntityKey, u64, usize), (EntityKey, u64), (EntityId, u64));
 holds_nothing!((u32, Option<Offset>, EntityId));
 

@@ -12,6 +12,7 @@ mod held;
 mod inflow;
 mod intake;
 mod kept;
+mod opaque;
 mod overlay;
 mod past;
 mod places;

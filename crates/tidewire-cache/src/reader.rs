@@ -16,6 +16,8 @@ use crate::reading::{ListReading, Presence, Reading};
 use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
+
+pub(crate) use list::worse;
 use crate::world::World;
 
 /// Reads the view. Never waits for a batch; for one entity at most while it is written.

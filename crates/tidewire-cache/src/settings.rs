@@ -71,6 +71,11 @@ pub struct CollectionSettings {
     /// `None`: with server points, such a reading is stale at once; with client points, it does
     /// not age while the stream is attached.
     pub stale_after: Option<Duration>,
+    /// How long nothing of the type must have changed before the lists that only the server can
+    /// evaluate are asked for again. They read as stale from the first change on.
+    pub opaque_quiet: Duration,
+    /// How long after the first change they are asked for at the latest, however many follow.
+    pub opaque_wait_max: Duration,
 }
 
 impl Default for CollectionSettings {
@@ -80,6 +85,8 @@ impl Default for CollectionSettings {
             points: Points::Server,
             versions: Versions::Consecutive,
             stale_after: None,
+            opaque_quiet: Duration::from_secs(1),
+            opaque_wait_max: Duration::from_secs(5),
         }
     }
 }

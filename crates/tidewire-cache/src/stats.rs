@@ -20,9 +20,9 @@ pub struct Stats {
     pub entities: usize,
     /// Absent marks among them.
     pub absent_marks: usize,
-    /// Runs kept for watched lists.
+    /// Runs kept for watched lists, and lists that only the server can evaluate.
     pub runs: usize,
-    /// Places in those runs.
+    /// Places in those.
     pub run_rows: usize,
     /// Pending actions.
     pub pending_actions: usize,
@@ -36,7 +36,7 @@ pub struct Stats {
     pub staged_rows: usize,
     /// Rows worked since the beginning.
     pub rows_worked: u64,
-    /// Runs looked at because an entity changed, was let go or was named, since the beginning.
+    /// Runs and such lists looked at because an entity changed, was let go or was named, since the beginning.
     pub runs_asked: u64,
     /// What is held in memory, by what it is for.
     pub held: HeldBytes,
@@ -104,12 +104,12 @@ impl Stats {
             let absent = stream.base.len(Kind::Absent);
             stats.entities += stream.base.len(Kind::Kept) + absent;
             stats.absent_marks += absent;
-            stats.runs += stream.runs.len();
-            stats.run_rows += stream.runs.rows();
+            stats.runs += stream.runs.len() + stream.opaque.len();
+            stats.run_rows += stream.runs.rows() + stream.opaque.rows();
             let (slots, entries) = stream.base.held_bytes();
             stats.held.slots += slots + SHARE_BYTES + size_of::<Stream>();
             stats.held.entries += entries;
-            stats.held.runs += stream.runs.held_bytes();
+            stats.held.runs += stream.runs.held_bytes() + stream.opaque.counted_bytes();
             stats.held.overlay += stream.side_bytes();
         }
         stats

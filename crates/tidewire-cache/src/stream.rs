@@ -19,6 +19,7 @@ use crate::base::{At, Entry, Image};
 use crate::criteria::Criteria;
 use crate::fetch::RunKey;
 use crate::kept::Kept;
+use crate::opaque::OpaqueLists;
 use crate::overlay::Overlay;
 use crate::row_number::{OwnNumbers, RowNumber};
 use crate::rows::Rows;
@@ -48,6 +49,7 @@ pub(crate) struct Stream {
     /// is doubtful comes before all eras.
     rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
     pub(crate) runs: RunSet,
+    pub(crate) opaque: OpaqueLists,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
     /// Entities that are there were let go: lists about everything held may lack some.
@@ -72,6 +74,8 @@ pub(crate) struct Touches {
     pub(crate) logged: Vec<Logged>,
     /// How many runs were looked at.
     pub(crate) asked: u64,
+    /// Types whose opaque lists all read otherwise than before.
+    pub(crate) opaque: Vec<EntityType>,
     /// Runs that go on under another name.
     pub(crate) renamed: Vec<(RunKey, RunKey)>,
     /// Runs that the server turned out to filter or sort otherwise.
@@ -117,6 +121,7 @@ impl Stream {
             own: OwnNumbers::default(),
             rests: SortedMap::default(),
             runs: RunSet::default(),
+            opaque: OpaqueLists::default(),
             doubtful: SortedMap::default(),
             has_gaps: false,
             bounds: Bounds {
@@ -286,6 +291,7 @@ impl Stream {
         if visible {
             touches.entities.push(self.key(id));
         }
+        self.tell_opaque(id, (&before, &after), visible, touches);
         self.tell_runs(id, (&before, &after), cause, visible, touches);
     }
 
@@ -305,6 +311,7 @@ impl Stream {
         if visible {
             touches.entities.push(key);
         }
+        self.tell_opaque(id, (&before, &after), visible, touches);
         self.tell_runs(id, (&before, &after), Cause::Overlay, visible, touches);
     }
 
@@ -608,6 +615,7 @@ impl Stream {
             std::mem::replace(&mut self.base, anew),
             std::mem::take(&mut self.doubtful),
             self.runs.clone(),
+            self.opaque.clear(),
         );
         for key in self.runs.keys() {
             if let Some(mut run) = self.runs.edit(&key) {
@@ -679,8 +687,8 @@ impl Stream {
     /// The run that the window of a query lies in. A run about everything held has no start.
     pub(crate) fn run_key(&self, query: &Query) -> RunKey {
         match self.scope() {
-            Scope::Whole => RunKey::of(&query.run_key()),
-            Scope::Window => RunKey::of(query),
+            Scope::Whole if !query.is_opaque() => RunKey::of(&query.run_key()),
+            _ => RunKey::of(query),
         }
     }
 

@@ -38,6 +38,8 @@ pub enum StaleReason {
     Aged,
     /// The server filters or sorts this list otherwise than is done here.
     OtherOrder,
+    /// Something of the type changed, and only the server can tell what is in this list by now.
+    MembersUnknown,
 }
 
 impl fmt::Display for Trust {
@@ -64,6 +66,7 @@ impl fmt::Display for StaleReason {
             Self::MissedVersion => "a version was missed",
             Self::Aged => "it has not been confirmed for too long",
             Self::OtherOrder => "the server filters or sorts this list in another way",
+            Self::MembersUnknown => "only the server can tell what is in this list by now",
         })
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Watches {
     by_entity: BTreeMap<EntityKey, BTreeSet<WatchId>>,
     by_run: BTreeMap<RunKey, BTreeSet<WatchId>>,
     by_type: BTreeMap<EntityType, Counts>,
+    /// The watched lists that only the server can evaluate.
+    opaque: BTreeMap<EntityType, BTreeSet<RunKey>>,
     /// Runs that readers cannot use yet; whatever happens to the type may concern them.
     unbuilt: BTreeMap<EntityType, BTreeSet<RunKey>>,
 }
@@ -162,10 +164,18 @@ impl Watches {
 
     fn leave(&mut self, run: &RunKey, watch_id: WatchId) {
         remove_from(&mut self.by_run, run, watch_id);
-        if !self.by_run.contains_key(run)
-            && let Some(unbuilt) = self.unbuilt.get_mut(run.query().entity_type())
-        {
+        if self.by_run.contains_key(run) {
+            return;
+        }
+        let entity_type = run.query().entity_type();
+        if let Some(unbuilt) = self.unbuilt.get_mut(entity_type) {
             unbuilt.remove(run);
+        }
+        if let Some(opaque) = self.opaque.get_mut(entity_type) {
+            opaque.remove(run);
+            if opaque.is_empty() {
+                self.opaque.remove(entity_type);
+            }
         }
     }
 
@@ -267,7 +277,21 @@ impl Watches {
         ends.reduce(|one, other| Some(one?.max(other?)))
     }
 
+    /// The types of which a list is watched that only the server can evaluate, in order.
+    pub(crate) fn opaque_types(&self) -> impl Iterator<Item = &EntityType> {
+        self.opaque.keys()
+    }
+
+    /// The watched lists of a type that only the server can evaluate.
+    pub(crate) fn opaque_lists(&self, entity_type: &EntityType) -> impl Iterator<Item = &RunKey> {
+        self.opaque.get(entity_type).into_iter().flatten()
+    }
+
+    /// Readers cannot use a run yet. Of an opaque list nothing is seen before its page came.
     pub(crate) fn set_unbuilt(&mut self, run: RunKey) {
+        if run.query().is_opaque() {
+            return;
+        }
         let entity_type = run.query().entity_type().clone();
         self.unbuilt.entry(entity_type).or_default().insert(run);
     }
@@ -311,6 +335,11 @@ impl Watches {
                 }
             }
         }
+        for entity_type in &touches.opaque {
+            for run in self.opaque_lists(entity_type) {
+                woken.extend(self.by_run.get(run).into_iter().flatten());
+            }
+        }
         for entity_type in &touches.streams {
             if let Some(counts) = self.by_type.get(entity_type) {
                 woken.extend(&counts.readers);
@@ -333,6 +362,13 @@ impl Watches {
             return;
         };
         if watch.runs.insert(run.clone()) {
+            if run.query().is_opaque() {
+                let entity_type = run.query().entity_type().clone();
+                self.opaque
+                    .entry(entity_type)
+                    .or_default()
+                    .insert(run.clone());
+            }
             self.by_run.entry(run).or_default().insert(watch_id);
         }
     }
@@ -346,11 +382,11 @@ impl Watches {
             .row_limit()
             .map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
         match (query.start(), run.query().start()) {
-            (Start::Offset(rows), _) => {
-                let begin = usize::try_from(*rows).unwrap_or(usize::MAX);
+            (Start::Offset(rows), Start::Offset(first)) => {
+                let begin = usize::try_from(rows.saturating_sub(*first)).unwrap_or(usize::MAX);
                 (begin, limit.map(|limit| begin.saturating_add(limit)))
             }
-            (Start::After(_), Start::After(_)) => (0, limit),
+            (_, Start::After(_)) => (0, limit),
             // A window somewhere in a run about everything held.
             (Start::After(_), Start::Offset(_)) => (0, None),
         }

@@ -7,6 +7,7 @@ mod attach;
 mod commit;
 mod evict;
 mod lists;
+mod opaque_page;
 mod own;
 mod page;
 mod rows;
@@ -30,6 +31,7 @@ pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
 pub(crate) use evict::Shrink;
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
+pub(crate) use opaque_page::InstallOpaque;
 pub(crate) use own::OwnStep;
 pub(crate) use page::InstallPage;
 pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows, Refused};
@@ -46,6 +48,7 @@ pub(crate) enum Item {
     Loose(LooseRows),
     Answer(AnswerRows),
     Page(Box<InstallPage>),
+    OpaquePage(Box<InstallOpaque>),
     Stale(MarkStale),
     Owed(Owed),
     Refused(Refused),
@@ -207,6 +210,7 @@ impl Item {
             Self::Loose(work) => work.step(desk),
             Self::Answer(work) => work.step(desk),
             Self::Page(work) => work.step(desk),
+            Self::OpaquePage(work) => work.step(desk),
             Self::Stale(work) => work.step(desk),
             Self::Owed(work) => work.step(desk),
             Self::Refused(work) => work.step(desk),
@@ -231,6 +235,7 @@ impl Item {
             Self::Loose(work) => work.rows(),
             Self::Answer(work) => work.rows(),
             Self::Page(work) => work.rows(),
+            Self::OpaquePage(work) => work.rows(),
             Self::Attach(_)
             | Self::Detach(_)
             | Self::Stale(_)

@@ -213,10 +213,19 @@ impl World {
                 renamed
                     .extend(rename::query(key.query(), &real_of).map(|query| (key.clone(), query)));
             }
+            for key in stream.opaque.naming(temporary) {
+                touches.count(1);
+                renamed
+                    .extend(rename::query(key.query(), &real_of).map(|query| (key.clone(), query)));
+            }
         }
         for (old, query) in renamed {
             if let Some((stream, _)) = self.edit(query.entity_type()) {
-                stream.rename_run(&old, &query, touches);
+                if query.is_opaque() {
+                    stream.rename_opaque(&old, &query, touches);
+                } else {
+                    stream.rename_run(&old, &query, touches);
+                }
             }
         }
     }

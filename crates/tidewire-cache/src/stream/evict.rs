@@ -27,7 +27,10 @@ impl Stream {
 
     /// What the budget counts for all of it.
     pub(crate) fn counted_bytes(&self) -> usize {
-        self.base.all_counted_bytes() + self.runs.counted_bytes() + self.seen.counted_bytes()
+        self.base.all_counted_bytes()
+            + self.runs.counted_bytes()
+            + self.opaque.counted_bytes()
+            + self.seen.counted_bytes()
     }
 
     /// Whether more absent marks are held than the bounds allow, those aside that are pinned.
@@ -106,7 +109,10 @@ impl Stream {
         pins: &impl Pins,
         touches: &mut Touches,
     ) -> bool {
-        pins.is_pinned(id) || self.seen.contains_key(id) || self.is_in_window(id, image, touches)
+        pins.is_pinned(id)
+            || self.seen.contains_key(id)
+            || self.opaque.holds(id)
+            || self.is_in_window(id, image, touches)
     }
 
     /// Whether it is a row of a list that was asked for, or one of the first rows of a list about

@@ -14,6 +14,7 @@ mod eviction;
 mod fetching;
 mod knowledge;
 mod lists;
+mod opaque;
 mod overlay;
 mod pushes;
 mod readers;
