@@ -359,7 +359,11 @@ impl Engine {
                 TimerReason::Ageing => self.on_aged(),
                 TimerReason::Refetch => self.on_unanswered(),
                 // What these are for is looked at after every input.
-                TimerReason::Batch | TimerReason::Work | TimerReason::Ask | TimerReason::Pace => {}
+                TimerReason::Batch
+                | TimerReason::Work
+                | TimerReason::Ask
+                | TimerReason::Pace
+                | TimerReason::Requery => {}
             }
             self.wants_changed = true;
         }
@@ -452,6 +456,9 @@ impl Engine {
         if let Some(since) = self.ageing.take_changed() {
             let next = self.cache.next_ageing(since);
             self.timers.set(TimerReason::Ageing, next);
+            let requery = self.cache.next_requery(now);
+            self.timers
+                .set_behind_due(TimerReason::Requery, now, requery);
         }
         let status = self.session.status();
         if self.told_status.as_ref() != Some(&status) {

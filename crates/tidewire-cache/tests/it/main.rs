@@ -15,6 +15,7 @@ mod fetching;
 mod knowledge;
 mod lists;
 mod opaque;
+mod opaque_twin;
 mod overlay;
 mod pushes;
 mod readers;

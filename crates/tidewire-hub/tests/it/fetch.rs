@@ -124,10 +124,6 @@ fn what_cannot_be_answered_is_refused_for_good() {
     let ids =
         |count: usize| FetchWhat::Ids((0..count).map(|number| id(&format!("e{number}"))).collect());
     let table = [
-        (
-            FetchWhat::Query(query().opaque("search", "x").limit(1)),
-            "opaque",
-        ),
         (FetchWhat::Query(query()), "too_large"),
         (FetchWhat::Query(query().limit(4)), "too_large"),
         (ids(4), "too_large"),
