@@ -97,7 +97,7 @@ impl Wants<'_> {
             }
         }
         for (id, ()) in stream.doubtful.iter() {
-            if self.is_on_screen(stream, id) {
+            if self.is_on_screen(stream, id) || self.is_in_opaque(stream, id) {
                 ids.insert(id.clone());
             }
         }

@@ -96,6 +96,15 @@ impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
         self
     }
 
+    /// When lists that only the server can evaluate are asked for again after changes: once nothing of
+    /// the type has changed for `quiet`, and `max` after the first change at the latest. By default a
+    /// second and five.
+    pub fn opaque_wait(mut self, quiet: Duration, max: Duration) -> Self {
+        self.settings.opaque_quiet = quiet;
+        self.settings.opaque_wait_max = max;
+        self
+    }
+
     /// The collection.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What should be asked for of opaque lists: what is not known or out of date at once, what changes
 //! speak against when their burst is over.
 
-use tidewire_model::{EntityType, Query, Start, Tick};
+use tidewire_model::{EntityId, EntityType, Query, Start, Tick};
 
 use super::OpaqueList;
 use crate::cache::Cache;
@@ -25,6 +25,20 @@ impl Wants<'_> {
             run,
             query,
         }));
+    }
+
+    /// Whether a list shows an entity that no page of its own will bring.
+    pub(crate) fn is_in_opaque(&self, stream: &Stream, id: &EntityId) -> bool {
+        let mut holders = stream.opaque.holders_of(id);
+        holders.any(|(number, place)| {
+            let Some(list) = stream.opaque.lists.get(&number) else {
+                return false;
+            };
+            let need = self.watches.need(list.key());
+            // Rows before it that nobody sees bring it nearer.
+            let reaches = |end: usize| list.rows.rank(&place) < end.saturating_add(list.hidden);
+            self.is_good(stream, list) && need.is_some_and(|need| need.is_none_or(reaches))
+        })
     }
 
     /// The stretch of a list that is missing, if any.

@@ -416,6 +416,17 @@ fn law_6_a_change_that_a_page_on_its_way_does_not_have_speaks_against_it() {
 }
 
 #[test]
+fn a_change_of_what_an_answer_showed_before_speaks_against_the_list_as_any_other() {
+    let (mut rig, _) = rig();
+    rig.add(1, vec![set("a", json!({"n": 7}))]);
+    rig.answer(1, Some(11), vec![row("a", 7, 11)]);
+    rig.flush();
+    rig.commit_echoing(11, vec![merge("a", json!({"n": 7}), 11, 4)], vec![echo(1)]);
+    rig.flush();
+    assert_eq!(rig.list(&vip()).trust, MEMBERS);
+}
+
+#[test]
 fn a_mark_on_the_type_is_answered_at_once_as_for_other_lists() {
     let (mut rig, watcher) = rig();
     rig.take(Intake::Stale {
@@ -493,6 +504,49 @@ fn law_11_an_own_update_shows_in_place_and_an_own_creation_only_once_the_server_
     // The first write is refused: the total is exact again, and that is told.
     assert_eq!(rig.refuse(1).map(|step| step.woken), Some(vec![watcher]));
     assert_eq!(total(&rig), (Some(6), true));
+}
+
+#[test]
+fn own_writes_that_a_list_does_not_show_make_its_total_inexact_and_that_is_told() {
+    let (mut rig, watcher) = rig();
+    assert_eq!(rig.add(1, vec![create("tmp_1", 9)]).woken, [watcher]);
+    assert_eq!(total(&rig), (Some(5), false));
+    assert!(rig.add(2, vec![create("tmp_2", 9)]).woken.is_empty());
+    assert_eq!(rig.refuse(2).map(|step| step.woken), Some(Vec::new()));
+    assert_eq!(rig.refuse(1).map(|step| step.woken), Some(vec![watcher]));
+    assert_eq!(total(&rig), (Some(5), true));
+}
+
+#[test]
+fn a_row_that_is_marked_is_asked_for_alone_unless_its_list_is_asked_for() {
+    let (mut rig, watcher) = rig();
+    let ids = Some(vec![id("a"), id("z")]);
+    rig.take(Intake::Stale {
+        entity_type: things(),
+        ids,
+    });
+    assert_eq!(rig.flush(), [watcher]);
+    assert_eq!(rig.list(&vip()).trust, Trust::Stale(StaleReason::Marked));
+    let wanted = rig.want();
+    assert_eq!(
+        wanted,
+        Wanted::Entities {
+            entity_type: things(),
+            ids: vec![id("a")]
+        }
+    );
+    let ticket = rig.begin(&wanted);
+    rig.entities(ticket, Some(point(10)), vec![row("a", 1, 4)], &[]);
+    rig.flush();
+    assert_eq!(rig.list(&vip()).trust, Trust::Live);
+    // A change on another base leaves the content behind.
+    rig.commit(11, vec![merge("a", json!({"n": 7}), 11, 9)]);
+    rig.flush();
+    assert!(matches!(rig.want(), Wanted::Entities { .. }));
+    rig.pass(1_000);
+    let [Wanted::Page { .. }] = &rig.wants()[..] else {
+        panic!("the page brings it: {:?}", rig.wants());
+    };
 }
 
 #[test]

@@ -141,6 +141,18 @@ fn what_cannot_be_answered_is_refused_for_good() {
 }
 
 #[test]
+fn what_parameters_mean_is_for_the_backend_to_say() {
+    let mut world = World::new();
+    let peer = world.connect("client", 1);
+    let query = Query::new(kind("tasks")).opaque("search", "x").limit(1);
+    world.fetch(peer, "tasks", FetchWhat::Query(query));
+    assert!(!world.asked.is_empty(), "the backend is asked");
+    world.settle();
+    let refused = ("unsupported", Class::Permanent);
+    assert_eq!(refusal(&world.messages(peer)), refused);
+}
+
+#[test]
 fn more_fetches_than_may_be_under_way_are_told_to_come_again() {
     let mut world = World::with(|settings| settings.fetches = 2);
     let peer = world.connect("client", 1);
