@@ -17,8 +17,8 @@ use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
 
-pub(crate) use list::worse;
 use crate::world::World;
+pub(crate) use list::worse;
 
 /// Reads the view. Never waits for a batch; for one entity at most while it is written.
 #[derive(Debug, Clone)]

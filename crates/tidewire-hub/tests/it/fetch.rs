@@ -142,7 +142,7 @@ fn what_cannot_be_answered_is_refused_for_good() {
 
 #[test]
 fn what_parameters_mean_is_for_the_backend_to_say() {
-    let mut world = World::new();
+    let mut world = World::with(|_| {});
     let peer = world.connect("client", 1);
     let query = Query::new(kind("tasks")).opaque("search", "x").limit(1);
     world.fetch(peer, "tasks", FetchWhat::Query(query));

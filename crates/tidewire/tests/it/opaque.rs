@@ -76,7 +76,7 @@ async fn coverage_a6_a_list_of_parameters_follows_the_server_a_burst_at_a_time()
         .expect("taken");
     assert!(!ids(&found.current()).contains(&made.current_id().to_string()));
     let page = page_where(&found, "with all", |page| {
-        page.trust() == Trust::Live && page.rows().len() == 2
+        page.trust() == Trust::Live && page.total_is_exact()
     })
     .await;
     let real = made.current_id().to_string();
