@@ -314,7 +314,7 @@ fn coverage_b5_a_burst_in_one_type_does_not_swallow_that_of_another() {
         offset: at(10),
         head: at(10),
     });
-    rig.cache.watch(Target::List(list.clone()));
+    rig.cache.watch(Target::List(list));
     rig.flush();
     rig.serve_page(10, Vec::new(), 0, true);
     // Things change first, others soon after, and then without a pause.
@@ -897,7 +897,7 @@ fn a_row_learnt_with_other_content_speaks_against_the_lists_asked_for_before() {
 fn law_17_lists_whose_rows_the_server_makes_anew_for_each_answer_do_not_ask_each_other_for_ever() {
     let mut rig = by_pushes();
     let other = search("new").limit(3);
-    rig.cache.watch(Target::List(other.clone()));
+    rig.cache.watch(Target::List(other));
     rig.flush();
     for n in 10..20 {
         let mut volatile = row("a", n, 1);

@@ -431,7 +431,7 @@ impl Play {
         let Some((number, name, effect)) = next.cloned() else {
             return;
         };
-        if which % 2 == 0 {
+        if which.is_multiple_of(2) {
             self.rig.refuse(number);
             self.twin.pending.retain(|(other, _, _)| *other != number);
             if self.taken.is_empty() {
