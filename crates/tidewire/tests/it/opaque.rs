@@ -12,6 +12,7 @@ use crate::waiting::{Customer, customer, ids, page_where, record};
 const MEMBERS: Trust = Trust::Stale(StaleReason::MembersUnknown);
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "one story, told to its end")]
 async fn coverage_a6_a_list_of_parameters_follows_the_server_a_burst_at_a_time() {
     let server = PipeServer::start();
     server.publish(vec![
