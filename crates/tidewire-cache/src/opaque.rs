@@ -29,7 +29,8 @@ pub(crate) type Place = u64;
 /// What a list without rows takes, its query and its places in indexes included, roughly.
 const LIST_BYTES: usize = size_of::<OpaqueList>() + 768;
 /// What a row takes in its list and in the index, where nodes are two thirds full.
-const ROW_BYTES: usize = (size_of::<(Place, EntityId)>() + size_of::<((EntityId, Number), Place)>()) * 3 / 2;
+const ROW_BYTES: usize =
+    (size_of::<(Place, EntityId)>() + size_of::<((EntityId, Number), Place)>()) * 3 / 2;
 
 /// The opaque lists of a stream. Cheap to copy.
 #[derive(Debug, Clone, Default)]

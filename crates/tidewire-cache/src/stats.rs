@@ -132,8 +132,10 @@ pub(crate) fn pinned_bytes(world: &World, watches: &Watches, requests: &Requests
         let listed = listed.filter_map(|slot| stream.base.row(slot, |id, _| id.clone()));
         let listed: Vec<EntityId> = listed.collect();
         ids.extend(&listed);
+        ids.extend(stream.opaque.ids());
         let entries = ids.into_iter().map(|id| stream.base.counted_bytes(id));
-        let beside = stream.runs.counted_bytes() + stream.seen.counted_bytes();
+        let lists = stream.runs.counted_bytes() + stream.opaque.counted_bytes();
+        let beside = lists + stream.seen.counted_bytes();
         entries.sum::<usize>() + beside
     });
     streams.sum::<usize>() + world.overlay.counted_bytes()
