@@ -103,6 +103,7 @@ impl Ours {
         let entity_type = EntityType::new("customers").expect("it is a name");
         // The work is larger than what a client holds by default.
         let mut cache = Cache::new(Settings {
+            max_bytes: usize::MAX,
             max_snapshot_bytes: usize::MAX,
             ..Settings::default()
         });

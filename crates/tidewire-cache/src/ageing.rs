@@ -10,6 +10,7 @@ use tidewire_model::{EntityKey, EntityType, Tick, ValueKey};
 
 use crate::cache::Cache;
 use crate::fetch::RunKey;
+use crate::opaque::OpaqueList;
 use crate::publish::Publication;
 use crate::run::{Run, RunTouch, Scope};
 use crate::standing::Evidence;
@@ -105,6 +106,8 @@ fn find<'a>(
         found.extend(times(evidence).map(|at| Aging::Entity(at, key)));
     }
     for (key, need) in watches.runs(entity_type) {
+        let opaque = stream.opaque.get(key).and_then(OpaqueList::evidence);
+        found.extend(times(opaque).map(|at| Aging::Run(at, key)));
         let Some(run) = stream.runs.get(key) else {
             continue;
         };

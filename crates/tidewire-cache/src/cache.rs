@@ -13,12 +13,13 @@ use tidewire_model::{
 
 use crate::base::Moment;
 use crate::fetch::{FetchTicket, Request, Requests, Wanted};
+use crate::held::tree_bytes;
 use crate::inflow::Inflow;
 use crate::past::Past;
 use crate::publish::{Progress, Publication, Retired, Shows, notices};
 use crate::reader::Reader;
 use crate::settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings};
-use crate::stats::Stats;
+use crate::stats::{Pressure, Stats, pinned_bytes};
 use crate::stream::{Stream, Touches};
 use crate::values::ValueWatches;
 use crate::wants::Wants;
@@ -41,7 +42,7 @@ pub struct Cache {
     batch: Option<Batch>,
     pub(crate) staged: VecDeque<Item>,
     pub(crate) inflow: BTreeMap<EntityType, Inflow>,
-    watches: Watches,
+    pub(crate) watches: Watches,
     pub(crate) requests: Requests,
     pub(crate) retired: Retired,
     pub(crate) moment: Moment,
@@ -49,6 +50,9 @@ pub struct Cache {
     next_place: u64,
     rows_worked: u64,
     runs_asked: u64,
+    pub(crate) pressure: Pressure,
+    pub(crate) pins_before: [usize; 4],
+    pub(crate) outside_bytes: usize,
 }
 
 impl Cache {
@@ -73,6 +77,9 @@ impl Cache {
             next_place: 0,
             rows_worked: 0,
             runs_asked: 0,
+            pressure: Pressure::default(),
+            pins_before: [0; 4],
+            outside_bytes: 0,
         }
     }
 
@@ -184,6 +191,7 @@ impl Cache {
             world.open = true;
             self.batch = Some(Batch::new(world, std::mem::take(&mut self.staged)));
         }
+        let max_bytes = self.room();
         let Some(batch) = &mut self.batch else {
             return Progress::Idle;
         };
@@ -195,6 +203,8 @@ impl Cache {
                 retired: &mut self.retired,
                 later: &mut self.staged,
                 moment: self.moment,
+                max_bytes,
+                pressure: &mut self.pressure,
             };
             let worked = batch.work(now, budget, tools);
             self.rows_worked += u64::try_from(worked).unwrap_or(u64::MAX);
@@ -231,6 +241,7 @@ impl Cache {
         let old = self.show(world);
         self.past.take_touched(&self.shown);
         self.watches.forget_built(&self.shown);
+        self.look_at_budget();
         let (notices, listeners) = notices(
             &old,
             &self.shown,
@@ -299,7 +310,7 @@ impl Cache {
     pub fn watch(&mut self, target: Target) -> WatchId {
         self.ensure(&target.entity_type().clone());
         let run = match &target {
-            Target::List(query) if !query.is_opaque() => {
+            Target::List(query) => {
                 // A name given just now may not have reached the newest world.
                 let named = self.shown.resolve_query(query);
                 Some(self.newest().run_key(named.as_ref().unwrap_or(query)))
@@ -329,6 +340,7 @@ impl Cache {
         if let Some(batch) = &mut self.batch {
             batch.woken.remove(&id);
         }
+        self.shrink_again();
     }
 
     /// The types of which anything is watched, in order.
@@ -372,6 +384,7 @@ impl Cache {
     /// request whose answer was taken in cannot fail any more.
     pub fn fail_fetch(&mut self, _now: Tick, ticket: FetchTicket) {
         self.requests.fail(ticket);
+        self.shrink_again();
     }
 
     /// Up to where a stream has come in.
@@ -404,14 +417,22 @@ impl Cache {
 
     /// How much is held, for tests and status displays.
     pub fn stats(&self) -> Stats {
-        Stats {
+        let mut stats = Stats {
             watchers: self.watches.len() + self.value_watches.len(),
             requests: self.requests.len(),
             staged_rows: self.staged_rows(),
             rows_worked: self.rows_worked,
             runs_asked: self.runs_asked,
+            pinned_bytes: pinned_bytes(self.newest(), &self.watches, &self.requests),
+            outside_bytes: self.outside_bytes,
+            pressure: self.pressure,
             ..Stats::of(self.newest())
-        }
+        };
+        stats.held.bookkeeping += size_of::<Self>()
+            + self.watches.held_bytes()
+            + tree_bytes::<EntityType, Inflow>(self.inflow.len())
+            + tree_bytes::<EntityType, CollectionSettings>(self.collections.len());
+        stats
     }
 
     /// The type has a stream, by its definition or by default.
@@ -451,7 +472,7 @@ impl Cache {
     }
 
     /// The world that contains everything worked so far.
-    fn newest(&self) -> &World {
+    pub(crate) fn newest(&self) -> &World {
         self.batch
             .as_ref()
             .map_or(&self.shown, |batch| &batch.world)
@@ -510,6 +531,7 @@ impl Cache {
         touches.entities.sort_unstable();
         touches.entities.dedup();
         let old = self.show(world);
+        self.look_at_budget();
         let (notices, listeners) = notices(
             &old,
             &self.shown,

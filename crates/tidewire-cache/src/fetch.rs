@@ -75,11 +75,12 @@ struct Named {
 }
 
 impl RunKey {
-    /// The run that the window of a query lies in.
+    /// The run that the window of a query lies in. What only the server can evaluate is one for each
+    /// start.
     pub fn of(query: &Query) -> Self {
         let query = match query.start() {
-            Start::Offset(_) => query.run_key(),
-            Start::After(_) => query.clone().unlimited(),
+            Start::Offset(_) if !query.is_opaque() => query.run_key(),
+            _ => query.clone().unlimited(),
         };
         let hash = FixedState::default().hash_one(&query);
         Self(Arc::new(Named { hash, query }))
@@ -169,6 +170,11 @@ pub(crate) struct Moved {
 }
 
 impl Request {
+    /// Whether it is for a list that only the server can evaluate.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(&self.wanted, Wanted::Page { query, .. } if query.is_opaque())
+    }
+
     /// The place behind which the asked stretch begins, if it does not begin where the run does.
     pub(crate) fn continues_after(&self) -> Option<SortPosition> {
         let Wanted::Page { run, query, .. } = &self.wanted else {
@@ -258,6 +264,13 @@ impl Requests {
         open.any(|request| {
             request.changed.contains(id) && request.wanted.entity_type() == entity_type
         })
+    }
+
+    /// The entities of a type that pages on their way need.
+    pub(crate) fn needed(&self, entity_type: &EntityType) -> impl Iterator<Item = &EntityId> {
+        let open = self.open.values();
+        let of_type = open.filter(move |request| request.wanted.entity_type() == entity_type);
+        of_type.flat_map(|request| &request.changed)
     }
 
     /// A run goes on under another name: what was asked for it is of no use.

@@ -5,6 +5,7 @@
 use tidewire_model::{Offset, Tick, Version};
 
 use crate::base::{At, Entry, Image, Mark, Moment, Origin};
+use crate::held::Held;
 use crate::standing::Evidence;
 
 /// What is kept of one entity.
@@ -111,6 +112,20 @@ impl Kept {
     /// From which point on it is out of date, where that can be compared.
     pub(crate) fn stale_at(&self, era: u32) -> Option<Offset> {
         self.rare.as_ref()?.stale_at?.within(era)
+    }
+
+    /// What it holds beside itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.image.held_bytes() + self.rare_bytes()
+    }
+
+    /// The same as the budget counts it.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.image.counted_bytes() + self.rare_bytes()
+    }
+
+    fn rare_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |_| size_of::<Rare>())
     }
 
     fn version(&self) -> Option<Version> {

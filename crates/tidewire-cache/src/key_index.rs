@@ -19,6 +19,14 @@ impl KeyIndex {
         self.ids.len()
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.ids.held_bytes()
+    }
+
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.ids.counted_bytes()
+    }
+
     pub(crate) fn contains(&self, id: &EntityId) -> bool {
         self.ids.contains_key(id)
     }

@@ -3,17 +3,20 @@
 mod ageing;
 mod ask;
 mod base;
+mod budget;
 mod by_key;
 mod cache;
 mod criteria;
 mod fetch;
 mod gathered;
+mod held;
 mod inflow;
 mod intake;
 mod kept;
 mod key_index;
 #[cfg(feature = "regex")]
 mod keys;
+mod opaque;
 mod overlay;
 mod past;
 mod places;
@@ -46,6 +49,7 @@ mod work;
 mod world;
 
 pub use base::Origin;
+pub use budget::MAX_TOUCHED;
 pub use cache::Cache;
 pub use fetch::{FetchTicket, RunKey, Wanted};
 pub use intake::{Attached, Commit, DetachReason, Echo, Intake, Taken};
@@ -56,7 +60,7 @@ pub use reader::{Reader, Snapshot};
 pub use reading::{ListReading, ListRow, Presence, Reading};
 pub use set::OwnedByServer;
 pub use settings::{CollectionSettings, DefinedOtherwise, Interest, Points, Settings, Versions};
-pub use stats::Stats;
+pub use stats::{HeldBytes, Pressure, Stats};
 pub use trust::{StaleReason, Trust};
 pub use values::{ValueReading, ValueTooLarge};
 pub use watch::{Target, WatchId};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tidewire_model::{ActionId, Effect, EntityId, EntityKey, EntityType};
 
-use self::digest::Digest;
+pub(crate) use self::digest::Digest;
 use crate::base::{At, Image, Moment};
 use crate::rename;
 use crate::sorted_map::SortedMap;
@@ -59,6 +59,25 @@ pub(crate) struct Answered {
 impl Overlay {
     pub(crate) fn len(&self) -> usize {
         self.actions.len()
+    }
+
+    /// What was asked of the allocator for them.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.actions.held_bytes()
+            + self.places.held_bytes()
+            + self.by_entity.held_bytes()
+            + self.digests.held_bytes()
+            + self.mentions.held_bytes()
+            + self.answered.held_bytes()
+    }
+
+    /// What the budget counts for them.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.actions.counted_bytes()
+            + self.places.counted_bytes()
+            + self.by_entity.counted_bytes()
+            + self.digests.counted_bytes()
+            + self.mentions.counted_bytes()
     }
 
     /// Whether effects of this action are pending.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tidewire_model::SortDigest;
 
+use crate::held::SHARE_BYTES;
 use crate::row_number::RowNumber;
 
 pub(crate) use iter::Iter;
@@ -62,7 +63,12 @@ impl Spot {
 pub(crate) struct Places {
     root: Node,
     len: usize,
+    /// How many leaves there are beside the first.
+    leaves: usize,
 }
+
+/// What the budget counts for a place, with its part of the nodes.
+pub(crate) const COUNTED_BYTES: usize = size_of::<Spot>() * 3 / 2;
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -103,6 +109,13 @@ impl Places {
         self.len == 0
     }
 
+    /// What was asked of the allocator for them. Inner nodes, a tenth of all, are not known as exactly.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let leaf = SHARE_BYTES + size_of::<Leaf>();
+        let inner = self.leaves * size_of::<Child>() * 3 / 2;
+        leaf + self.leaves * leaf + inner
+    }
+
     /// Looks for a place. `stands` tells how each of the places stands to it.
     pub(crate) fn find(&self, stands: impl Fn(&Spot) -> Ordering) -> Found {
         let (mut node, mut before) = (&self.root, 0);
@@ -130,7 +143,7 @@ impl Places {
 
     /// Puts a row at its place. What stands there goes. Returns how many come before it.
     pub(crate) fn insert(&mut self, spot: Spot, stands: impl Fn(&Spot) -> Ordering) -> usize {
-        let inserted = insert(&mut self.root, spot, &stands);
+        let inserted = insert(&mut self.root, &mut self.leaves, spot, &stands);
         self.len += usize::from(inserted.is_new);
         if let Some(right) = inserted.split {
             let left = std::mem::take(&mut self.root);
@@ -146,7 +159,7 @@ impl Places {
 
     /// Takes a row from its place. Returns it, and how many come before it.
     pub(crate) fn remove(&mut self, stands: impl Fn(&Spot) -> Ordering) -> Option<(Spot, usize)> {
-        let removed = remove(&mut self.root, &stands)?;
+        let removed = remove(&mut self.root, &mut self.leaves, &stands)?;
         self.len -= 1;
         while let Node::Inner(children) = &self.root {
             match children.as_slice() {
@@ -272,15 +285,24 @@ fn child_of(children: &[Child], stands: &impl Fn(&Spot) -> Ordering) -> usize {
     children[1..].partition_point(|child| stands(&child.floor).is_le())
 }
 
-fn insert(node: &mut Node, spot: Spot, stands: &impl Fn(&Spot) -> Ordering) -> Inserted {
+fn insert(
+    node: &mut Node,
+    leaves: &mut usize,
+    spot: Spot,
+    stands: &impl Fn(&Spot) -> Ordering,
+) -> Inserted {
     match node {
-        Node::Leaf(leaf) => insert_in_leaf(Arc::make_mut(leaf), spot, stands),
+        Node::Leaf(leaf) => {
+            let inserted = insert_in_leaf(Arc::make_mut(leaf), spot, stands);
+            *leaves += usize::from(inserted.split.is_some());
+            inserted
+        }
         Node::Inner(children) => {
             let children = Arc::make_mut(children);
             let at = child_of(children, stands);
             let before = rows_of(&children[..at]);
             let child = &mut children[at];
-            let below = insert(&mut child.node, spot, stands);
+            let below = insert(&mut child.node, leaves, spot, stands);
             child.len += usize::from(below.is_new);
             if let Some(right) = &below.split {
                 child.len -= right.len;
@@ -347,7 +369,11 @@ fn split_place(grown_at: usize, len: usize) -> usize {
     }
 }
 
-fn remove(node: &mut Node, stands: &impl Fn(&Spot) -> Ordering) -> Option<(Spot, usize)> {
+fn remove(
+    node: &mut Node,
+    leaves: &mut usize,
+    stands: &impl Fn(&Spot) -> Ordering,
+) -> Option<(Spot, usize)> {
     match node {
         Node::Leaf(leaf) => {
             let at = leaf.spots().binary_search_by(stands).ok()?;
@@ -356,49 +382,63 @@ fn remove(node: &mut Node, stands: &impl Fn(&Spot) -> Ordering) -> Option<(Spot,
         Node::Inner(children) => {
             let at = child_of(children, stands);
             let children = Arc::make_mut(children);
-            let (spot, rank) = remove(&mut children[at].node, stands)?;
+            let (spot, rank) = remove(&mut children[at].node, leaves, stands)?;
             let rank = rows_of(&children[..at]) + rank;
             let child = &mut children[at];
             child.len -= 1;
             match child.node.first() {
                 Some(floor) => child.floor = floor,
-                None => drop(children.remove(at)),
+                None => {
+                    let gone = children.remove(at);
+                    *leaves -= usize::from(matches!(gone.node, Node::Leaf(_)));
+                }
             }
             if children.get(at).is_some_and(|child| child.node.is_sparse()) {
-                join(children, at);
+                *leaves -= usize::from(join(children, at) == Joined::Leaves);
             }
             Some((spot, rank))
         }
     }
 }
 
+/// What was made one of two.
+#[derive(Debug, PartialEq, Eq)]
+enum Joined {
+    Leaves,
+    Others,
+    Nothing,
+}
+
 /// Joins a child with a neighbour, where the two leave room for more.
-fn join(children: &mut Vec<Child>, at: usize) {
+fn join(children: &mut Vec<Child>, at: usize) -> Joined {
     let left = if at + 1 < children.len() {
         at
     } else {
         at.saturating_sub(1)
     };
     let [first, second, ..] = &mut children[left..] else {
-        return;
+        return Joined::Nothing;
     };
-    match (&mut first.node, &second.node) {
+    let joined = match (&mut first.node, &second.node) {
         (Node::Leaf(one), Node::Leaf(other)) => {
             if one.spots().len() + other.spots().len() > LEAF * 3 / 4 {
-                return;
+                return Joined::Nothing;
             }
             Arc::make_mut(one).append(other);
+            Joined::Leaves
         }
         (Node::Inner(one), Node::Inner(other)) => {
             if one.len() + other.len() > FAN * 3 / 4 {
-                return;
+                return Joined::Nothing;
             }
             Arc::make_mut(one).extend_from_slice(other);
+            Joined::Others
         }
         _ => unreachable!("the nodes of one level are of one kind"),
-    }
+    };
     first.len += second.len;
     children.remove(left + 1);
+    joined
 }
 
 #[cfg(test)]

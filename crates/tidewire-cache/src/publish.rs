@@ -109,7 +109,8 @@ fn notice(old: &World, new: &World, key: &EntityKey) -> Option<Notice> {
             (!changes.is_empty()).then_some(Notice::Update { key, changes })
         }
         (_, Image::Present(record)) => Some(Notice::Create { key, record }),
-        (Image::Present(_), _) => Some(Notice::Delete { key }),
+        (Image::Present(_), Image::Absent) => Some(Notice::Delete { key }),
+        // What is let go is not deleted.
         _ => None,
     }
 }

@@ -17,7 +17,9 @@ use crate::reading::{ListReading, Presence, Reading};
 use crate::standing::Evidence;
 use crate::stream::Stream;
 use crate::trust::{StaleReason, Trust};
+
 use crate::world::World;
+pub(crate) use list::worse;
 
 /// Reads the view. Never waits for a batch; for one entity at most while it is written.
 #[derive(Debug, Clone)]
@@ -112,7 +114,7 @@ impl Snapshot<'_> {
         let id = self.world.resolve(&key.id);
         let seen = stream.seen.get(id);
         let reading = |kept: Option<&Kept>| self.reading(now, stream, seen, kept);
-        let held = stream.base.read(id, |kept| reading(Some(kept)));
+        let held = stream.base.view(id, |kept| reading(Some(kept)));
         held.unwrap_or_else(|| reading(None))
     }
 

@@ -132,6 +132,8 @@ pub(crate) fn query(query: &Query, real: &impl Fn(&EntityId) -> Option<EntityId>
         Selection::Filter(filter) => renamed.filter(renamer.filter(filter)),
         Selection::Opaque(parameters) => {
             parameters.iter().fold(renamed, |renamed, (name, value)| {
+                let real = renamer.text(value);
+                let value = real.as_ref().map_or(&**value, EntityId::as_str);
                 renamed.opaque(name, value)
             })
         }
@@ -148,8 +150,14 @@ pub(crate) fn query(query: &Query, real: &impl Fn(&EntityId) -> Option<EntityId>
 
 /// Calls back with each id in a query that [`query`] would replace if it had a real one; with some more than once.
 pub(crate) fn named_ids(query: &Query, found: &mut impl FnMut(EntityId)) {
-    if let Some(filter) = query.as_filter() {
-        in_filter(filter, found);
+    match query.selection() {
+        Selection::Filter(filter) => in_filter(filter, found),
+        Selection::Opaque(parameters) => {
+            let values = parameters.iter().map(|(_, value)| &**value);
+            for id in values.filter_map(temporary_id) {
+                found(id);
+            }
+        }
     }
     if let Start::After(cursor) = query.start() {
         found(cursor.id.clone());
@@ -214,12 +222,15 @@ impl<F: Fn(&EntityId) -> Option<EntityId>> QueryRenamer<'_, F> {
         }
     }
 
-    fn value(&mut self, value: &Value) -> Value {
-        let real = value
-            .as_text()
-            .and_then(temporary_id)
-            .and_then(|id| (self.real)(&id));
+    /// The real id, if a text is a temporary one that has one.
+    fn text(&mut self, text: &str) -> Option<EntityId> {
+        let real = temporary_id(text).and_then(|id| (self.real)(&id));
         self.changed |= real.is_some();
+        real
+    }
+
+    fn value(&mut self, value: &Value) -> Value {
+        let real = value.as_text().and_then(|text| self.text(text));
         real.map_or_else(|| value.clone(), |real| id_value(&real))
     }
 }

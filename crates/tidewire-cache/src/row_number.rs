@@ -47,6 +47,11 @@ impl OwnNumbers {
         self.ids.get(&number)
     }
 
+    /// What was asked of the allocator for them.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.numbers.held_bytes() + self.ids.held_bytes()
+    }
+
     /// Gives an entity a number, unless it has one.
     pub(crate) fn give(&mut self, id: &EntityId) -> RowNumber {
         if let Some(number) = self.number(id) {

@@ -13,13 +13,13 @@ use tidewire_model::{EntityId, Offset, Query, SortPosition, Start, Tick};
 use crate::base::{At, Image, Mark, Moment};
 use crate::criteria::Criteria;
 use crate::fetch::RunKey;
-use crate::places::{Found, Places, Spot};
+use crate::places::{self, Found, Places, Spot};
 use crate::row_number::RowNumber;
 use crate::rows::{Place, Rows, Ruler, Side};
 use crate::slots::Stamp;
 use crate::sorted_map::SortedMap;
 use crate::standing::{Evidence, Snapped};
-use crate::whole::{Standing, Whole};
+use crate::whole::{Begin, Standing, Whole};
 
 pub(crate) use reaction::{Cause, News, Reaction, RunTouch, Sides};
 
@@ -99,6 +99,9 @@ pub(crate) struct Total {
     /// Changes up to here are in it.
     pub(crate) as_of: Option<At>,
 }
+
+/// A run without its rows: itself, its query, and its places in the index.
+const RUN_BYTES: usize = size_of::<Run>() + 768;
 
 impl Run {
     /// A run that holds nothing, made in the world of a stamp.
@@ -359,6 +362,47 @@ impl Run {
     /// Whether a window holds an entity with this image.
     pub(crate) fn holds(&self, id: &EntityId, image: &Image, rows: Rows<'_>) -> bool {
         self.rank(id, image, rows).is_some()
+    }
+
+    /// Whether the entity has to stay for the sake of this run: it is in a window, or among the rows of
+    /// a list about everything held that are looked at. Where those are all, it has not.
+    pub(crate) fn shows(&self, id: &EntityId, image: &Image, rows: Rows<'_>) -> bool {
+        let Members::Whole(whole) = &self.members else {
+            return self.holds(id, image, rows);
+        };
+        let Some((need, place)) = self.need.zip(self.place(id, image)) else {
+            return false;
+        };
+        whole.rank(&place, rows.number(id), Some(need), self.ruler(rows)) < need
+    }
+
+    /// The rows that are looked at, where they have to stay.
+    pub(crate) fn shown(&self, rows: Rows<'_>) -> Vec<RowNumber> {
+        match (&self.members, self.need) {
+            (Members::Window(places), _) => places.iter().map(|spot| spot.number()).collect(),
+            (Members::Whole(whole), Some(need)) => {
+                whole.window(Begin::Rank(0), need, self.ruler(rows))
+            }
+            (Members::Whole(_), None) => Vec::new(),
+        }
+    }
+
+    /// What was asked of the allocator for it. Its query is not known as exactly.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let members = match &self.members {
+            Members::Whole(whole) => whole.held_bytes(),
+            Members::Window(places) => places.held_bytes(),
+        };
+        RUN_BYTES + members + self.shares.held_bytes()
+    }
+
+    /// What the budget counts for it.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        let rows = match &self.members {
+            Members::Whole(whole) => whole.all_len(),
+            Members::Window(places) => places.len(),
+        };
+        RUN_BYTES + rows * places::COUNTED_BYTES + self.shares.counted_bytes()
     }
 
     /// How many rows of a window come before an entity with this image, if it is there.

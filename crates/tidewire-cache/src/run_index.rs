@@ -13,6 +13,7 @@ use tidewire_model::{EntityId, Patch, Record};
 
 use crate::base::Image;
 use crate::fetch::RunKey;
+use crate::held::Held;
 use crate::rename;
 use crate::run::{Run, Scope};
 use crate::sorted_map::SortedMap;
@@ -37,6 +38,10 @@ pub(crate) struct RunIndex {
     windows: usize,
     /// How many places those hold together.
     rows: usize,
+    /// What was asked of the allocator for the runs.
+    held: usize,
+    /// What the budget counts for them.
+    counted: usize,
 }
 
 /// What is known of an entity around a change.
@@ -70,6 +75,8 @@ pub(crate) enum Candidates<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Footing {
     rows: usize,
+    held: usize,
+    counted: usize,
     window: bool,
     empty: bool,
 }
@@ -78,6 +85,8 @@ impl Footing {
     pub(crate) fn of(run: &Run) -> Self {
         Self {
             rows: run.rows(),
+            held: run.held_bytes(),
+            counted: run.counted_bytes(),
             window: run.scope() == Scope::Window,
             empty: run.shows_own_rows_only(),
         }
@@ -128,6 +137,8 @@ impl RunIndex {
     /// A run was changed.
     pub(crate) fn settle(&mut self, key: &RunKey, before: Footing, after: Footing) {
         self.rows = (self.rows + after.rows).saturating_sub(before.rows);
+        self.held = (self.held + after.held).saturating_sub(before.held);
+        self.counted = (self.counted + after.counted).saturating_sub(before.counted);
         self.windows =
             (self.windows + usize::from(after.window)).saturating_sub(usize::from(before.window));
         match (before.empty, after.empty) {
@@ -140,6 +151,23 @@ impl RunIndex {
     /// How many places the runs hold together.
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// What was asked of the allocator for the runs, and to find them.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let maps = [
+            self.rest.held_bytes(),
+            self.empty.held_bytes(),
+            self.guarded.held_bytes(),
+            self.readers.held_bytes(),
+            self.naming.held_bytes(),
+        ];
+        self.held + maps.into_iter().sum::<usize>()
+    }
+
+    /// What the budget counts for the runs.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.counted
     }
 
     /// Whether a run is about what was asked for.
@@ -198,7 +226,7 @@ fn names(key: &RunKey) -> BTreeSet<&str> {
         .collect()
 }
 
-fn slot<'a, K: Ord + Clone, V: Clone + Default>(
+fn slot<'a, K: Ord + Clone + Held, V: Clone + Default + Held>(
     index: &'a mut SortedMap<K, V>,
     at: &K,
 ) -> &'a mut V {
@@ -208,11 +236,11 @@ fn slot<'a, K: Ord + Clone, V: Clone + Default>(
     index.get_mut(at).expect("it was put there above")
 }
 
-fn put<K: Ord + Clone>(index: &mut SortedMap<K, Keys>, at: &K, key: &RunKey) {
+fn put<K: Ord + Clone + Held>(index: &mut SortedMap<K, Keys>, at: &K, key: &RunKey) {
     slot(index, at).insert(key.clone(), ());
 }
 
-fn take<K: Ord + Clone>(index: &mut SortedMap<K, Keys>, at: &K, key: &RunKey) {
+fn take<K: Ord + Clone + Held>(index: &mut SortedMap<K, Keys>, at: &K, key: &RunKey) {
     if let Some(keys) = index.get_mut(at) {
         keys.remove(key);
         if keys.is_empty() {

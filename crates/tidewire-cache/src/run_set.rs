@@ -78,9 +78,32 @@ impl RunSet {
         })
     }
 
+    /// Changes what all worlds share of the rows of a run.
+    pub(crate) fn change_shared<R>(
+        &mut self,
+        key: &RunKey,
+        change: impl FnOnce(&Run) -> R,
+    ) -> Option<R> {
+        let run = self.runs.get(key)?;
+        let before = Footing::of(run);
+        let changed = change(run);
+        self.index.settle(key, before, Footing::of(run));
+        Some(changed)
+    }
+
     /// How many places the runs about what was asked for hold together.
     pub(crate) fn rows(&self) -> usize {
         self.index.rows()
+    }
+
+    /// What was asked of the allocator for the runs.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.runs.held_bytes() + self.index.held_bytes()
+    }
+
+    /// What the budget counts for the runs.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.index.counted_bytes()
     }
 
     /// Whether a run is about what was asked for.

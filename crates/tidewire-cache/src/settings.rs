@@ -13,9 +13,13 @@ pub struct Settings {
     /// How many absent marks are kept per entity type. Beyond it the oldest is dropped, and
     /// whatever is not newer than it is no longer believed without asking.
     pub max_absent: usize,
-    /// How many entities are kept per entity type that nothing pins: no watcher, no list, no
-    /// pending action. Beyond it the oldest go. A complete collection is pinned as a whole.
-    pub max_unpinned: usize,
+    /// How many bytes are held in all, as [`Stats::counted_bytes`](crate::Stats::counted_bytes) counts
+    /// them. Beyond it, entities go that nothing pins (no watcher, no list, no pending action, no page
+    /// on its way), those first that nobody read for long, then absent marks, then the largest complete
+    /// collection becomes windowed as a whole. What is pinned stays, and
+    /// [`Stats::pressure`](crate::Stats::pressure) says so. By default 256 MiB: twice what the largest
+    /// snapshot may take.
+    pub max_bytes: usize,
     /// How many rows one request for a page asks for at most.
     pub max_page_rows: u64,
     /// How many rows more than needed a request for a page asks for, so that a removal on screen
@@ -47,7 +51,7 @@ impl Default for Settings {
         Self {
             max_aliases: 4_096,
             max_absent: 16_384,
-            max_unpinned: 16_384,
+            max_bytes: 256 * 1024 * 1024,
             max_page_rows: 1_000,
             refill_rows: 16,
             max_fetch_ids: 256,
@@ -79,6 +83,11 @@ pub struct CollectionSettings {
     /// for what it covers, and, with client points and no `stale_after`, an attached one does. What own
     /// pending actions shaped is shown however old the rest is. `None`: whatever is held is shown.
     pub expire_after: Option<Duration>,
+    /// How long nothing of the type must have changed before the lists that only the server can
+    /// evaluate are asked for again. They read as stale from the first change on.
+    pub opaque_quiet: Duration,
+    /// How long after the first change they are asked for at the latest, however many follow.
+    pub opaque_wait_max: Duration,
 }
 
 impl Default for CollectionSettings {
@@ -89,6 +98,8 @@ impl Default for CollectionSettings {
             versions: Versions::Consecutive,
             stale_after: None,
             expire_after: None,
+            opaque_quiet: Duration::from_secs(1),
+            opaque_wait_max: Duration::from_secs(5),
         }
     }
 }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use tidewire_model::EntityId;
 
-use self::order::Order;
-use self::shard::{SHARDS, Shard};
+use self::order::{LINK_BYTES, Order};
+use self::shard::{SHARDS, SLOT_BYTES, Shard};
 use crate::base::{Entry, Image};
+use crate::held::id_bytes;
 use crate::kept::Kept;
 
-pub(crate) use self::order::Line;
+pub(crate) use self::order::{Kind, Line};
 pub(crate) use self::shard::{Lock, SlotNumber};
 
 /// How many entities are best looked at in one go, which the writer may have to wait for.
@@ -33,6 +34,11 @@ impl Stamp {
     /// The stamp of the batch after this one.
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// A number that rises with it, for a very long time.
+    fn age(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
     }
 }
 
@@ -137,6 +143,19 @@ impl Entries {
         Some(look(id, slot.edition(self.stamp)?))
     }
 
+    /// The same for somebody who reads, which spares the entity when others are let go.
+    pub(crate) fn view_row<R>(
+        &self,
+        number: SlotNumber,
+        look: impl FnOnce(&EntityId, &Kept) -> R,
+    ) -> Option<R> {
+        let shard = self.slots.shard_of(number).read();
+        let (id, slot) = shard.at(number)?;
+        let kept = slot.edition(self.stamp)?;
+        slot.note_read();
+        Some(look(id, kept))
+    }
+
     pub(crate) fn contains(&self, id: &EntityId) -> bool {
         self.read(id, |_| ()).is_some()
     }
@@ -158,6 +177,16 @@ impl Entries {
         Some((number, look(slot.edition(self.stamp)?)))
     }
 
+    /// The same for somebody who reads, which spares the entity when others are let go.
+    pub(crate) fn view<R>(&self, id: &EntityId, look: impl FnOnce(&Kept) -> R) -> Option<R> {
+        let hash = self.slots.hash(id);
+        let shard = self.slots.shard(hash).read();
+        let (_, slot) = shard.find(hash, id)?;
+        let kept = slot.edition(self.stamp)?;
+        slot.note_read();
+        Some(look(kept))
+    }
+
     /// The slot of an entity that is held.
     pub(crate) fn slot(&self, id: &EntityId) -> Option<SlotNumber> {
         self.look_up(id, |_| ()).map(|(number, ())| number)
@@ -171,7 +200,9 @@ impl Entries {
         (id, slot): (&EntityId, Option<SlotNumber>),
         kept: Option<Kept>,
     ) -> Option<SlotNumber> {
-        let line = kept.as_ref().map(Line::of);
+        let held = kept
+            .as_ref()
+            .map(|kept| (Kind::of(kept), counted(id, kept)));
         let edition = (self.stamp, kept);
         let written = match slot {
             Some(slot) => {
@@ -187,35 +218,127 @@ impl Entries {
         };
         let written = written?;
         let mut writer = self.slots.writer.write();
-        writer.order.set(written.number, line);
+        writer.order.set(written.number, held, self.stamp);
         if written.first {
             writer.touched.push(written.number);
         }
-        line.map(|_| written.number)
+        held.map(|_| written.number)
     }
 
     /// How many entries of a kind there are, with all that was written.
-    pub(crate) fn len(&self, line: Line) -> usize {
-        self.slots.writer.read().order.len(line)
+    pub(crate) fn len(&self, kind: Kind) -> usize {
+        self.slots.writer.read().order.count_of(kind)
     }
 
-    /// The entity of a kind that was written least recently.
-    pub(crate) fn oldest(&self, line: Line) -> Option<EntityId> {
+    /// How many stand in a line, and what the budget counts for them.
+    pub(crate) fn line(&self, line: Line) -> (usize, usize) {
+        let order = &self.slots.writer.read().order;
+        (order.len(line), order.bytes(line))
+    }
+
+    /// What the budget counts for all entries.
+    pub(crate) fn all_counted_bytes(&self) -> usize {
+        let order = &self.slots.writer.read().order;
+        let lines = [Line::Free, Line::Pinned, Line::Absent];
+        lines.map(|line| order.bytes(line)).into_iter().sum()
+    }
+
+    /// The first of a line.
+    pub(crate) fn first(&self, line: Line) -> Option<EntityId> {
         let number = self.slots.writer.read().order.first(line)?;
-        self.slots.shard_of(number).read().id(number).cloned()
+        self.id_of(number)
     }
 
-    /// Puts an entity behind the others in the order of [`oldest`](Self::oldest).
-    pub(crate) fn put_last(&mut self, id: &EntityId) {
-        let hash = self.slots.hash(id);
-        let found = {
-            let shard = self.slots.shard(hash).read();
-            let found = shard.find(hash, id);
-            found.and_then(|(number, slot)| Some((Line::of(slot.edition(self.stamp)?), number)))
+    /// Since when the entity under the hand stands in its line; nothing at the end of a round. What came
+    /// with this stamp ends a round too: it is not let go before anybody could read it.
+    pub(crate) fn age_at_hand(&self) -> Option<u32> {
+        let (_, age) = self.slots.writer.read().order.at_hand()?;
+        (age < self.stamp.age()).then_some(age)
+    }
+
+    /// The entity under the hand, unless it was read since the hand last came by. The hand goes on to
+    /// the next.
+    pub(crate) fn pass(&mut self) -> Option<EntityId> {
+        let number = {
+            let order = &mut self.slots.writer.write().order;
+            let (number, _) = order.at_hand()?;
+            (!order.pass()).then_some(number)?
         };
-        if let Some((line, number)) = found {
-            self.slots.writer.write().order.set(number, Some(line));
+        self.id_of(number)
+    }
+
+    /// The hand goes back to the oldest.
+    pub(crate) fn begin_round(&mut self) {
+        self.slots.writer.write().order.begin_round();
+    }
+
+    /// An entity was found to be pinned.
+    pub(crate) fn pin(&mut self, id: &EntityId) {
+        if let Some(number) = self.slot(id) {
+            self.slots.writer.write().order.pin(number, self.stamp);
         }
+    }
+
+    /// The first of the pinned was found to be so still: it stands last now.
+    pub(crate) fn keep_pinned(&mut self) {
+        self.slots.writer.write().order.keep_pinned(self.stamp);
+    }
+
+    /// An entity was found not to be pinned any more: it counts as new.
+    pub(crate) fn unpin(&mut self, id: &EntityId) {
+        if let Some(number) = self.slot(id) {
+            self.slots.writer.write().order.unpin(number, self.stamp);
+        }
+    }
+
+    /// Whether there are pinned ones that were not looked at since pins may have ended.
+    pub(crate) fn has_unchecked(&self) -> bool {
+        self.slots.writer.read().order.has_unchecked()
+    }
+
+    /// Pins may have ended.
+    pub(crate) fn check_anew(&mut self) {
+        self.slots.writer.write().order.check_anew();
+    }
+
+    /// Those that were read of so many that the hand comes to next. Each is told once.
+    pub(crate) fn take_read(&self, most: usize) -> Vec<EntityId> {
+        let ahead = self.slots.writer.read().order.ahead(most);
+        let read = ahead.into_iter().filter_map(|number| {
+            let shard = self.slots.shard_of(number).read();
+            shard.slot(number)?.take_read().cloned()
+        });
+        read.collect()
+    }
+
+    /// An entity was read: it is spared when the hand comes by.
+    pub(crate) fn visit(&self, id: &EntityId) {
+        if let Some(number) = self.slot(id) {
+            self.slots.writer.write().order.visit(number);
+        }
+    }
+
+    /// What was asked of the allocator for the table and the order, and for what the entries hold.
+    pub(crate) fn held_bytes(&self) -> (usize, usize) {
+        let (mut room, mut held) = (size_of::<Slots>() + SHARDS * size_of::<Lock<Shard>>(), 0);
+        for shard in &self.slots.shards {
+            let shard = shard.read();
+            room += shard.room_bytes();
+            held += shard.held_bytes();
+        }
+        let writer = self.slots.writer.read();
+        room += writer.order.held_bytes();
+        room += writer.touched.capacity() * size_of::<SlotNumber>();
+        (room, held)
+    }
+
+    /// What the budget counts for an entity; nothing where it is not held.
+    pub(crate) fn counted_bytes(&self, id: &EntityId) -> usize {
+        self.read(id, |kept| counted(id, kept)).unwrap_or(0)
+    }
+
+    fn id_of(&self, number: SlotNumber) -> Option<EntityId> {
+        self.slots.shard_of(number).read().id(number).cloned()
     }
 
     /// The next entity held behind a slot, in an order that means nothing.
@@ -361,6 +484,11 @@ impl Slots {
     fn shard_of(&self, number: SlotNumber) -> &Lock<Shard> {
         &self.shards[number.shard()]
     }
+}
+
+/// What the budget counts for an entry.
+fn counted(id: &EntityId, kept: &Kept) -> usize {
+    SLOT_BYTES + LINK_BYTES + id_bytes(id) + kept.counted_bytes()
 }
 
 #[cfg(test)]

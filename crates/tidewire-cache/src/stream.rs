@@ -20,13 +20,14 @@ use crate::criteria::Criteria;
 use crate::fetch::RunKey;
 use crate::kept::Kept;
 use crate::key_index::KeyIndex;
+use crate::opaque::OpaqueLists;
 use crate::overlay::Overlay;
 use crate::row_number::{OwnNumbers, RowNumber};
 use crate::rows::Rows;
 use crate::run::{Cause, Extent, Members, Run, RunTouch, Scope, Sides};
 use crate::run_set::{RunEdit, RunSet};
 use crate::settings::{CollectionSettings, Interest, Points, Settings};
-use crate::slots::{Entries, Line, Search, SlotNumber};
+use crate::slots::{Entries, Kind, Search, SlotNumber};
 use crate::sorted_map::SortedMap;
 use crate::standing::{Snapped, Standing};
 use crate::trust::{StaleReason, Trust};
@@ -49,10 +50,13 @@ pub(crate) struct Stream {
     /// is doubtful comes before all eras.
     rests: SortedMap<(u32, Option<Offset>, EntityId), ()>,
     pub(crate) runs: RunSet,
+    pub(crate) opaque: OpaqueLists,
     /// The entities that something speaks against.
     pub(crate) doubtful: SortedMap<EntityId, ()>,
     /// The ids of what is there, in order, once somebody looked for keys.
     pub(crate) index: Option<KeyIndex>,
+    /// Entities that are there were let go: lists about everything held may lack some.
+    pub(crate) has_gaps: bool,
     bounds: Bounds,
 }
 
@@ -60,7 +64,6 @@ pub(crate) struct Stream {
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     max_absent: usize,
-    max_unpinned: usize,
     spare_rows: usize,
 }
 
@@ -74,6 +77,8 @@ pub(crate) struct Touches {
     pub(crate) logged: Vec<Logged>,
     /// How many runs were looked at.
     pub(crate) asked: u64,
+    /// Types whose opaque lists all read otherwise than before.
+    pub(crate) opaque: Vec<EntityType>,
     /// Runs that go on under another name.
     pub(crate) renamed: Vec<(RunKey, RunKey)>,
     /// Runs that the server turned out to filter or sort otherwise.
@@ -119,11 +124,12 @@ impl Stream {
             own: OwnNumbers::default(),
             rests: SortedMap::default(),
             runs: RunSet::default(),
+            opaque: OpaqueLists::default(),
             doubtful: SortedMap::default(),
             index: None,
+            has_gaps: false,
             bounds: Bounds {
                 max_absent: bounds.max_absent,
-                max_unpinned: bounds.max_unpinned,
                 spare_rows: usize::try_from(bounds.refill_rows)
                     .unwrap_or(usize::MAX)
                     .saturating_mul(2),
@@ -290,6 +296,7 @@ impl Stream {
         if visible {
             touches.entities.push(self.key(id));
         }
+        self.tell_opaque(id, (&before, &after), visible, touches);
         self.tell_runs(id, (&before, &after), cause, visible, touches);
     }
 
@@ -309,6 +316,7 @@ impl Stream {
         if visible {
             touches.entities.push(key);
         }
+        self.tell_opaque(id, (&before, &after), visible, touches);
         self.tell_runs(id, (&before, &after), Cause::Overlay, visible, touches);
     }
 
@@ -431,17 +439,21 @@ impl Stream {
         behind: Option<SlotNumber>,
         most: usize,
     ) -> (usize, Option<SlotNumber>) {
-        let Some(run) = self.runs.get(run) else {
+        let Some(placed) = self.runs.get(run) else {
             return (0, behind);
         };
-        let search = self.search(run.criteria(), behind, most);
-        if let Members::Whole(whole) = &run.members {
+        let search = self.search(placed.criteria(), behind, most);
+        let (runs, rows) = self.split();
+        runs.change_shared(run, |run| {
+            let Members::Whole(whole) = &run.members else {
+                return;
+            };
             for (slot, id, image) in &search.found {
                 if let Some(place) = run.place(id, image) {
-                    whole.hold(place, RowNumber::from(*slot), run.ruler(self.rows()));
+                    whole.hold(place, RowNumber::from(*slot), run.ruler(rows));
                 }
             }
-        }
+        });
         (search.looked, search.last)
     }
 
@@ -568,7 +580,16 @@ impl Stream {
 
     /// How many entities are held that are not known to be absent.
     pub(crate) fn kept_len(&self) -> usize {
-        self.base.len(Line::Kept)
+        self.base.len(Kind::Kept)
+    }
+
+    /// What was asked of the allocator for the entries, and for the maps beside them.
+    pub(crate) fn side_bytes(&self) -> usize {
+        self.seen.held_bytes()
+            + self.own.held_bytes()
+            + self.rests.held_bytes()
+            + self.doubtful.held_bytes()
+            + self.index.as_ref().map_or(0, KeyIndex::held_bytes)
     }
 
     /// Everything of the type may be trusted otherwise than before.
@@ -602,6 +623,7 @@ impl Stream {
             std::mem::take(&mut self.doubtful),
             self.index.as_mut().map(std::mem::take),
             self.runs.clone(),
+            self.opaque.clear(),
         );
         for key in self.runs.keys() {
             if let Some(mut run) = self.runs.edit(&key) {
@@ -609,6 +631,7 @@ impl Stream {
             }
         }
         self.standing.complete = None;
+        self.has_gaps = false;
         self.rests = SortedMap::default();
         old
     }
@@ -677,8 +700,8 @@ impl Stream {
     /// The run that the window of a query lies in. A run about everything held has no start.
     pub(crate) fn run_key(&self, query: &Query) -> RunKey {
         match self.scope() {
-            Scope::Whole => RunKey::of(&query.run_key()),
-            Scope::Window => RunKey::of(query),
+            Scope::Whole if !query.is_opaque() => RunKey::of(&query.run_key()),
+            _ => RunKey::of(query),
         }
     }
 

@@ -43,6 +43,23 @@ pub(crate) struct Lesson<'a> {
     pub(crate) origin: Origin,
 }
 
+impl Lesson<'_> {
+    /// Whether a row differs from what is held because something changed. Without versions two lists
+    /// could find each other's rows changed for ever, where the server makes some field anew for each
+    /// answer; so a page of an opaque list does not tell then.
+    fn shows_change(&self, held: &Entry, row: Option<(&Record, Option<Version>)>) -> bool {
+        let is_told_by_list = self.home.is_some_and(|home| home.query().is_opaque());
+        match (&held.image, row) {
+            (Image::Present(old), Some((new, version))) => match (held.version, version) {
+                (Some(old), Some(new)) => old != new,
+                _ => !is_told_by_list && old != new,
+            },
+            (Image::Present(_), None) | (Image::Absent, Some(_)) => true,
+            (Image::Unknown, _) | (Image::Absent, None) => false,
+        }
+    }
+}
+
 /// What a change makes of an entry.
 enum Verdict {
     /// The change is not newer than what is known.
@@ -71,6 +88,7 @@ impl Stream {
         let known = held.as_ref().and_then(|entry| entry.known(era));
         if known.is_some_and(|known| arrival.offset <= known) && !arrival.again {
             self.tell_old_news(change, arrival, touches);
+            self.note_told(self.standing.at(arrival.offset), arrival.now, touches);
             return;
         }
         let before = self.before(change, held.as_ref());
@@ -99,6 +117,7 @@ impl Stream {
         };
         let cause = Cause::Told(&news);
         self.put_over(id, (found, Some(&entry)), overlay, cause, touches);
+        self.note_told(news.at, arrival.now, touches);
     }
 
     /// One row of an answer, or the word that there is none. Returns whether it was believed.
@@ -117,6 +136,10 @@ impl Stream {
             return false;
         }
         // Believed: record or absent; known_at := a.
+        let shows_change = !self.is_live()
+            && held
+                .as_ref()
+                .is_some_and(|held| lesson.shows_change(held, row));
         let mut entry = held.unwrap_or_else(|| Entry::unknown(lesson.now));
         match row {
             Some((record, version)) => {
@@ -141,6 +164,9 @@ impl Stream {
             mark,
         };
         self.put_over(id, (found, Some(&entry)), overlay, cause, touches);
+        if shows_change {
+            self.note_learnt(lesson.begun, lesson.now, touches);
+        }
         true
     }
 

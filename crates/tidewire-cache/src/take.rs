@@ -7,12 +7,13 @@ use tidewire_model::{ActionId, Change, EntityId, EntityKey, EntityType, Point, R
 
 use crate::base::Mark;
 use crate::cache::Cache;
+use crate::fetch::Request;
 use crate::inflow::Begun;
 use crate::intake::{Attached, Commit, DetachReason, Intake, Taken};
 use crate::trust::StaleReason;
 use crate::work::{
-    AnswerRows, Attach, Clearing, Detach, FetchedRows, InstallPage, Item, LooseRows, MarkStale,
-    Owed, Refused, SwapSnapshot, TellCommits, Told,
+    AnswerRows, Attach, Clearing, Detach, FetchedRows, InstallOpaque, InstallPage, Item, LooseRows,
+    MarkStale, Owed, Refused, SwapSnapshot, TellCommits, Told,
 };
 
 impl Cache {
@@ -255,8 +256,14 @@ impl Cache {
                     return Taken::NotHeld;
                 };
                 let taken = self.admit_answer(&entity_type, as_of.as_ref());
-                let page = InstallPage::new(ticket, as_of, rows, total_count, end);
-                self.staged.push_back(Item::Page(Box::new(page)));
+                let is_opaque = self.requests.get(ticket).is_some_and(Request::is_opaque);
+                self.staged.push_back(if is_opaque {
+                    let page = InstallOpaque::new(ticket, as_of, rows, total_count, end);
+                    Item::OpaquePage(Box::new(page))
+                } else {
+                    let page = InstallPage::new(ticket, as_of, rows, total_count, end);
+                    Item::Page(Box::new(page))
+                });
                 taken
             }
             Intake::Answer {

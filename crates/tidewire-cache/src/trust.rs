@@ -57,6 +57,8 @@ pub enum StaleReason {
     /// It is older than the collection shows at all, and nothing vouches for it: what was known is held
     /// back, and the reading is unknown.
     Expired,
+    /// Something of the type changed, and only the server can tell what is in this list by now.
+    MembersUnknown,
 }
 
 impl fmt::Display for Trust {
@@ -84,6 +86,7 @@ impl fmt::Display for StaleReason {
             Self::Aged => "it has not been confirmed for too long",
             Self::OtherOrder => "the server filters or sorts this list in another way",
             Self::Expired => "it has not been confirmed for so long that it is not shown",
+            Self::MembersUnknown => "only the server can tell what is in this list by now",
         })
     }
 }

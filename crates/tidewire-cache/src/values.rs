@@ -66,7 +66,7 @@ struct Bounds {
 /// The values, as a world has them. Cheap to copy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Values {
-    held: SortedMap<ValueKey, Arc<Held>>,
+    held: SortedMap<ValueKey, Arc<HeldValue>>,
     /// In the order in which they were set.
     by_place: SortedMap<u64, ValueKey>,
     by_end: SortedMap<(Tick, ValueKey), ()>,
@@ -75,7 +75,7 @@ pub(crate) struct Values {
 }
 
 #[derive(Debug, Clone)]
-struct Held {
+pub(crate) struct HeldValue {
     packed: Record,
     bytes: usize,
     set_at: Tick,
@@ -84,7 +84,7 @@ struct Held {
     marked: bool,
 }
 
-impl Held {
+impl HeldValue {
     fn is_over(&self, now: Tick) -> bool {
         self.expires_at.is_some_and(|end| now >= end)
     }
@@ -120,14 +120,14 @@ impl Values {
             .map(|(key, _)| key)
     }
 
-    fn get(&self, now: Tick, key: &ValueKey) -> Option<&Held> {
+    fn get(&self, now: Tick, key: &ValueKey) -> Option<&HeldValue> {
         self.held
             .get(key)
             .map(|held| &**held)
             .filter(|held| !held.is_over(now))
     }
 
-    fn insert(&mut self, key: ValueKey, held: Held) {
+    fn insert(&mut self, key: ValueKey, held: HeldValue) {
         self.remove(&key);
         self.bytes += held.bytes;
         self.by_place.insert(held.place, key.clone());
@@ -256,7 +256,7 @@ impl Cache {
         values.drop_expired(now, &mut touched);
         let place = values.next_place;
         values.next_place += 1;
-        let held = Held {
+        let held = HeldValue {
             packed,
             bytes,
             set_at: now,
@@ -278,7 +278,7 @@ impl Cache {
         for key in keys {
             let held = values.get(now, key).filter(|held| !held.marked).cloned();
             if let Some(held) = held {
-                let marked = Held {
+                let marked = HeldValue {
                     marked: true,
                     ..held
                 };

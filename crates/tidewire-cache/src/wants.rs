@@ -49,6 +49,9 @@ impl Wants<'_> {
                 }
                 Interest::Windowed => self.find_windowed(stream, awaited.collect(), &mut wanted),
             }
+            if !stream.is_pushes_only() {
+                self.find_opaque(stream, &mut wanted);
+            }
         }
         wanted
     }
@@ -94,7 +97,7 @@ impl Wants<'_> {
             }
         }
         for (id, ()) in stream.doubtful.iter() {
-            if self.is_on_screen(stream, id) {
+            if self.is_on_screen(stream, id) || self.is_in_opaque(stream, id) {
                 ids.insert(id.clone());
             }
         }
@@ -183,7 +186,7 @@ impl Wants<'_> {
     }
 
     /// What is missing and a little more, within the bound of one page.
-    fn rows_to_ask(&self, missing: Option<usize>) -> u64 {
+    pub(crate) fn rows_to_ask(&self, missing: Option<usize>) -> u64 {
         let missing = missing.map_or(u64::MAX, |rows| u64::try_from(rows).unwrap_or(u64::MAX));
         missing
             .saturating_add(self.settings.refill_rows)

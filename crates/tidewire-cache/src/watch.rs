@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidewire_model::{EntityId, EntityKey, EntityType, Query, Start};
 
 use crate::fetch::RunKey;
+use crate::held::tree_bytes;
 use crate::run::{Run, RunTouch};
 use crate::stream::Touches;
 use crate::world::World;
@@ -45,6 +46,8 @@ pub(crate) struct Watches {
     by_entity: BTreeMap<EntityKey, BTreeSet<WatchId>>,
     by_run: BTreeMap<RunKey, BTreeSet<WatchId>>,
     by_type: BTreeMap<EntityType, Counts>,
+    /// The watched lists that only the server can evaluate.
+    opaque: BTreeMap<EntityType, BTreeSet<RunKey>>,
     /// Runs that readers cannot use yet; whatever happens to the type may concern them.
     unbuilt: BTreeMap<EntityType, BTreeSet<RunKey>>,
 }
@@ -62,8 +65,6 @@ struct Watch {
 struct Counts {
     readers: BTreeSet<WatchId>,
     listeners: BTreeSet<WatchId>,
-    /// How many names of entities are watched.
-    entities: usize,
 }
 
 impl Watches {
@@ -122,7 +123,6 @@ impl Watches {
         if let Some(counts) = self.by_type.get_mut(&entity_type) {
             counts.readers.remove(&watch_id);
             counts.listeners.remove(&watch_id);
-            counts.entities -= watch.entities.len();
             if counts.readers.is_empty() && counts.listeners.is_empty() {
                 self.by_type.remove(&entity_type);
             }
@@ -169,10 +169,18 @@ impl Watches {
 
     fn leave(&mut self, run: &RunKey, watch_id: WatchId) {
         remove_from(&mut self.by_run, run, watch_id);
-        if !self.by_run.contains_key(run)
-            && let Some(unbuilt) = self.unbuilt.get_mut(run.query().entity_type())
-        {
+        if self.by_run.contains_key(run) {
+            return;
+        }
+        let entity_type = run.query().entity_type();
+        if let Some(unbuilt) = self.unbuilt.get_mut(entity_type) {
             unbuilt.remove(run);
+        }
+        if let Some(opaque) = self.opaque.get_mut(entity_type) {
+            opaque.remove(run);
+            if opaque.is_empty() {
+                self.opaque.remove(entity_type);
+            }
         }
     }
 
@@ -189,6 +197,18 @@ impl Watches {
 
     pub(crate) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Roughly what was asked of the allocator for all of it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// What the query of a list holds, roughly, and a set of one.
+        const LIST: usize = 256;
+        const ONE: usize = 128;
+        let watches = tree_bytes::<WatchId, Watch>(self.all.len()) + 2 * ONE * self.all.len();
+        let entities = tree_bytes::<EntityKey, BTreeSet<WatchId>>(self.by_entity.len());
+        let runs = tree_bytes::<RunKey, BTreeSet<WatchId>>(self.by_run.len());
+        let types = tree_bytes::<EntityType, Counts>(self.by_type.len());
+        watches + entities + runs + types + LIST * self.by_run.len()
     }
 
     pub(crate) fn types(&self) -> impl Iterator<Item = &EntityType> {
@@ -215,13 +235,6 @@ impl Watches {
     pub(crate) fn watches_id(&self, id: &EntityId) -> bool {
         let mut types = self.by_type.keys();
         types.any(|entity_type| self.has_entity(&EntityKey::new(entity_type.clone(), id.clone())))
-    }
-
-    /// How many entities of a type are watched.
-    pub(crate) fn entity_count(&self, entity_type: &EntityType) -> usize {
-        self.by_type
-            .get(entity_type)
-            .map_or(0, |counts| counts.entities)
     }
 
     /// The watched entities of a type, by the names they go by.
@@ -269,7 +282,21 @@ impl Watches {
         ends.reduce(|one, other| Some(one?.max(other?)))
     }
 
+    /// The types of which a list is watched that only the server can evaluate, in order.
+    pub(crate) fn opaque_types(&self) -> impl Iterator<Item = &EntityType> {
+        self.opaque.keys()
+    }
+
+    /// The watched lists of a type that only the server can evaluate.
+    pub(crate) fn opaque_lists(&self, entity_type: &EntityType) -> impl Iterator<Item = &RunKey> {
+        self.opaque.get(entity_type).into_iter().flatten()
+    }
+
+    /// Readers cannot use a run yet. Of an opaque list nothing is seen before its page came.
     pub(crate) fn set_unbuilt(&mut self, run: RunKey) {
+        if run.query().is_opaque() {
+            return;
+        }
         let entity_type = run.query().entity_type().clone();
         self.unbuilt.entry(entity_type).or_default().insert(run);
     }
@@ -313,6 +340,11 @@ impl Watches {
                 }
             }
         }
+        for entity_type in &touches.opaque {
+            for run in self.opaque_lists(entity_type) {
+                woken.extend(self.by_run.get(run).into_iter().flatten());
+            }
+        }
         for entity_type in &touches.streams {
             if let Some(counts) = self.by_type.get(entity_type) {
                 woken.extend(&counts.readers);
@@ -325,10 +357,7 @@ impl Watches {
             return;
         };
         if watch.entities.insert(key.clone()) {
-            self.by_type
-                .entry(key.entity_type.clone())
-                .or_default()
-                .entities += 1;
+            self.by_type.entry(key.entity_type.clone()).or_default();
             self.by_entity.entry(key).or_default().insert(watch_id);
         }
     }
@@ -338,6 +367,13 @@ impl Watches {
             return;
         };
         if watch.runs.insert(run.clone()) {
+            if run.query().is_opaque() {
+                let entity_type = run.query().entity_type().clone();
+                self.opaque
+                    .entry(entity_type)
+                    .or_default()
+                    .insert(run.clone());
+            }
             self.by_run.entry(run).or_default().insert(watch_id);
         }
     }
@@ -351,11 +387,11 @@ impl Watches {
             .row_limit()
             .map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
         match (query.start(), run.query().start()) {
-            (Start::Offset(rows), _) => {
-                let begin = usize::try_from(*rows).unwrap_or(usize::MAX);
+            (Start::Offset(rows), Start::Offset(first)) => {
+                let begin = usize::try_from(rows.saturating_sub(*first)).unwrap_or(usize::MAX);
                 (begin, limit.map(|limit| begin.saturating_add(limit)))
             }
-            (Start::After(_), Start::After(_)) => (0, limit),
+            (_, Start::After(_)) => (0, limit),
             // A window somewhere in a run about everything held.
             (Start::After(_), Start::Offset(_)) => (0, None),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tidewire_model::{SortPosition, Sorter};
 
+use crate::held::SHARE_BYTES;
 use crate::places::{Places, Spot};
 use crate::row_number::RowNumber;
 use crate::rows::{Place, Ruler, Side};
@@ -94,6 +95,17 @@ impl Whole {
     /// How many rows there are by what the server confirmed.
     pub(crate) fn held_len(&self, stamp: Stamp) -> usize {
         self.held.len(stamp)
+    }
+
+    /// How many places there are by now, those aside that only older worlds know.
+    pub(crate) fn all_len(&self) -> usize {
+        self.held.read().places().len() + self.own.len() + self.hidden.len()
+    }
+
+    /// What was asked of the allocator for all places.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let shared = SHARE_BYTES + self.held.held_bytes();
+        shared + self.own.held_bytes() + self.hidden.held_bytes()
     }
 
     /// Puts an entity at its place by what the server confirmed, where it is not there.
@@ -233,7 +245,7 @@ impl Whole {
     }
 
     /// How many rows come before a place, or `most` if there are more.
-    fn rank(
+    pub(crate) fn rank(
         &self,
         place: &Place<'_>,
         number: Option<RowNumber>,

@@ -5,8 +5,10 @@
 
 mod attach;
 mod commit;
+mod evict;
 mod index_keys;
 mod lists;
+mod opaque_page;
 mod own;
 mod own_knowledge;
 mod page;
@@ -22,14 +24,17 @@ use crate::fetch::{Requests, RunKey};
 use crate::gathered::Gathered;
 use crate::publish::Retired;
 use crate::settings::Settings;
-use crate::stream::{Pins, Touches};
+use crate::stats::Pressure;
+use crate::stream::Touches;
 use crate::watch::{WatchId, Watches};
 use crate::world::World;
 
 pub(crate) use attach::{Attach, Clearing, Detach, MarkStale, Owed};
 pub(crate) use commit::{TellCommits, Told};
+pub(crate) use evict::Shrink;
 pub(crate) use index_keys::IndexKeys;
 pub(crate) use lists::{CloseRun, Demote, OpenRun};
+pub(crate) use opaque_page::InstallOpaque;
 pub(crate) use own::OwnStep;
 pub(crate) use own_knowledge::{Clear, MarkRuns, OwnKnowledge, Said};
 pub(crate) use page::InstallPage;
@@ -47,12 +52,14 @@ pub(crate) enum Item {
     Loose(LooseRows),
     Answer(AnswerRows),
     Page(Box<InstallPage>),
+    OpaquePage(Box<InstallOpaque>),
     Stale(MarkStale),
     Owed(Owed),
     Refused(Refused),
     Open(OpenRun),
     Close(CloseRun),
     Demote(Demote),
+    Shrink(Shrink),
     Own(OwnStep),
     Knowledge(OwnKnowledge),
     MarkRuns(MarkRuns),
@@ -103,6 +110,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) later: &'a mut VecDeque<Item>,
     /// A moment newer than every request under way when the work was staged.
     pub(crate) moment: Moment,
+    pub(crate) max_bytes: usize,
+    pub(crate) pressure: &'a mut Pressure,
 }
 
 /// The parts of the writer that a batch needs.
@@ -114,6 +123,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) retired: &'a mut Retired,
     pub(crate) later: &'a mut VecDeque<Item>,
     pub(crate) moment: Moment,
+    pub(crate) max_bytes: usize,
+    pub(crate) pressure: &'a mut Pressure,
 }
 
 impl Batch {
@@ -153,6 +164,8 @@ impl Batch {
             retired,
             later,
             moment,
+            max_bytes,
+            pressure,
         } = tools;
         let mut desk = Desk {
             now,
@@ -166,6 +179,8 @@ impl Batch {
             retired,
             later,
             moment,
+            max_bytes,
+            pressure,
         };
         while let Some(item) = self.items.front_mut() {
             if desk.budget == 0 {
@@ -203,12 +218,14 @@ impl Item {
             Self::Loose(work) => work.step(desk),
             Self::Answer(work) => work.step(desk),
             Self::Page(work) => work.step(desk),
+            Self::OpaquePage(work) => work.step(desk),
             Self::Stale(work) => work.step(desk),
             Self::Owed(work) => work.step(desk),
             Self::Refused(work) => work.step(desk),
             Self::Open(work) => work.step(desk),
             Self::Close(work) => work.step(desk),
             Self::Demote(work) => work.step(desk),
+            Self::Shrink(work) => work.step(desk),
             Self::Own(work) => work.step(desk),
             Self::Knowledge(work) => work.step(desk),
             Self::MarkRuns(work) => work.step(desk),
@@ -230,6 +247,7 @@ impl Item {
             Self::Loose(work) => work.rows(),
             Self::Answer(work) => work.rows(),
             Self::Page(work) => work.rows(),
+            Self::OpaquePage(work) => work.rows(),
             Self::Attach(_)
             | Self::Detach(_)
             | Self::Stale(_)
@@ -238,6 +256,7 @@ impl Item {
             | Self::Open(_)
             | Self::Close(_)
             | Self::Demote(_)
+            | Self::Shrink(_)
             | Self::Own(_)
             | Self::MarkRuns(_)
             | Self::Clear(_)
@@ -254,20 +273,6 @@ impl Desk<'_> {
         let left = self.budget > 0;
         self.budget = self.budget.saturating_sub(1);
         left
-    }
-
-    /// Lets go of what there is too much of, and of nothing that a page on its way needs.
-    pub(crate) fn evict(&mut self, entity_type: &EntityType) {
-        self.log_changes();
-        let pins = TypePins {
-            watches: self.watches,
-            requests: self.requests,
-            own: self.own,
-            entity_type,
-        };
-        if let Some((stream, overlay)) = self.world.edit(entity_type) {
-            stream.evict(&pins, overlay, &mut self.touches);
-        }
     }
 
     /// Names an entity everywhere.
@@ -346,25 +351,5 @@ pub(crate) fn limit_aliases(world: &mut World, watches: &Watches, max: usize) {
     while world.aliases.len() > max && tries > 0 {
         tries -= 1;
         world.forget_oldest_alias(|id| watches.watches_id(id));
-    }
-}
-
-struct TypePins<'a> {
-    watches: &'a Watches,
-    requests: &'a Requests,
-    own: &'a BTreeSet<EntityKey>,
-    entity_type: &'a EntityType,
-}
-
-impl Pins for TypePins<'_> {
-    fn is_pinned(&self, id: &EntityId) -> bool {
-        let key = EntityKey::new(self.entity_type.clone(), id.clone());
-        self.watches.has_entity(&key)
-            || self.own.contains(&key)
-            || self.requests.needs(self.entity_type, id)
-    }
-
-    fn watched(&self) -> usize {
-        self.watches.entity_count(self.entity_type)
     }
 }

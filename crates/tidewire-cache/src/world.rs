@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tidewire_model::{ActionId, Effect, EntityId, EntityKey, EntityType, Query, Revision};
 
 use crate::fetch::RunKey;
+use crate::held::{SHARE_BYTES, tree_bytes};
 use crate::overlay::{Overlay, Place};
 use crate::rename;
 use crate::slots::{Limits, Stamp};
@@ -46,6 +47,25 @@ impl World {
 
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.streams.values().map(|stream| &**stream)
+    }
+
+    pub(crate) fn types(&self) -> Vec<EntityType> {
+        self.streams.keys().cloned().collect()
+    }
+
+    /// Roughly what was asked of the allocator beside streams and overlay.
+    pub(crate) fn side_bytes(&self) -> usize {
+        /// What two ids hold, of which one is temporary.
+        const NAMES: usize = 104;
+        let names = self.aliases.held_bytes() + self.alias_order.held_bytes();
+        let streams = tree_bytes::<EntityType, Arc<Stream>>(self.streams.len());
+        SHARE_BYTES + size_of::<Self>() + names + self.aliases.len() * NAMES + streams
+    }
+
+    /// What the budget counts for everything.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        let streams = self.streams().map(Stream::counted_bytes);
+        streams.sum::<usize>() + self.overlay.counted_bytes() + self.values.bytes()
     }
 
     pub(crate) fn insert_stream(&mut self, stream: Stream) {
@@ -195,10 +215,19 @@ impl World {
                 renamed
                     .extend(rename::query(key.query(), &real_of).map(|query| (key.clone(), query)));
             }
+            for key in stream.opaque.naming(temporary) {
+                touches.count(1);
+                renamed
+                    .extend(rename::query(key.query(), &real_of).map(|query| (key.clone(), query)));
+            }
         }
         for (old, query) in renamed {
             if let Some((stream, _)) = self.edit(query.entity_type()) {
-                stream.rename_run(&old, &query, touches);
+                if query.is_opaque() {
+                    stream.rename_opaque(&old, &query, touches);
+                } else {
+                    stream.rename_run(&old, &query, touches);
+                }
             }
         }
     }

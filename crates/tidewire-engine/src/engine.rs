@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_cache::{
-    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Progress, Publication, Reader,
-    Wanted, WatchId,
+    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Pressure, Progress, Publication,
+    Reader, Wanted, WatchId,
 };
-use tidewire_model::{ActionId, EntityType, Lane, Now, Point, Tick};
+use tidewire_model::{ActionId, EntityKey, EntityType, Lane, Now, Point, Tick};
 use tidewire_protocol::Naming;
 use tidewire_queue::Queue;
 use tidewire_store::Row;
@@ -215,6 +215,19 @@ impl Engine {
         self.cache.workable_rows() < self.settings.staged_max_rows && !is_full
     }
 
+    /// What was read of the entities that the cache would let go next. Belongs into the next input,
+    /// [`Input::Touched`], in the same turn: by itself it changes nothing.
+    #[must_use]
+    pub fn take_touched(&self) -> Vec<EntityKey> {
+        self.cache.take_touched()
+    }
+
+    /// How what the cache holds stands to its budget of bytes.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        self.cache.pressure()
+    }
+
     /// Whether everything given to the store was stored.
     #[must_use]
     pub fn is_stored(&self) -> bool {
@@ -317,6 +330,13 @@ impl Engine {
                     self.session_event(crate::session::Event::NoPing);
                 }
             }
+            Input::Touched {
+                entities,
+                outside_bytes,
+            } => {
+                self.cache.touch(&entities);
+                self.cache.set_outside_bytes(outside_bytes);
+            }
             // Whatever was asked for is over; what is still to come is asked for again.
             Input::Time => self.told_wake = None,
         }
@@ -340,7 +360,11 @@ impl Engine {
                 TimerReason::Ageing => self.on_aged(),
                 TimerReason::Refetch => self.on_unanswered(),
                 // What these are for is looked at after every input.
-                TimerReason::Batch | TimerReason::Work | TimerReason::Ask | TimerReason::Pace => {}
+                TimerReason::Batch
+                | TimerReason::Work
+                | TimerReason::Ask
+                | TimerReason::Pace
+                | TimerReason::Requery => {}
             }
             self.wants_changed = true;
         }
@@ -433,6 +457,9 @@ impl Engine {
         if let Some(since) = self.ageing.take_changed() {
             let next = self.cache.next_ageing(since);
             self.timers.set(TimerReason::Ageing, next);
+            let requery = self.cache.next_requery(now);
+            self.timers
+                .set_behind_due(TimerReason::Requery, now, requery);
         }
         let status = self.session.status();
         if self.told_status.as_ref() != Some(&status) {

@@ -85,6 +85,13 @@ pub enum Input {
         /// What became of it.
         result: Result<Executed, Failure>,
     },
+    /// What readers did, for what is let go: what they read is spared, and what they keep counts.
+    Touched {
+        /// What [`Engine::take_touched`](crate::Engine::take_touched) told.
+        entities: Vec<EntityKey>,
+        /// Bytes that are held outside on behalf of the cache, such as typed copies of records.
+        outside_bytes: usize,
+    },
     /// Time has passed.
     Time,
 }

@@ -278,9 +278,9 @@ pub enum CommandError {
     /// The query cannot be sent.
     #[error("the query cannot be sent: {0}")]
     Query(#[from] tidewire_model::QueryError),
-    /// Only a server could evaluate the query, and no list of such is kept.
+    /// Only the server could evaluate the query, and of this collection nothing can be asked for.
     #[error(
-        "a list of opaque parameters cannot be followed, since only the server could evaluate it; filter with `where` instead"
+        "a list of opaque parameters can be evaluated by a server only, and this collection holds what was pushed and asks for nothing; filter with `where` instead"
     )]
     OpaqueQuery,
     /// The queue did not take it.

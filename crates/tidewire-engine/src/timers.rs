@@ -35,11 +35,14 @@ pub enum TimerReason {
     Retry,
     /// Something watched becomes too old to be trusted.
     Ageing,
+    /// Changes have come to rest, or came for long: lists that only the server can evaluate are to be
+    /// asked for again.
+    Requery,
     /// Pushes were held back for a creation under way as long as they may be.
     Hold,
 }
 
-const REASONS: [TimerReason; 15] = [
+const REASONS: [TimerReason; 16] = [
     TimerReason::Connect,
     TimerReason::Handshake,
     TimerReason::Silence,
@@ -54,6 +57,7 @@ const REASONS: [TimerReason; 15] = [
     TimerReason::Settle,
     TimerReason::Retry,
     TimerReason::Ageing,
+    TimerReason::Requery,
     TimerReason::Hold,
 ];
 

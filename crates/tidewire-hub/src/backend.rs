@@ -167,7 +167,8 @@ pub enum ReadRequest {
     },
     /// One page.
     Page {
-        /// The query, with its window; never opaque.
+        /// The query, with its window. A backend that does not know what the parameters of an opaque
+        /// one mean answers [`BackendError::Unsupported`].
         query: Query,
     },
 }

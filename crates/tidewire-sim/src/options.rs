@@ -207,7 +207,7 @@ fn draw_engine(random: &mut Random) -> tidewire_engine::Settings {
         },
         cache: tidewire_cache::Settings {
             max_absent: random.one([2, 16_384]),
-            max_unpinned: random.one([3, 16_384]),
+            max_bytes: random.one([8 * 1024, 256 * 1024 * 1024]),
             max_page_rows: random.one([3, 1000]),
             refill_rows: random.one([0, 2, 16]),
             max_fetch_ids: random.one([2, 256]),

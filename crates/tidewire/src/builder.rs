@@ -126,6 +126,14 @@ impl ClientBuilder {
         self
     }
 
+    /// The cache may take this much memory, roughly, typed copies included; by default 256 MiB. Beyond it goes what
+    /// nothing pins and nobody read for long, typed copies first; then the largest complete collection is kept by its
+    /// windows only. What is watched stays, however much it is.
+    pub fn cache_max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.cache.max_bytes = bytes;
+        self
+    }
+
     /// Starts without connecting, until [`Client::set_online`] says so.
     pub fn offline(mut self) -> Self {
         self.switch = Switch::Off;

@@ -47,11 +47,11 @@ impl<T> fmt::Debug for CollectionBuilder<T> {
 impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
     pub(crate) fn new(handles: Arc<Handles>, entity_type: Result<EntityType, NameError>) -> Self {
         Self {
+            typed: Typed::new(Arc::clone(&handles.shared.copies)),
             handles,
             entity_type,
             settings: CollectionSettings::default(),
             naming: Naming::default(),
-            typed: Typed::default(),
         }
     }
 
@@ -103,6 +103,15 @@ impl<T: Serialize + DeserializeOwned> CollectionBuilder<T> {
     /// shaped is shown however old the rest is.
     pub fn expire_after(mut self, age: Duration) -> Self {
         self.settings.expire_after = Some(age);
+        self
+    }
+
+    /// When lists that only the server can evaluate are asked for again after changes: once nothing of
+    /// the type has changed for `quiet`, and `max` after the first change at the latest. By default a
+    /// second and five.
+    pub fn opaque_wait(mut self, quiet: Duration, max: Duration) -> Self {
+        self.settings.opaque_quiet = quiet;
+        self.settings.opaque_wait_max = max;
         self
     }
 

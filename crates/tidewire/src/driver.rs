@@ -3,10 +3,12 @@
 //! It has no policy: it hands in what happened and does what the engine asks. Wakers and listeners
 //! run here, never under the engine's lock.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidewire_cache::Pressure;
 use tidewire_engine::{Connection, Engine, Event, Generation, Input, Output};
 use tidewire_model::Tick;
 use tidewire_protocol::Payload;
@@ -29,6 +31,9 @@ use socket::{News, Socket};
 
 /// Frames handed in before other tasks of the runtime get a turn.
 const FRAMES_PER_TURN: usize = 64;
+
+/// So many bytes of typed copies more or less are told to the engine.
+const BYTES_NEWS: usize = 64 * 1024;
 
 /// The world outside, as the application configured it.
 pub(crate) struct Outside {
@@ -70,6 +75,7 @@ pub(crate) async fn pump(pumped: Pumped, outside: Outside) {
         socket: None,
         connecting: None,
         wake_at: None,
+        told_bytes: Cell::new(0),
     };
     let end = match unharmed_future(driver.run()).await {
         Ok(()) => End::Closed,
@@ -94,6 +100,8 @@ struct Driver {
     socket: Option<Socket>,
     connecting: Option<(Generation, AbortHandle)>,
     wake_at: Option<Tick>,
+    /// How many bytes of typed copies the engine was told of last.
+    told_bytes: Cell<usize>,
 }
 
 impl Driver {
@@ -210,7 +218,24 @@ impl Driver {
 
     fn hand_in(&self, input: Input) {
         // After the end nothing is handed in; the next turn of the pump sees that.
-        let _ = self.shared.drive(|engine, now| engine.handle(now, input));
+        let outside_bytes = self.shared.copies.bytes();
+        let told = self.told_bytes.get();
+        let handed = self.shared.drive(|engine, now| {
+            let entities = engine.take_touched();
+            let is_news = !entities.is_empty() || told.abs_diff(outside_bytes) > BYTES_NEWS;
+            if is_news {
+                let touched = Input::Touched {
+                    entities,
+                    outside_bytes,
+                };
+                engine.handle(now, touched);
+            }
+            engine.handle(now, input);
+            is_news
+        });
+        if handed == Some(true) {
+            self.told_bytes.set(outside_bytes);
+        }
     }
 
     /// Does everything the engine asks for.
@@ -269,6 +294,10 @@ impl Driver {
                 }
                 // The large values that readers no longer need go here, outside the lock.
                 drop(publication);
+                if self.shared.look(Engine::pressure) != Pressure::Within {
+                    // Copies go before what they are copies of.
+                    self.shared.copies.shrink();
+                }
             }
             Output::Event(event) => self.on_event(event),
             Output::WakeAt(at) => self.wake_at = at.map(|(tick, _)| tick),

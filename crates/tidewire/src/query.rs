@@ -26,6 +26,26 @@ impl<T: Serialize + DeserializeOwned> QueryBuilder<T> {
         self
     }
 
+    /// A parameter that only the server understands, such as the words of a search; it takes the place
+    /// of filters. Of a repeated name the last counts.
+    ///
+    /// Which entities are in such a list, and where, only the server can tell. Rows show what happens
+    /// to them at once and go when they are deleted, also by own writes; the list itself reads as stale
+    /// ([`StaleReason::MembersUnknown`](crate::StaleReason::MembersUnknown)) from the first change of
+    /// anything of the type on, and is asked for again once changes have come to rest
+    /// ([`opaque_wait`](crate::CollectionBuilder::opaque_wait)). What is created here is in it when the
+    /// server says so. A server that does not know the parameters refuses, with the code `unsupported`.
+    ///
+    /// ```no_run
+    /// # fn example(customers: &tidewire::Collection<serde_json::Value>) {
+    /// let found = customers.query().opaque("search", "smith london").limit(20).live();
+    /// # }
+    /// ```
+    pub fn opaque(mut self, name: &str, value: &str) -> Self {
+        self.query = self.query.opaque(name, value);
+        self
+    }
+
     /// Then by this field, smallest first.
     pub fn sort_asc(mut self, path: &str) -> Self {
         self.query = self.query.sort_asc(path);

@@ -29,6 +29,7 @@ use crate::error::CallError;
 use crate::flights::Flights;
 use crate::lock::Lock;
 use crate::refusals::Refusals;
+use crate::typed::Copies;
 use crate::unharmed::unharmed;
 use crate::watch::{Cell, Cells};
 
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     pub(crate) refusals: watch::Sender<Refusals>,
     pub(crate) durable: Result<(), String>,
     pub(crate) unsent: Arc<Unsent>,
+    pub(crate) copies: Arc<Copies>,
     /// Set once the driver has let go of everything, of the store above all.
     pub(crate) gone: watch::Sender<bool>,
 }
@@ -133,6 +135,7 @@ impl Shared {
             refusals: watch::Sender::default(),
             durable,
             unsent: Arc::default(),
+            copies: Arc::default(),
             gone: watch::Sender::new(false),
         }
     }

@@ -18,7 +18,7 @@ use crate::trust::{StaleReason, Trust};
 use crate::whole::Begin;
 
 impl Snapshot<'_> {
-    /// One window of a list. A query that only the server can evaluate is not known yet.
+    /// One window of a list. One that only the server can evaluate is known while it is watched.
     pub fn list(&self, now: Tick, query: &Query) -> ListReading {
         let resolved = self.world.resolve_query(query);
         let query = resolved.as_ref().unwrap_or(query);
@@ -26,9 +26,13 @@ impl Snapshot<'_> {
             .world
             .stream(query.entity_type())
             .filter(|stream| !stream.standing.hidden);
-        let (Some(stream), false) = (stream, query.is_opaque()) else {
+        let Some(stream) = stream else {
             return self.unknown_list();
         };
+        if query.is_opaque() {
+            let reading = stream.read_opaque(now, query, self.world.revision);
+            return reading.unwrap_or_else(|| self.unknown_list());
+        }
         let key = stream.run_key(query);
         let run = stream.runs.get(&key).filter(|run| run.is_built());
         match (run, stream.scope()) {
@@ -114,8 +118,10 @@ impl Snapshot<'_> {
             trust = worse(trust, doubt.of_shown());
             rows.push(row);
         }
+        // Something that was let go may belong between those that are there.
+        let may_lack = stream.is_pushes_only() && stream.has_gaps;
         ListReading {
-            complete: rows.len() == limit || to_the_end,
+            complete: (rows.len() == limit && !may_lack) || to_the_end,
             rows,
             total_count,
             total_exact,
@@ -257,8 +263,14 @@ impl Stream {
         };
         let found = self
             .base
-            .row(slot, |id, kept| self.row_of(now, id, Some(kept)));
+            .view_row(slot, |id, kept| self.row_of(now, id, Some(kept)));
         found.flatten()
+    }
+
+    /// The row of an entity, and what speaks against it.
+    pub(crate) fn row_by_id(&self, now: Tick, id: &EntityId) -> Option<(ListRow, Trust)> {
+        let held = self.base.read(id, |kept| self.row_of(now, id, Some(kept)));
+        held.unwrap_or_else(|| self.row_of(now, id, None))
     }
 
     /// A list vouches for its rows, but not for those that pending actions brought; and a list of what
@@ -329,7 +341,7 @@ fn offset_of(query: &Query) -> usize {
 }
 
 /// The lesser trust of two; of two reasons the first.
-fn worse(one: Trust, other: Trust) -> Trust {
+pub(crate) fn worse(one: Trust, other: Trust) -> Trust {
     let rank = |trust: &Trust| match trust {
         Trust::Live => 0,
         Trust::Fresh => 1,

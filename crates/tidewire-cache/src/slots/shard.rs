@@ -1,12 +1,14 @@
 //! One part of the slots: a table from ids to slots, and the editions of an entry in each. No locks
 //! but the one around a whole part.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 use tidewire_model::EntityId;
 
 use super::{Limits, Stamp};
+use crate::held::id_bytes;
 use crate::kept::Kept;
 
 /// How many parts there are. Readers of one part do not meet the writer in another.
@@ -79,7 +81,12 @@ pub(crate) struct Shard {
     by_id: HashTable<u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// What ids and editions hold beside the slots.
+    held: usize,
 }
+
+/// What the budget counts for a slot and its place in the table, with the spare room that goes with it.
+pub(crate) const SLOT_BYTES: usize = size_of::<Slot>() * 9 / 8 + 8;
 
 /// The editions of one entry.
 #[derive(Debug)]
@@ -88,6 +95,8 @@ pub(crate) struct Slot {
     id: Option<EntityId>,
     newest: Edition,
     older: Option<Box<Older>>,
+    /// Somebody read it since that was last asked.
+    read: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -112,7 +121,36 @@ pub(crate) struct Written {
     pub(crate) first: bool,
 }
 
+impl Edition {
+    fn held_bytes(&self) -> usize {
+        self.entry.as_ref().map_or(0, Kept::held_bytes)
+    }
+}
+
+impl Older {
+    /// What it holds itself, and what those before it hold.
+    fn held_bytes(&self) -> usize {
+        let all = std::iter::successors(Some(self), |older| older.older.as_deref());
+        all.map(|older| size_of::<Self>() + older.edition.held_bytes())
+            .sum()
+    }
+}
+
 impl Slot {
+    /// Remembers that somebody reads it.
+    pub(crate) fn note_read(&self) {
+        // Most were read before, and what is only looked at stays with all who read.
+        if !self.read.load(Ordering::Relaxed) {
+            self.read.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody read it since this was last asked, and its id.
+    pub(crate) fn take_read(&self) -> Option<&EntityId> {
+        let id = self.id.as_ref()?;
+        self.read.swap(false, Ordering::Relaxed).then_some(id)
+    }
+
     /// What is held as of a stamp.
     pub(crate) fn edition(&self, stamp: Stamp) -> Option<&Kept> {
         if self.newest.since <= stamp {
@@ -159,7 +197,23 @@ impl Shard {
     }
 
     pub(crate) fn id(&self, number: SlotNumber) -> Option<&EntityId> {
-        self.slots.get(number.place() as usize)?.id.as_ref()
+        self.slot(number)?.id.as_ref()
+    }
+
+    pub(crate) fn slot(&self, number: SlotNumber) -> Option<&Slot> {
+        self.slots.get(number.place() as usize)
+    }
+
+    /// What was asked of the allocator for the slots and the table.
+    pub(crate) fn room_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.by_id.allocation_size()
+    }
+
+    /// What ids and editions hold beside that.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held
     }
 
     pub(crate) fn at(&self, number: SlotNumber) -> Option<(&EntityId, &Slot)> {
@@ -214,6 +268,7 @@ impl Shard {
             since: stamp,
             entry,
         };
+        self.held += edition.held_bytes();
         let old = std::mem::replace(&mut slot.newest, edition);
         let first = old.since != stamp;
         if first {
@@ -221,7 +276,11 @@ impl Shard {
                 edition: old,
                 older: slot.older.take(),
             }));
-            drop(slot.prune(limits));
+            self.held += size_of::<Older>();
+            let dropped = slot.prune(limits);
+            self.held -= dropped.as_deref().map_or(0, Older::held_bytes);
+        } else {
+            self.held -= old.held_bytes();
         }
         Some(Written { number, first })
     }
@@ -236,6 +295,7 @@ impl Shard {
         let place = number.place();
         let slot = self.slots.get_mut(place as usize)?;
         let dropped = slot.prune(limits);
+        self.held -= dropped.as_deref().map_or(0, Older::held_bytes);
         let empty = slot.newest.entry.is_none() && slot.newest.since <= limits.until;
         if empty
             && slot.older.is_none()
@@ -245,7 +305,11 @@ impl Shard {
             if let Ok(known) = known {
                 known.remove();
             }
+            self.held -= id_bytes(&id);
             self.free.push(place);
+        }
+        if self.free.len() == self.slots.len() {
+            *self = Self::default();
         }
         dropped
     }
@@ -285,7 +349,9 @@ impl Shard {
                 entry,
             },
             older: None,
+            read: AtomicBool::new(false),
         };
+        self.held += id_bytes(id) + slot.newest.held_bytes();
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;

@@ -117,15 +117,9 @@ impl World {
             assert_eq!(&walked, naive);
         }
         let (entries, naive) = &self.batch;
-        assert_eq!(entries.len(Line::Kept), naive.len());
-        let oldest = entries.oldest(Line::Kept);
-        assert_eq!(
-            oldest.as_ref(),
-            naive
-                .iter()
-                .min_by_key(|(_, count)| **count)
-                .map(|(id, _)| id)
-        );
+        assert_eq!(entries.len(Kind::Kept), naive.len());
+        let counted = naive.keys().map(|id| entries.counted_bytes(id));
+        assert_eq!(entries.all_counted_bytes(), counted.sum::<usize>());
     }
 
     /// How many editions there are, and how many slots are in use.

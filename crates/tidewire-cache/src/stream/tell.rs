@@ -187,9 +187,10 @@ impl Stream {
         let (runs, rows) = self.split();
         for (key, reaction) in reactions {
             if reaction.is_shared() {
-                let run = runs.get(&key);
-                let touch = run.and_then(|run| run.carry_out_shared(&reaction, rows));
-                touches.runs.extend(touch.map(|touch| (key, touch)));
+                let touch = runs.change_shared(&key, |run| run.carry_out_shared(&reaction, rows));
+                touches
+                    .runs
+                    .extend(touch.flatten().map(|touch| (key, touch)));
                 continue;
             }
             let Some(mut run) = runs.edit(&key) else {

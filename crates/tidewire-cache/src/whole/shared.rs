@@ -66,6 +66,15 @@ impl Shared {
         behind.checked_sub(1).map_or(0, |at| lens[at].1)
     }
 
+    /// What was asked of the allocator for them, and for what is remembered.
+    pub(super) fn held_bytes(&self) -> usize {
+        let inner = self.inner.read();
+        size_of::<Self>()
+            + inner.places.held_bytes()
+            + inner.log.capacity() * size_of::<Moved>()
+            + inner.lens.capacity() * size_of::<(Stamp, usize)>()
+    }
+
     pub(super) fn read(&self) -> Held<'_> {
         Held(self.inner.read())
     }

@@ -63,6 +63,13 @@ impl OpenRun {
             return Step::Done;
         }
         let entity_type = self.key.query().entity_type().clone();
+        if self.key.query().is_opaque() {
+            if let Some((stream, _)) = desk.world.edit(&entity_type) {
+                stream.opaque.open(&self.key);
+            }
+            self.leave_others(desk);
+            return Step::Done;
+        }
         while desk.spend() {
             let Some((stream, _)) = desk.world.edit(&entity_type) else {
                 return Step::Done;
@@ -103,12 +110,7 @@ impl OpenRun {
                             run.set_built();
                         }
                         desk.touches.runs.push((self.key.clone(), RunTouch::All));
-                        // Those who came from another run need that no more.
-                        let world = &*desk.world;
-                        let run_of = |query: &Query| world.run_key(query);
-                        for key in desk.watches.leave_others(&self.key, run_of) {
-                            desk.later.push_back(Item::Close(CloseRun { key }));
-                        }
+                        self.leave_others(desk);
                         return Step::Done;
                     }
                 },
@@ -116,11 +118,23 @@ impl OpenRun {
         }
         Step::Paused
     }
+
+    /// Those who came from another run need that no more.
+    fn leave_others(&self, desk: &mut Desk<'_>) {
+        let world = &*desk.world;
+        let run_of = |query: &Query| world.run_key(query);
+        for key in desk.watches.leave_others(&self.key, run_of) {
+            desk.later.push_back(Item::Close(CloseRun { key }));
+        }
+    }
 }
 
 impl CloseRun {
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
         let need = desk.watches.need(&self.key);
+        if need.is_none() && self.key.query().is_opaque() {
+            return self.close_opaque(desk);
+        }
         if let Some((stream, _)) = desk.world.edit(self.key.query().entity_type()) {
             match need {
                 Some(need) => {
@@ -138,6 +152,18 @@ impl CloseRun {
         }
         Step::Done
     }
+
+    fn close_opaque(&self, desk: &mut Desk<'_>) -> Step {
+        desk.requests.drop_run(&self.key);
+        while desk.spend() {
+            let edited = desk.world.edit(self.key.query().entity_type());
+            let goes_on = edited.is_some_and(|(stream, _)| stream.close_opaque(&self.key));
+            if !goes_on {
+                return Step::Done;
+            }
+        }
+        Step::Paused
+    }
 }
 
 impl Demote {
@@ -146,6 +172,10 @@ impl Demote {
             entity_type,
             left: None,
         }
+    }
+
+    pub(crate) fn is_of(&self, entity_type: &EntityType) -> bool {
+        self.entity_type == *entity_type
     }
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {

@@ -93,11 +93,13 @@ impl SwapSnapshot {
         let was_live = desk.is_live(&self.entity_type);
         let (begun, now) = (self.begun, desk.now);
         if let Some((stream, _)) = desk.world.edit(&self.entity_type) {
+            // It may have become windowed since the snapshot came.
+            let is_whole = stream.is_whole();
             let standing = &mut stream.standing;
             let reached = standing.reached.take();
             standing.since = Some(self.as_of);
             standing.applied = Some(self.as_of).max(reached);
-            standing.complete = Some(Snapped {
+            standing.complete = is_whole.then(|| Snapped {
                 at: standing.at(self.as_of),
                 confirmed: begun,
                 learnt: now,

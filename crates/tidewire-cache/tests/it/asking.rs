@@ -149,7 +149,7 @@ fn a_change_of_what_is_not_held_looks_at_the_lists_that_read_the_field() {
 #[test]
 fn what_is_let_go_looks_at_the_lists_that_can_hold_it() {
     let bounds = Settings {
-        max_unpinned: 1,
+        max_bytes: 0,
         ..Settings::default()
     };
     let mut rig = windows(1_000, bounds);

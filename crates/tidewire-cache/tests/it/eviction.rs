@@ -2,7 +2,9 @@
 
 use tidewire_cache::{Attached, DetachReason, Settings, Target, Trust};
 
-use crate::support::{Rig, by_n, complete, create, key, point, put, remove, row, windowed};
+use crate::support::{
+    Rig, by_n, complete, create, key, point, put, remove, room_for, row, windowed,
+};
 
 fn rig(bounds: Settings) -> Rig {
     let mut rig = Rig::with(bounds, windowed());
@@ -14,7 +16,7 @@ fn rig(bounds: Settings) -> Rig {
 #[test]
 fn law_17_unpinned_entities_are_bounded_and_the_oldest_go() {
     let mut rig = rig(Settings {
-        max_unpinned: 3,
+        max_bytes: room_for(3),
         ..Settings::default()
     });
     for to in 5..50_u64 {
@@ -29,7 +31,7 @@ fn law_17_unpinned_entities_are_bounded_and_the_oldest_go() {
 #[test]
 fn law_5_nothing_older_than_what_was_let_go_is_believed() {
     let mut rig = rig(Settings {
-        max_unpinned: 1,
+        max_bytes: room_for(2),
         max_absent: 1,
         ..Settings::default()
     });
@@ -62,7 +64,7 @@ fn law_5_nothing_older_than_what_was_let_go_is_believed() {
 #[test]
 fn what_is_watched_pending_or_in_a_list_is_pinned() {
     let mut rig = rig(Settings {
-        max_unpinned: 2,
+        max_bytes: 0,
         ..Settings::default()
     });
     rig.cache.watch(Target::Entity(key("watched")));
@@ -147,7 +149,7 @@ fn law_17_remembered_names_are_bounded_but_watched_ones_stay() {
 #[test]
 fn law_17_a_flapping_entity_leaves_nothing_behind() {
     let mut rig = rig(Settings {
-        max_unpinned: 2,
+        max_bytes: room_for(2),
         max_absent: 2,
         ..Settings::default()
     });
@@ -179,6 +181,7 @@ fn law_18_a_stream_that_ended_with_nobody_watching_is_forgotten() {
         tidewire_cache::Stats {
             rows_worked: rig.cache.stats().rows_worked,
             runs_asked: rig.cache.stats().runs_asked,
+            held: rig.cache.stats().held,
             ..Default::default()
         }
     );
@@ -206,7 +209,7 @@ fn what_is_pending_outlives_the_stream() {
 #[test]
 fn law_5_nothing_that_was_let_go_comes_back_by_commits_that_are_older() {
     let bounds = Settings {
-        max_unpinned: 1,
+        max_bytes: room_for(2),
         max_absent: 1,
         ..Settings::default()
     };
@@ -233,7 +236,11 @@ fn law_5_nothing_that_was_let_go_comes_back_by_commits_that_are_older() {
     assert_eq!(rig.n("a"), Some(3));
 
     // A complete stream holds the rest, and asks for what it cannot tell.
-    let mut rig = Rig::with(bounds, complete());
+    let marks_only = Settings {
+        max_bytes: usize::MAX,
+        ..bounds
+    };
+    let mut rig = Rig::with(marks_only, complete());
     rig.cache.watch(Target::List(by_n(9)));
     rig.snapshot(vec![row("z", 9, 1)], 4);
     rig.flush();
@@ -262,7 +269,7 @@ fn law_5_nothing_that_was_let_go_comes_back_by_commits_that_are_older() {
 #[test]
 fn a_list_lacks_no_row_that_was_let_go_ahead_of_its_commit() {
     let mut rig = rig(Settings {
-        max_unpinned: 1,
+        max_bytes: room_for(2),
         ..Settings::default()
     });
     rig.cache.watch(Target::List(by_n(2)));

@@ -274,17 +274,6 @@ fn a_list_opened_while_a_batch_is_worked_misses_nothing() {
 }
 
 #[test]
-fn an_opaque_query_is_unknown() {
-    let mut rig = rig();
-    let opaque = Query::new(things()).opaque("search", "x");
-    rig.cache.watch(Target::List(opaque.clone()));
-    rig.flush();
-    let list = rig.list(&opaque);
-    assert_eq!((list.known, list.trust), (false, Trust::Unknown));
-    assert_eq!(rig.wants(), Vec::new());
-}
-
-#[test]
 fn a_collection_that_grows_too_large_becomes_windowed_as_a_whole() {
     let settings = tidewire_cache::CollectionSettings {
         interest: tidewire_cache::Interest::Complete { max_rows: 4 },

@@ -9,12 +9,15 @@
 
 mod asking;
 mod batches;
+mod budget;
 mod eviction;
 mod expiry;
 mod fetching;
 mod keys;
 mod knowledge;
 mod lists;
+mod opaque;
+mod opaque_twin;
 mod overlay;
 mod own_knowledge;
 mod own_twin;

@@ -71,6 +71,16 @@ pub(crate) fn row(name: &str, n: i64, version: u64) -> Row {
     }
 }
 
+/// A budget for so many things and no more.
+pub(crate) fn room_for(things: usize) -> usize {
+    let mut rig = Rig::with(Settings::default(), windowed());
+    rig.subscribe(Attached::Now, 4, 4);
+    rig.commit(5, vec![put("e10", 10, 5)]);
+    rig.flush();
+    let each = rig.cache.stats().counted_bytes;
+    things * each + each / 2
+}
+
 pub(crate) fn action(number: u64) -> ActionId {
     ActionId::new(number, [0; 10])
 }

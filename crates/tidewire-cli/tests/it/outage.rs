@@ -341,15 +341,15 @@ fn whoever_waits_for_a_server_that_goes_away_is_told_that_it_did() {
 }
 
 #[test]
-fn a_list_of_opaque_parameters_is_misuse() {
+fn parameters_that_the_server_does_not_understand_are_refused_and_watch_says_so() {
     let serve = Serve::start();
-    let ended = run(&[
-        "watch",
-        &serve.url(),
-        "notes",
-        "--query",
-        r#"opaque (x = "1")"#,
-    ]);
+    let watch = watch(&serve.url(), "notes", &["--query", r#"opaque (x = "1")"#]);
+    let page = watch.find("the reason", |page| page["reason"].is_string());
+    assert_eq!(page["reason"], "the server refused this: unsupported");
+    assert_eq!(page["trust"], "unknown");
+    // Where nobody can be asked, it is misuse.
+    let query = ["--query", r#"opaque (x = "1")"#, "--dialect", "basic"];
+    let ended = run(&[&["watch", &serve.url(), "notes"][..], &query].concat());
     let line = ended.failure(2);
     assert!(line.contains("opaque"), "{line}");
 }

@@ -1,6 +1,6 @@
 //! What the application asks for, done before the call returns.
 
-use tidewire_cache::{CollectionSettings, Intake, Target};
+use tidewire_cache::{CollectionSettings, Intake, Interest, Target};
 use tidewire_model::{
     ActionId, Effect, EffectBody, EntityId, EntityKey, EntityType, Patch, Record, RecordBuilder,
     Value,
@@ -121,6 +121,7 @@ impl Engine {
         }
         if let Target::List(query) = &target
             && query.is_opaque()
+            && self.cache.interest(&entity_type) == Interest::PushesOnly
         {
             return Reply::Refused(CommandError::OpaqueQuery);
         }

@@ -20,6 +20,7 @@ mod connection;
 mod determinism;
 mod hostile;
 mod lists;
+mod opaque;
 mod power_cut;
 mod streams;
 mod unanswered;

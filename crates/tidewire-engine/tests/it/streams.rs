@@ -286,17 +286,6 @@ fn a_stream_that_stood_well_in_between_is_told_of_again() {
 }
 
 #[test]
-fn a_list_that_only_the_server_can_evaluate_is_refused_at_once() {
-    let mut bench = Bench::complete();
-    let query = tidewire_model::Query::new(customers()).opaque("x", "1");
-    let reply = bench.command(Command::Watch(Target::List(query)));
-    assert_eq!(
-        reply,
-        tidewire_engine::Reply::Refused(tidewire_engine::CommandError::OpaqueQuery)
-    );
-}
-
-#[test]
 fn law_18_when_the_last_watch_goes_the_stream_is_given_back() {
     let mut bench = Bench::complete();
     let watch = bench.watch(Target::Entity(key("c1")));

@@ -356,7 +356,6 @@ fn read_request(
             ids,
         }),
         FetchWhat::Query(query) if query.entity_type() != entity_type => Err("bad_request"),
-        FetchWhat::Query(query) if query.is_opaque() => Err("opaque"),
         FetchWhat::Query(query) => match query.row_limit() {
             Some(rows) if rows <= most as u64 => Ok(ReadRequest::Page { query }),
             _ => Err("too_large"),

@@ -124,10 +124,6 @@ fn what_cannot_be_answered_is_refused_for_good() {
     let ids =
         |count: usize| FetchWhat::Ids((0..count).map(|number| id(&format!("e{number}"))).collect());
     let table = [
-        (
-            FetchWhat::Query(query().opaque("search", "x").limit(1)),
-            "opaque",
-        ),
         (FetchWhat::Query(query()), "too_large"),
         (FetchWhat::Query(query().limit(4)), "too_large"),
         (ids(4), "too_large"),
@@ -142,6 +138,18 @@ fn what_cannot_be_answered_is_refused_for_good() {
         world.settle();
         assert!(matches!(world.messages(peer)[..], [ServerMessage::Data(_)]));
     }
+}
+
+#[test]
+fn what_parameters_mean_is_for_the_backend_to_say() {
+    let mut world = World::with(|_| {});
+    let peer = world.connect("client", 1);
+    let query = Query::new(kind("tasks")).opaque("search", "x").limit(1);
+    world.fetch(peer, "tasks", FetchWhat::Query(query));
+    assert!(!world.asked.is_empty(), "the backend is asked");
+    world.settle();
+    let refused = ("unsupported", Class::Permanent);
+    assert_eq!(refusal(&world.messages(peer)), refused);
 }
 
 #[test]

@@ -141,6 +141,18 @@ impl<'a> PackedObject<'a> {
         }
     }
 
+    /// How many bytes the names have.
+    pub(crate) fn names_bytes(self) -> usize {
+        match self.names {
+            Names::Shaped(shape) => shape.names_bytes(),
+            Names::Own(_) => {
+                let table = self.table();
+                let names = (0..table.len()).map(|place| table.field_name(place).len());
+                names.sum()
+            }
+        }
+    }
+
     /// How many bytes the values take beside their slots, and the names. The same for equal objects, wherever the names are.
     pub(crate) fn content_bytes(self) -> usize {
         let table = self.table();

@@ -28,6 +28,17 @@ impl World {
         let Some(engine) = &mut self.clients[index].engine else {
             return Ok(Reply::Done);
         };
+        let entities = engine.take_touched();
+        if !entities.is_empty() {
+            let outside_bytes = 0;
+            let _ = engine.handle(
+                now,
+                Input::Touched {
+                    entities,
+                    outside_bytes,
+                },
+            );
+        }
         let reply = engine.handle(now, input);
         if let Reply::Submitted(submitted) = &reply {
             // What is told of it may come in the same breath.

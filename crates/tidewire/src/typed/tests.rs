@@ -71,6 +71,31 @@ fn what_is_not_asked_for_any_more_is_forgotten() {
 }
 
 #[test]
+fn law_17_copies_are_counted_and_go_where_room_is_short() {
+    let copies = Arc::new(Copies::default());
+    let (typed, other) = (
+        Typed::new(Arc::clone(&copies)),
+        Typed::new(Arc::clone(&copies)),
+    );
+    let (kept, left) = (rows(10, "k"), rows(1_000, "l"));
+    read_page(&other, &kept);
+    read_page(&typed, &left);
+    let all = copies.bytes();
+    assert!(all > 1_010 * size_of::<Counted>());
+    for _ in 0..2 {
+        copies.shrink();
+        assert_eq!(
+            read_page(&typed, &left[..10]),
+            0,
+            "they are asked for again"
+        );
+    }
+    assert!(copies.bytes() < all / 10, "the rest is gone");
+    drop((typed, other));
+    assert_eq!(copies.bytes(), 0, "law 18");
+}
+
+#[test]
 fn that_a_record_does_not_fit_is_remembered_too() {
     let typed = Typed::<Counted>::default();
     let id = EntityId::text("c1").expect("a good id");

@@ -7,6 +7,7 @@ mod callers;
 mod ends;
 mod listeners;
 mod lists;
+mod opaque;
 mod pipe_server;
 mod raw_server;
 mod refused;

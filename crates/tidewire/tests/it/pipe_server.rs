@@ -10,8 +10,10 @@ use tidewire::testing::{
     Connection, Frame, PipeControl, PipeListener, PipeOptions, PipeTransport, Received, pipe_with,
 };
 use tidewire::{Client, ClientBuilder, EntityId, EntityType, Record};
-use tidewire_hub::{ConnectionId, Hub, Input, Output, Principal, Settings, Stats, Truth, Write};
-use tidewire_model::{Epoch, Now, Tick, WallTime};
+use tidewire_hub::{
+    ConnectionId, Hub, Input, Output, Principal, ReadRequest, Settings, Stats, Truth, Write,
+};
+use tidewire_model::{Epoch, Now, Query, Selection, Start, Tick, WallTime, field};
 use tidewire_protocol::Encoded;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -45,6 +47,32 @@ pub fn put(kind: &str, record: &Record) -> Write {
         id,
         entity: record.clone(),
     }
+}
+
+/// What this application means by the parameter `named`: customers whose name begins so, by score.
+/// Other parameters mean nothing to it.
+fn understood(request: ReadRequest) -> ReadRequest {
+    let ReadRequest::Page { query } = &request else {
+        return request;
+    };
+    let Selection::Opaque(parameters) = query.selection() else {
+        return request;
+    };
+    let [(name, value)] = &parameters[..] else {
+        return request;
+    };
+    let Start::Offset(rows) = query.start() else {
+        return request;
+    };
+    if &**name != "named" {
+        return request;
+    }
+    let meant = Query::new(query.entity_type().clone())
+        .filter(field("name").starts_with(value))
+        .sort_desc("score")
+        .offset(*rows)
+        .limit(query.row_limit().unwrap_or(u64::MAX));
+    ReadRequest::Page { query: meant }
 }
 
 impl PipeServer {
@@ -254,7 +282,7 @@ impl State {
             }),
             Output::Read { ticket, request } => Some(Input::ReadDone {
                 ticket,
-                result: self.truth.read(&request),
+                result: self.truth.read(&understood(request)),
             }),
             Output::OpenSnapshot {
                 ticket,

@@ -63,10 +63,6 @@ impl Pins for Nobody {
     fn is_pinned(&self, _: &EntityId) -> bool {
         false
     }
-
-    fn watched(&self) -> usize {
-        0
-    }
 }
 
 fn notes() -> EntityType {
@@ -223,7 +219,6 @@ impl Stage {
     fn new(interest: Interest) -> Self {
         let bounds = Settings {
             max_absent: 1,
-            max_unpinned: 1,
             refill_rows: 1,
             ..Settings::default()
         };
@@ -274,10 +269,7 @@ impl Stage {
                 let (stream, overlay) = self.edit();
                 stream.mark(&id(entity), mark, overlay, &mut touches);
             }
-            Step::Evict => {
-                let (stream, overlay) = self.edit();
-                stream.evict(&Nobody, overlay, &mut touches);
-            }
+            Step::Evict => self.evict(&mut touches),
             Step::Act(number, effects) => {
                 let effects: Vec<Effect> = effects
                     .into_iter()
@@ -420,6 +412,16 @@ impl Stage {
             stream.ensure_placed(key, &id(number), touches);
         }
         self.place_pending(key, touches);
+    }
+
+    fn evict(&mut self, touches: &mut Touches) {
+        let (stream, overlay) = self.edit();
+        if stream.has_many_marks() {
+            stream.evict_mark(&Nobody, overlay, touches);
+        }
+        stream.base.begin_round();
+        stream.evict_at_hand(&Nobody, overlay, touches);
+        stream.recheck_pinned(&Nobody, touches);
     }
 
     fn demote(&mut self) {
