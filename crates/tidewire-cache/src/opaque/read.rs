@@ -18,7 +18,10 @@ impl Stream {
         revision: Revision,
     ) -> Option<ListReading> {
         let list = self.opaque.get(&RunKey::of(query))?;
-        let mut trust = self.judge_opaque(now, list)?;
+        let of_list = self.judge_opaque(now, list)?;
+        // What is too old is not shown, but for what own pending actions shaped.
+        let expired = of_list.is_expired();
+        let mut trust = of_list;
         let limit = query.row_limit().map_or(usize::MAX, |rows| {
             usize::try_from(rows).unwrap_or(usize::MAX)
         });
@@ -27,10 +30,24 @@ impl Stream {
             if rows.len() == limit {
                 break;
             }
-            if let Some((row, doubt)) = self.row_by_id(now, id) {
-                trust = worse(trust, doubt);
+            let Some((row, doubt)) = self.row_by_id(now, id) else {
+                continue;
+            };
+            if row.pending || !(expired || doubt.is_expired()) {
+                trust = worse(trust, doubt.of_shown());
                 rows.push(row);
             }
+        }
+        if expired {
+            return Some(ListReading {
+                rows,
+                total_count: None,
+                total_exact: false,
+                complete: false,
+                trust: of_list,
+                revision,
+                known: false,
+            });
         }
         let hidden = u64::try_from(list.hidden).unwrap_or(u64::MAX);
         Some(ListReading {

@@ -7,7 +7,7 @@ use tidewire_cache::{
     Attached, CollectionSettings, DetachReason, Intake, Interest, StaleReason, Target, Trust,
     Wanted,
 };
-use tidewire_model::Tick;
+use tidewire_model::{Query, Tick};
 
 use crate::support::{
     Rig, by_client, by_n, complete, id, key, point, push_put, put, row, set, things, windowed,
@@ -127,6 +127,24 @@ fn an_answer_without_a_stream_expires_and_its_list_is_asked_for_again() {
         (0, false, EXPIRED)
     );
     assert!(matches!(rig.want(), Wanted::Page { .. }));
+}
+
+#[test]
+fn a_list_that_only_the_server_can_evaluate_expires_but_for_what_own_writes_shaped() {
+    let query = Query::new(things()).opaque("q", "x").limit(3);
+    let mut rig = Rig::new(expiring(by_client()));
+    rig.cache.watch(Target::List(query.clone()));
+    rig.flush();
+    let ticket = rig.begin(&rig.want());
+    let rows = vec![row("a", 1, 1), row("b", 2, 1)];
+    rig.page(ticket, None, rows, Some(2), true);
+    rig.flush();
+    assert_eq!(rig.ids(&query), "a b");
+    rig.add(1, vec![set("b", json!({"n": 5}))]);
+    rig.pass(LIMIT);
+    let list = rig.list(&query);
+    assert_eq!((list.known, list.trust), (false, EXPIRED));
+    assert_eq!((rig.ids(&query), list.total_count), ("b".to_owned(), None));
 }
 
 #[test]
