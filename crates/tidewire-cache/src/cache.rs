@@ -229,11 +229,13 @@ impl Cache {
         }
         let Batch {
             mut world,
-            entities,
+            gathered,
             mut woken,
             disputed,
             ..
         } = self.batch.take()?;
+        let (entities, known) = gathered.into_entities();
+        self.retired.push(known);
         world.revision = self.shown.revision.next();
         world.open = false;
         // No batch changes values; what was set meanwhile is shown already.

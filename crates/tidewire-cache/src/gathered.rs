@@ -15,45 +15,32 @@ pub(crate) struct Gathered {
 #[derive(Debug, Default)]
 struct OfType {
     known: HashSet<EntityId, FixedState>,
-    ids: Vec<EntityId>,
-    /// How many of the ids were handed over.
-    taken: usize,
+    keys: Vec<EntityKey>,
 }
 
 impl Gathered {
     pub(crate) fn add(&mut self, key: EntityKey) {
         let of_type = match self.by_type.get_mut(&key.entity_type) {
             Some(of_type) => of_type,
-            None => self.by_type.entry(key.entity_type).or_default(),
+            None => self.by_type.entry(key.entity_type.clone()).or_default(),
         };
         if of_type.known.insert(key.id.clone()) {
-            of_type.ids.push(key.id);
+            of_type.keys.push(key);
         }
     }
 
-    /// Hands over up to so many more, in order. Returns how many.
-    pub(crate) fn take(&mut self, most: usize, entities: &mut Vec<EntityKey>) -> usize {
-        let mut left = most;
-        for (entity_type, of_type) in &mut self.by_type {
-            let rest = of_type.ids[of_type.taken..].iter().take(left);
-            left -= rest.len();
-            of_type.taken += rest.len();
-            entities.extend(rest.map(|id| EntityKey::new(entity_type.clone(), id.clone())));
+    /// The entities, and what is to be dropped.
+    pub(crate) fn into_entities(self) -> (Vec<EntityKey>, impl Send + Sync + 'static) {
+        let (mut entities, mut known) = (Vec::new(), Vec::new());
+        for (_, mut of_type) in self.by_type {
+            if entities.is_empty() {
+                entities = of_type.keys;
+            } else {
+                entities.append(&mut of_type.keys);
+            }
+            known.push(of_type.known);
         }
-        most - left
-    }
-
-    /// Everything is to be handed over once more, since there may be more of a type.
-    pub(crate) fn begin_again(&mut self) {
-        for of_type in self.by_type.values_mut() {
-            of_type.taken = 0;
-        }
-    }
-
-    /// Whether everything was handed over.
-    pub(crate) fn is_taken(&self) -> bool {
-        let mut types = self.by_type.values();
-        types.all(|of_type| of_type.taken == of_type.ids.len())
+        (entities, known)
     }
 }
 
@@ -67,21 +54,12 @@ mod tests {
     }
 
     #[test]
-    fn each_entity_is_handed_over_once_with_those_of_its_type_whatever_comes_in_between() {
+    fn each_entity_is_there_once_with_those_of_its_type_as_it_was_first_touched() {
         let mut gathered = Gathered::default();
-        for (entity_type, id) in [("b", "2"), ("a", "2"), ("b", "1"), ("a", "2"), ("b", "2")] {
+        for (entity_type, id) in [("b", "2"), ("a", "2"), ("b", "1"), ("a", "2"), ("a", "1")] {
             gathered.add(key(entity_type, id));
         }
-        let mut entities = Vec::new();
-        assert_eq!(gathered.take(2, &mut entities), 2);
-        assert!(!gathered.is_taken());
-        gathered.begin_again();
-        entities.clear();
-        gathered.add(key("a", "1"));
-        gathered.add(key("a", "2"));
-        assert_eq!(gathered.take(1, &mut entities), 1);
-        assert_eq!(gathered.take(9, &mut entities), 3);
-        assert!(gathered.is_taken());
+        let (entities, _) = gathered.into_entities();
         let expected = [("a", "2"), ("a", "1"), ("b", "2"), ("b", "1")];
         assert_eq!(
             entities,

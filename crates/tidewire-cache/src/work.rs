@@ -84,8 +84,7 @@ pub(crate) struct Batch {
     items: VecDeque<Item>,
     /// The entities of own writes that wait for the rest of the batch.
     own: BTreeSet<EntityKey>,
-    gathered: Gathered,
-    pub(crate) entities: Vec<EntityKey>,
+    pub(crate) gathered: Gathered,
     pub(crate) woken: BTreeSet<WatchId>,
     pub(crate) disputed: BTreeSet<RunKey>,
     /// How many runs were looked at since somebody counted.
@@ -134,7 +133,6 @@ impl Batch {
             items,
             own: BTreeSet::new(),
             gathered: Gathered::default(),
-            entities: Vec::new(),
             woken: BTreeSet::new(),
             disputed: BTreeSet::new(),
             asked: 0,
@@ -145,8 +143,6 @@ impl Batch {
     /// Takes an own write in, behind everything else.
     pub(crate) fn take_own(&mut self, step: OwnStep) {
         self.own.extend(step.keys().cloned());
-        self.gathered.begin_again();
-        self.entities.clear();
         self.items.push_back(Item::Own(step));
     }
 
@@ -197,12 +193,8 @@ impl Batch {
             desk.spend();
             self.items.pop_front();
         }
-        let mut left = desk.budget;
-        if self.items.is_empty() {
-            // The touched entities become a list, a slice at a time too.
-            left -= self.gathered.take(left, &mut self.entities);
-            self.ready = self.gathered.is_taken();
-        }
+        let left = desk.budget;
+        self.ready = self.items.is_empty();
         budget - left
     }
 }

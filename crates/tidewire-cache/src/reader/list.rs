@@ -204,8 +204,12 @@ impl Stream {
     fn own_spots(&self, criteria: &Criteria, spots: &mut Vec<Spot>) {
         let rows = self.rows();
         for (id, image) in self.seen.iter() {
-            let number = rows.number(id);
-            spots.extend(number.and_then(|number| spot(criteria, (id, number), image)));
+            let is_member = |record| criteria.means(record);
+            if image.record().is_some_and(is_member)
+                && let Some(number) = rows.number(id)
+            {
+                spots.extend(spot(criteria, (id, number), image));
+            }
         }
     }
 
