@@ -319,7 +319,18 @@ impl Cache {
             }
             _ => None,
         };
+        let entity = match &target {
+            Target::Entity(key) => Some(key.id.clone()),
+            _ => None,
+        };
         let watch_id = self.watches.add(target, run.clone());
+        if let Some(id) = entity {
+            // A watch of a temporary id that has a name already is one of the entity it names.
+            let names = [self.shown.alias(&id), self.newest().alias(&id)].map(Option::<&_>::cloned);
+            for real in names.into_iter().flatten() {
+                self.watches.follow_entity(&id, &real);
+            }
+        }
         if let Some(run) = run {
             self.watches.set_unbuilt(run.clone());
             self.staged.push_back(Item::Open(OpenRun::new(run)));

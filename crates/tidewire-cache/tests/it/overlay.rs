@@ -1,12 +1,12 @@
 //! Own writes: shown at once, replayed on what the server confirms, gone without a flicker.
 
 use serde_json::json;
-use tidewire_cache::{Attached, DetachReason, Target, Trust, Wanted};
+use tidewire_cache::{Attached, DetachReason, Settings, Target, Trust, Wanted};
 use tidewire_model::{EffectBody, EntityId, Notice, Value};
 
 use crate::support::{
     Rig, action, by_client, by_n, complete, create, echo, echo_naming, effect, id, key, point, put,
-    record, remove, row, set, things,
+    record, remove, row, set, things, windowed,
 };
 
 fn increment(name: &str) -> tidewire_model::Effect {
@@ -231,6 +231,28 @@ fn an_action_on_two_streams_leaves_each_with_its_own() {
     rig.flush();
     assert!(!rig.get("a").pending);
     assert!(rig.reader.get(rig.now, &other).pending);
+}
+
+#[test]
+fn coverage_a13_a_watch_by_a_temporary_id_that_has_a_name_already_is_one_of_the_entity() {
+    let bounds = Settings {
+        max_bytes: 0,
+        ..Settings::default()
+    };
+    let mut rig = Rig::with(bounds, windowed());
+    rig.subscribe(Attached::Now, 5, 5);
+    rig.add(1, vec![create("tmp_1", 5)]);
+    rig.rename("tmp_1", "r").expect("it is new");
+    rig.commit_echoing(6, vec![put("r", 5, 6)], vec![echo(1)]);
+    rig.flush();
+    let watcher = rig.cache.watch(Target::Entity(key("tmp_1")));
+    rig.flush();
+    rig.commit(7, vec![put("r", 6, 7)]);
+    assert!(rig.flush().contains(&watcher), "it is told of changes");
+    rig.commit(8, vec![put("other", 6, 8)]);
+    rig.flush();
+    assert_eq!(rig.n("tmp_1"), Some(6), "and it is pinned");
+    assert!(rig.is_unknown("other"));
 }
 
 #[test]
