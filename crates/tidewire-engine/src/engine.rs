@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidewire_cache::{
-    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Pressure, Progress, Publication,
-    Reader, Wanted, WatchId,
+    Cache, CollectionSettings, DetachReason, FetchTicket, Intake, Interest, Pressure, Progress,
+    Publication, Reader, Wanted, WatchId,
 };
 use tidewire_model::{ActionId, EntityKey, EntityType, Lane, Now, Point, Tick};
 use tidewire_protocol::Naming;
@@ -226,6 +226,12 @@ impl Engine {
     #[must_use]
     pub fn pressure(&self) -> Pressure {
         self.cache.pressure()
+    }
+
+    /// How a collection is kept by now: a complete one that grew too large is windowed.
+    #[must_use]
+    pub fn interest(&self, entity_type: &EntityType) -> Interest {
+        self.cache.interest(entity_type)
     }
 
     /// Whether everything given to the store was stored.

@@ -354,11 +354,10 @@ impl Client {
             Some(_) | None => None,
         };
         let is_complete = |interest: &Interest| matches!(interest, Interest::Complete { max_rows } if *max_rows > MANY_ROWS);
-        let complete = self
-            .options
-            .interests
-            .iter()
-            .filter(|(_, interest)| is_complete(interest));
+        // One that is over the budget of bytes is windowed as a whole.
+        let complete = self.options.interests.iter().filter(|(name, interest)| {
+            is_complete(interest) && is_complete(&engine.interest(name))
+        });
         let look = Look {
             now,
             history,
