@@ -269,7 +269,7 @@ impl Order {
         }
         if needed > self.links.capacity() {
             // By a quarter, as the slots grow.
-            let spare = self.links.len() / 4 + 4;
+            let spare = self.links.len() / 8 + 4;
             self.links.reserve_exact(needed - self.links.len() + spare);
         }
         let free = Link {

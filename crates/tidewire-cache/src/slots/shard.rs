@@ -359,8 +359,8 @@ impl Shard {
             }
             None => {
                 if self.slots.len() == self.slots.capacity() {
-                    // By a quarter, since there are many slots and each is large.
-                    self.slots.reserve_exact(self.slots.len() / 4 + 4);
+                    // By an eighth, since there are many slots and each is large.
+                    self.slots.reserve_exact(self.slots.len() / 8 + 4);
                 }
                 self.slots.push(slot);
                 (self.slots.len() - 1) as u32
