@@ -12,6 +12,8 @@ mod gathered;
 mod held;
 mod inflow;
 mod intake;
+#[cfg(test)]
+mod interleavings;
 mod kept;
 mod key_index;
 #[cfg(feature = "regex")]

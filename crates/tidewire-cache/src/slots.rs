@@ -5,6 +5,7 @@
 //! entry is found and copied, or a few are looked at; nobody holds two. Does not know what an entry
 //! means.
 
+mod lock;
 mod order;
 mod shard;
 
@@ -20,8 +21,9 @@ use crate::base::{Entry, Image};
 use crate::held::id_bytes;
 use crate::kept::Kept;
 
+pub(crate) use self::lock::{Lock, Reading};
 pub(crate) use self::order::{Kind, Line};
-pub(crate) use self::shard::{Lock, SlotNumber};
+pub(crate) use self::shard::SlotNumber;
 
 /// How many entities are best looked at in one go, which the writer may have to wait for.
 pub(crate) const LOOKS: usize = 32;

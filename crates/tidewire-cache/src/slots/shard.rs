@@ -1,8 +1,6 @@
-//! One part of the slots: a table from ids to slots, and the editions of an entry in each. No locks
-//! but the one around a whole part.
+//! One part of the slots: a table from ids to slots, and the editions of an entry in each. No locks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 use tidewire_model::EntityId;
@@ -18,28 +16,6 @@ pub(crate) const SHARDS: usize = 64;
 pub(crate) fn index(hash: u64) -> usize {
     // Below the bits that the table keeps beside each place, above those it finds the place by.
     (hash >> 40) as usize % SHARDS
-}
-
-/// Around one part. The writer may wait for a reader that copies an entry, and the other way round.
-/// A panic inside leaves nothing half done that is not replaced by the next write.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct Lock<T> {
-    #[expect(
-        clippy::disallowed_types,
-        reason = "held while one entry is copied; where there is one thread, it is always free"
-    )]
-    inner: std::sync::RwLock<T>,
-}
-
-impl<T> Lock<T> {
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A slot: the part it is in, and its place there.

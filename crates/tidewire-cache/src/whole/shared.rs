@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::RwLockReadGuard;
 
 use tidewire_model::SortDigest;
 
@@ -13,7 +12,7 @@ use super::merge;
 use crate::places::{Places, Spot};
 use crate::row_number::RowNumber;
 use crate::rows::{Ruler, Side};
-use crate::slots::{Entries, Limits, Lock, Stamp};
+use crate::slots::{Entries, Limits, Lock, Reading, Stamp};
 
 /// So many changes may be remembered before those are sought that nobody needs.
 pub(super) const MIN_LOG: usize = 1024;
@@ -28,7 +27,7 @@ pub(super) struct Shared {
 
 /// The places while they are read.
 #[derive(Debug)]
-pub(super) struct Held<'a>(RwLockReadGuard<'a, Inner>);
+pub(super) struct Held<'a>(Reading<'a, Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
