@@ -373,7 +373,7 @@ impl Run {
         let Some((need, place)) = self.need.zip(self.place(id, image)) else {
             return false;
         };
-        whole.rank(&place, rows.number(id), Some(need), self.ruler(rows)) < need
+        whole.rank(&place, Some(need), self.ruler(rows)) < need
     }
 
     /// The rows that are looked at, where they have to stay.

@@ -334,6 +334,7 @@ impl Watches {
                 if match *touch {
                     RunTouch::All => true,
                     RunTouch::From(index) => reached(index),
+                    RunTouch::Between(first, last) => reached(first) && last >= begin,
                     RunTouch::Row(index) => reached(index) && index >= begin,
                 } {
                     woken.insert(*watch_id);

@@ -115,13 +115,14 @@ impl Whole {
             .insert(place.spot(number), ruler.rows.base, stands);
     }
 
-    /// Moves an entity in what all worlds share. Returns the least rank that is touched.
+    /// Moves an entity in what all worlds share. Returns the rank it had and the one it has, where it had
+    /// both.
     pub(crate) fn move_held(
         &self,
         before: &Standing<'_>,
         after: &Standing<'_>,
         ruler: Ruler<'_>,
-    ) -> Option<usize> {
+    ) -> Option<(usize, usize)> {
         let is_there = |one: &Place<'_>, other: &Place<'_>| one.is_at(other, ruler.sorter);
         if let (Some(one), Some(other)) = (&before.held, &after.held)
             && is_there(one, other)
@@ -138,7 +139,7 @@ impl Whole {
             self.held
                 .insert(place.spot(number), ruler.rows.base, stands)
         });
-        gone.into_iter().chain(come).min()
+        gone.zip(come)
     }
 
     /// Moves an entity in what this world has for itself.
@@ -159,12 +160,12 @@ impl Whole {
         );
     }
 
-    /// Which windows look different, once everything was moved. `held` is the least rank touched among
+    /// Which windows look different, once everything was moved. `held` are the ranks touched among
     /// what is shared, `need` how many rows anybody looks at.
     pub(crate) fn touched(
         &self,
         (before, after): (&Standing<'_>, &Standing<'_>),
-        held: Option<usize>,
+        held: Option<(usize, usize)>,
         visible: bool,
         need: Option<usize>,
         ruler: Ruler<'_>,
@@ -177,7 +178,7 @@ impl Whole {
                 if !visible || self.is_out_of_sight(&new, need, ruler) {
                     return None;
                 }
-                Some(RunTouch::Row(self.rank(&new, after.number, need, ruler)))
+                Some(RunTouch::Row(self.rank(&new, need, ruler)))
             }
             (Some(old), Some(new)) => {
                 if [old, new]
@@ -187,14 +188,13 @@ impl Whole {
                     return None;
                 }
                 let is_plain = !before.pending && !after.pending && self.is_plain(ruler);
-                let least = match held.filter(|_| is_plain) {
-                    Some(least) => least,
-                    None => {
-                        let old = self.rank(&old, before.number, need, ruler);
-                        old.min(self.rank(&new, after.number, need, ruler))
-                    }
-                };
-                Some(RunTouch::From(least))
+                let (gone, come) = held.filter(|_| is_plain).unwrap_or_else(|| {
+                    let gone = self.rank(&old, need, ruler);
+                    let come = self.rank(&new, need, ruler);
+                    // Where it went up, it counts before where it was.
+                    (gone - usize::from(come < gone), come)
+                });
+                Some(RunTouch::Between(gone.min(come), gone.max(come)))
             }
         }
     }
@@ -244,18 +244,13 @@ impl Whole {
         (places, rows.next().is_none())
     }
 
-    /// How many rows come before a place, or `most` if there are more.
-    pub(crate) fn rank(
-        &self,
-        place: &Place<'_>,
-        number: Option<RowNumber>,
-        most: Option<usize>,
-        ruler: Ruler<'_>,
-    ) -> usize {
+    /// How many rows come before a place, or `most` if there are more. The entity whose place it is, or was,
+    /// counts as the others do, by where it stands now: it is not looked for by its number.
+    pub(crate) fn rank(&self, place: &Place<'_>, most: Option<usize>, ruler: Ruler<'_>) -> usize {
         let held = self.held.read();
         let (base, view) = (
-            ruler.to_place(*place, number, Side::Base),
-            ruler.to_place(*place, number, Side::View),
+            ruler.to_place(*place, None, Side::Base),
+            ruler.to_place(*place, None, Side::View),
         );
         if held.is_current(ruler.rows.base.stamp()) {
             let rank = held.places().find(&base).rank + self.own.find(&view).rank;

@@ -91,6 +91,8 @@ enum TotalMove {
 pub(crate) enum RunTouch {
     /// Those that show the row at this index.
     Row(usize),
+    /// Those that show any of the rows from one index to another, the last one included.
+    Between(usize, usize),
     /// Those that reach this index.
     From(usize),
     /// All of them.
@@ -326,16 +328,15 @@ impl Run {
         let Members::Window(places) = &mut self.members else {
             return None;
         };
-        let mut touch = None;
-        if let Some(place) = reaction.remove {
+        let gone = reaction.remove.and_then(|place| {
             let stands = ruler.to_place(place, before.number, Side::View);
-            let removed = places.remove(stands);
-            touch = removed.map(|(_, rank)| RunTouch::From(rank));
-        }
-        if let Some((place, number)) = reaction.insert.zip(after.number) {
+            places.remove(stands).map(|(_, rank)| rank)
+        });
+        let come = reaction.insert.zip(after.number).map(|(place, number)| {
             let stands = ruler.to_place(place, Some(number), Side::View);
-            touch = join(touch, places.insert(place.spot(number), stands));
-        }
+            places.insert(place.spot(number), stands)
+        });
+        let mut touch = moved(gone, come);
         if let Some(((old, place), number)) = reaction.replaced.zip(after.number) {
             let stands = ruler.to_place(place, Some(old.number()), Side::View);
             let rank = places.insert(place.spot(number), stands);
@@ -437,10 +438,11 @@ impl Run {
     }
 }
 
-/// The touch that covers both what was touched and everything from an index on.
-fn join(touch: Option<RunTouch>, index: usize) -> Option<RunTouch> {
-    match touch {
-        Some(RunTouch::From(other)) => Some(RunTouch::From(other.min(index))),
-        other => other.or(Some(RunTouch::From(index))),
+/// The touch of a row that went from one index and came to another: without the other, all behind it
+/// move up or down.
+fn moved(gone: Option<usize>, come: Option<usize>) -> Option<RunTouch> {
+    match (gone, come) {
+        (Some(one), Some(other)) => Some(RunTouch::Between(one.min(other), one.max(other))),
+        (one, other) => one.or(other).map(RunTouch::From),
     }
 }

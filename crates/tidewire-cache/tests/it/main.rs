@@ -10,6 +10,8 @@
 mod asking;
 mod batches;
 mod budget;
+mod counts;
+mod customers;
 mod eviction;
 mod expiry;
 mod fetching;
@@ -29,5 +31,6 @@ mod trust;
 mod twin;
 mod twin_laws;
 mod values;
+mod wakes;
 mod why;
 mod windows;
