@@ -1,5 +1,6 @@
 //! The tree against a sorted vector, and the independence of clones.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
@@ -104,6 +105,41 @@ proptest! {
         for (copy, model) in &copies {
             assert_same(copy, model);
         }
+    }
+}
+
+#[test]
+fn a_move_compares_with_few_rows_and_shifts_few_however_many_there_are() {
+    fn depth(node: &Node) -> usize {
+        match node {
+            Node::Leaf(_) => 1,
+            Node::Inner(children) => 1 + depth(&children[0].node),
+        }
+    }
+    for count in [1_000, 10_000, 100_000_u32] {
+        let mut places = Places::default();
+        for number in (0..count).map(|number| number * 7_919 % count) {
+            let new = spot(2 * number);
+            places.insert(new, |known| compare(known, &new));
+        }
+        let compared = Cell::new(0_u32);
+        let counting = |known: &Spot, sought: &Spot| {
+            compared.set(compared.get() + 1);
+            compare(known, sought)
+        };
+        for turn in 0..100 {
+            let (old, new) = (
+                spot(2 * (turn * 104_729 % count)),
+                spot(2 * (turn * 15_485_863 % count) + 1),
+            );
+            places.remove(|known| counting(known, &old));
+            places.insert(new, |known| counting(known, &new));
+        }
+        let each = compared.get() / 100;
+        assert!(each <= 2 * (count.ilog2() + 8), "{each} of {count}");
+        // What is shifted is in one node on each level, and no node is wider than one leaf.
+        assert_eq!(check_node(&places.root), places.len());
+        assert!(depth(&places.root) <= 5, "with {count}");
     }
 }
 

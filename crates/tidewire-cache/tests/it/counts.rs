@@ -38,10 +38,15 @@ fn with_rows(rows: u64) -> Customers {
     customers
 }
 
-fn looks(customers: &mut Customers, event: impl Fn(&mut Customers)) -> u64 {
-    let before = customers.cache.stats().runs_asked;
+/// How many lists are looked at, and how many rows are worked.
+fn looks(customers: &mut Customers, event: impl Fn(&mut Customers)) -> (u64, u64) {
+    let before = customers.cache.stats();
     event(customers);
-    customers.cache.stats().runs_asked - before
+    let after = customers.cache.stats();
+    (
+        after.runs_asked - before.runs_asked,
+        after.rows_worked - before.rows_worked,
+    )
 }
 
 #[test]
@@ -71,7 +76,13 @@ fn each_kind_of_event_looks_at_as_many_lists_of_ten_as_of_ten_thousand() {
         });
         let found = [stays, moves, changes_company, created, deleted];
         let of_created = u64::from(lists > 11);
-        assert_eq!(found, [2, 2, 3, 1 + of_created, 2], "of {lists} lists");
+        let (lists_asked, rows): (Vec<u64>, Vec<u64>) = found.into_iter().unzip();
+        assert_eq!(
+            lists_asked,
+            [2, 2, 3, 1 + of_created, 2],
+            "of {lists} lists"
+        );
+        assert_eq!(rows, [3; 5], "of {lists} lists");
     }
 }
 
