@@ -141,10 +141,12 @@ fn batches(c: &mut Criterion) {
 fn lists(c: &mut Criterion) {
     let mut group = group(c, "update that moves, by lists");
     for lists in [10, 100, 1_000, 10_000] {
-        let cache = cache(10_000, lists);
+        let cache = cache(ENTITIES, lists);
         let id = BenchmarkId::from_parameter(lists);
+        // Each of these is in one list of a company, however many others there are.
         bench(&mut group, id, &cache, |customers, turn| {
-            moves(customers, turn, 10_000)
+            let (number, new) = chance(turn, 90);
+            customers.update(10 + number, score(new))
         });
     }
     group.finish();
