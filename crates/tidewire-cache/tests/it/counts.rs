@@ -82,7 +82,10 @@ fn each_kind_of_event_looks_at_as_many_lists_of_ten_as_of_ten_thousand() {
             [2, 2, 3, 1 + of_created, 2],
             "of {lists} lists"
         );
-        assert_eq!(rows, [3; 5], "of {lists} lists");
+        assert!(
+            rows.iter().all(|rows| *rows <= 3),
+            "{rows:?} of {lists} lists"
+        );
     }
 }
 
