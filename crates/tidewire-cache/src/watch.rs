@@ -329,14 +329,8 @@ impl Watches {
         }
         for (run, touch) in &touches.runs {
             for watch_id in self.by_run.get(run).into_iter().flatten() {
-                let (begin, end) = self.window(*watch_id, run);
-                let reached = |index: usize| end.is_none_or(|end| index < end);
-                if match *touch {
-                    RunTouch::All => true,
-                    RunTouch::From(index) => reached(index),
-                    RunTouch::Between(first, last) => reached(first) && last >= begin,
-                    RunTouch::Row(index) => reached(index) && index >= begin,
-                } {
+                // In a batch most are woken already.
+                if !woken.contains(watch_id) && self.shows(*watch_id, run, *touch) {
                     woken.insert(*watch_id);
                 }
             }
@@ -350,6 +344,21 @@ impl Watches {
             if let Some(counts) = self.by_type.get(entity_type) {
                 woken.extend(&counts.readers);
             }
+        }
+    }
+
+    /// Whether the window of a watcher shows what was touched.
+    fn shows(&self, watch_id: WatchId, run: &RunKey, touch: RunTouch) -> bool {
+        if touch == RunTouch::All {
+            return true;
+        }
+        let (begin, end) = self.window(watch_id, run);
+        let reached = |index: usize| end.is_none_or(|end| index < end);
+        match touch {
+            RunTouch::All => true,
+            RunTouch::From(index) => reached(index),
+            RunTouch::Between(first, last) => reached(first) && last >= begin,
+            RunTouch::Row(index) => reached(index) && index >= begin,
         }
     }
 
