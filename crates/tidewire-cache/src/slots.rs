@@ -16,7 +16,7 @@ use foldhash::quality::FixedState;
 use tidewire_model::EntityId;
 
 use self::order::{LINK_BYTES, Order};
-use self::shard::{SHARDS, SLOT_BYTES, Shard};
+use self::shard::{SHARDS, SLOT_BYTES, Shard, Slot};
 use crate::base::{Entry, Image};
 use crate::held::id_bytes;
 use crate::kept::Kept;
@@ -140,9 +140,7 @@ impl Entries {
         number: SlotNumber,
         look: impl FnOnce(&EntityId, &Kept) -> R,
     ) -> Option<R> {
-        let shard = self.slots.shard_of(number).read();
-        let (id, slot) = shard.at(number)?;
-        Some(look(id, slot.edition(self.stamp)?))
+        self.at(number, |id, _, kept| look(id, kept))
     }
 
     /// The same for somebody who reads, which spares the entity when others are let go.
@@ -151,11 +149,20 @@ impl Entries {
         number: SlotNumber,
         look: impl FnOnce(&EntityId, &Kept) -> R,
     ) -> Option<R> {
+        self.at(number, |id, slot, kept| {
+            slot.note_read();
+            look(id, kept)
+        })
+    }
+
+    fn at<R>(
+        &self,
+        number: SlotNumber,
+        look: impl FnOnce(&EntityId, &Slot, &Kept) -> R,
+    ) -> Option<R> {
         let shard = self.slots.shard_of(number).read();
         let (id, slot) = shard.at(number)?;
-        let kept = slot.edition(self.stamp)?;
-        slot.note_read();
-        Some(look(id, kept))
+        Some(look(id, slot, slot.edition(self.stamp)?))
     }
 
     pub(crate) fn contains(&self, id: &EntityId) -> bool {
@@ -173,20 +180,26 @@ impl Entries {
         id: &EntityId,
         look: impl FnOnce(&Kept) -> R,
     ) -> Option<(SlotNumber, R)> {
-        let hash = self.slots.hash(id);
-        let shard = self.slots.shard(hash).read();
-        let (number, slot) = shard.find(hash, id)?;
-        Some((number, look(slot.edition(self.stamp)?)))
+        self.find(id, |number, _, kept| (number, look(kept)))
     }
 
     /// The same for somebody who reads, which spares the entity when others are let go.
     pub(crate) fn view<R>(&self, id: &EntityId, look: impl FnOnce(&Kept) -> R) -> Option<R> {
+        self.find(id, |_, slot, kept| {
+            slot.note_read();
+            look(kept)
+        })
+    }
+
+    fn find<R>(
+        &self,
+        id: &EntityId,
+        look: impl FnOnce(SlotNumber, &Slot, &Kept) -> R,
+    ) -> Option<R> {
         let hash = self.slots.hash(id);
         let shard = self.slots.shard(hash).read();
-        let (_, slot) = shard.find(hash, id)?;
-        let kept = slot.edition(self.stamp)?;
-        slot.note_read();
-        Some(look(kept))
+        let (number, slot) = shard.find(hash, id)?;
+        Some(look(number, slot, slot.edition(self.stamp)?))
     }
 
     /// The slot of an entity that is held.

@@ -13,7 +13,7 @@ use crate::intake::{Attached, Commit, DetachReason, Intake, Taken};
 use crate::trust::StaleReason;
 use crate::work::{
     AnswerRows, Attach, Clearing, Detach, FetchedRows, InstallOpaque, InstallPage, Item, LooseRows,
-    MarkStale, Owed, Refused, SwapSnapshot, TellCommits, Told,
+    MarkStale, Owed, PageAnswer, Refused, SwapSnapshot, TellCommits, Told,
 };
 
 impl Cache {
@@ -250,22 +250,13 @@ impl Cache {
                 rows,
                 total_count,
                 end,
-            } => {
-                let Some(entity_type) = self.requests.answer(ticket) else {
-                    self.retired.push(rows);
-                    return Taken::NotHeld;
-                };
-                let taken = self.admit_answer(&entity_type, as_of.as_ref());
-                let is_opaque = self.requests.get(ticket).is_some_and(Request::is_opaque);
-                self.staged.push_back(if is_opaque {
-                    let page = InstallOpaque::new(ticket, as_of, rows, total_count, end);
-                    Item::OpaquePage(Box::new(page))
-                } else {
-                    let page = InstallPage::new(ticket, as_of, rows, total_count, end);
-                    Item::Page(Box::new(page))
-                });
-                taken
-            }
+            } => self.take_page(PageAnswer {
+                ticket,
+                as_of,
+                rows,
+                total_count,
+                end,
+            }),
             Intake::Answer {
                 action,
                 as_of,
@@ -294,6 +285,22 @@ impl Cache {
             }
             _ => Taken::NotHeld,
         }
+    }
+
+    fn take_page(&mut self, page: PageAnswer) -> Taken {
+        let Some(entity_type) = self.requests.answer(page.ticket) else {
+            self.retired.push(page);
+            return Taken::NotHeld;
+        };
+        let taken = self.admit_answer(&entity_type, page.as_of.as_ref());
+        let request = self.requests.get(page.ticket);
+        self.staged
+            .push_back(if request.is_some_and(Request::is_opaque) {
+                Item::OpaquePage(Box::new(InstallOpaque::new(page)))
+            } else {
+                Item::Page(Box::new(InstallPage::new(page)))
+            });
+        taken
     }
 
     /// The server accepted an own action.

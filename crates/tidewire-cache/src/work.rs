@@ -37,7 +37,7 @@ pub(crate) use lists::{CloseRun, Demote, OpenRun};
 pub(crate) use opaque_page::InstallOpaque;
 pub(crate) use own::OwnStep;
 pub(crate) use own_knowledge::{Clear, MarkRuns, OwnKnowledge, Said};
-pub(crate) use page::InstallPage;
+pub(crate) use page::{InstallPage, PageAnswer};
 pub(crate) use rows::{AnswerRows, FetchedRows, LooseRows, Refused};
 pub(crate) use snapshot::SwapSnapshot;
 

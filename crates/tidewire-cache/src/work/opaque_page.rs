@@ -4,25 +4,22 @@
 //! Works on the list in place, row by row. What changed since the request speaks against the list
 //! afterwards as it did before.
 
-use tidewire_model::{EntityType, Point, Row, Start};
+use tidewire_model::{EntityType, Start};
 
+use super::page::PageAnswer;
 use super::rows::point_of_answer;
 use super::{Desk, Step};
 use crate::base::{At, Image, Mark, Moment, Origin};
-use crate::fetch::{FetchTicket, RunKey, Wanted};
+use crate::fetch::{RunKey, Wanted};
 use crate::opaque::{Continues, Place, Said};
 use crate::run::RunTouch;
 use crate::table::Lesson;
 use crate::trust::StaleReason;
 
-/// The answer to a request for a page.
+/// Installs the answer to a request for a page.
 #[derive(Debug)]
 pub(crate) struct InstallOpaque {
-    ticket: FetchTicket,
-    as_of: Option<Point>,
-    rows: Vec<Row>,
-    total_count: Option<u64>,
-    end: bool,
+    page: PageAnswer,
     phase: Phase,
 }
 
@@ -54,25 +51,15 @@ struct Stretch {
 }
 
 impl InstallOpaque {
-    pub(crate) fn new(
-        ticket: FetchTicket,
-        as_of: Option<Point>,
-        rows: Vec<Row>,
-        total_count: Option<u64>,
-        end: bool,
-    ) -> Self {
+    pub(crate) fn new(page: PageAnswer) -> Self {
         Self {
-            ticket,
-            as_of,
-            rows,
-            total_count,
-            end,
+            page,
             phase: Phase::Check,
         }
     }
 
     pub(crate) fn rows(&self) -> usize {
-        self.rows.len()
+        self.page.rows.len()
     }
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
@@ -83,7 +70,7 @@ impl InstallOpaque {
                 Phase::Rows(stretch, index) => self.learn(stretch, index, desk),
                 Phase::Sweep(stretch) => self.sweep(stretch, desk),
                 Phase::Over => {
-                    desk.requests.end(self.ticket);
+                    desk.requests.end(self.page.ticket);
                     return Step::Done;
                 }
             };
@@ -93,7 +80,7 @@ impl InstallOpaque {
 
     /// Finds out whether the page is of use.
     fn check(&self, desk: &mut Desk<'_>) -> Phase {
-        let Some(request) = desk.requests.get(self.ticket) else {
+        let Some(request) = desk.requests.get(self.page.ticket) else {
             return Phase::Over;
         };
         let Wanted::Page {
@@ -107,7 +94,7 @@ impl InstallOpaque {
         let Some((stream, _)) = desk.world.edit(entity_type) else {
             return Phase::Over;
         };
-        let Ok(at) = point_of_answer(stream, request, &self.as_of) else {
+        let Ok(at) = point_of_answer(stream, request, &self.page.as_of) else {
             return Phase::Over;
         };
         let list = stream.opaque.get(key);
@@ -140,7 +127,7 @@ impl InstallOpaque {
     }
 
     fn learn(&self, mut stretch: Stretch, index: usize, desk: &mut Desk<'_>) -> Phase {
-        let Some(row) = self.rows.get(index) else {
+        let Some(row) = self.page.rows.get(index) else {
             return if stretch.installs {
                 Phase::Sweep(stretch)
             } else {
@@ -187,7 +174,7 @@ impl InstallOpaque {
     }
 
     fn finish(&self, stretch: &Stretch, desk: &mut Desk<'_>) {
-        desk.requests.end(self.ticket);
+        desk.requests.end(self.page.ticket);
         let hole = stretch.holed.then_some(Mark {
             moment: desk.moment,
             why: StaleReason::Marked,
@@ -196,11 +183,12 @@ impl InstallOpaque {
             at: stretch.at,
             begun: stretch.begun,
             now: desk.now,
-            rows: u64::try_from(self.rows.len()).unwrap_or(u64::MAX),
+            rows: u64::try_from(self.page.rows.len()).unwrap_or(u64::MAX),
             total: self
+                .page
                 .total_count
                 .map(|rows| rows.saturating_sub(stretch.deleted)),
-            end: self.end,
+            end: self.page.end,
             hole,
         };
         if let Some((stream, _)) = desk.world.edit(&stretch.entity_type) {

@@ -15,14 +15,21 @@ use crate::stream::Stream;
 use crate::table::Lesson;
 use crate::trust::StaleReason;
 
-/// The answer to a request for a page.
+/// What the server answered to a request for a page.
+#[derive(Debug)]
+pub(crate) struct PageAnswer {
+    pub(crate) ticket: FetchTicket,
+    pub(crate) as_of: Option<Point>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) total_count: Option<u64>,
+    /// Nothing follows.
+    pub(crate) end: bool,
+}
+
+/// Installs it in a run.
 #[derive(Debug)]
 pub(crate) struct InstallPage {
-    ticket: FetchTicket,
-    as_of: Option<Point>,
-    rows: Vec<Row>,
-    total_count: Option<u64>,
-    end: bool,
+    page: PageAnswer,
     phase: Phase,
 }
 
@@ -60,25 +67,15 @@ struct Stretch {
 }
 
 impl InstallPage {
-    pub(crate) fn new(
-        ticket: FetchTicket,
-        as_of: Option<Point>,
-        rows: Vec<Row>,
-        total_count: Option<u64>,
-        end: bool,
-    ) -> Self {
+    pub(crate) fn new(page: PageAnswer) -> Self {
         Self {
-            ticket,
-            as_of,
-            rows,
-            total_count,
-            end,
+            page,
             phase: Phase::Check,
         }
     }
 
     pub(crate) fn rows(&self) -> usize {
-        self.rows.len()
+        self.page.rows.len()
     }
 
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Step {
@@ -91,7 +88,7 @@ impl InstallPage {
                 Phase::Pending(stretch, behind) => place_pending(stretch, behind.as_ref(), desk),
                 Phase::Changed(stretch) => self.place_changed(stretch, desk),
                 Phase::Over => {
-                    desk.requests.end(self.ticket);
+                    desk.requests.end(self.page.ticket);
                     return Step::Done;
                 }
             };
@@ -101,7 +98,7 @@ impl InstallPage {
 
     /// Finds out whether the page is of use, and how far it reaches.
     fn check(&self, desk: &mut Desk<'_>) -> Phase {
-        let Some(request) = desk.requests.get(self.ticket) else {
+        let Some(request) = desk.requests.get(self.page.ticket) else {
             return Phase::Over;
         };
         let Wanted::Page {
@@ -115,7 +112,7 @@ impl InstallPage {
         let Some((stream, _)) = desk.world.edit(entity_type) else {
             return Phase::Over;
         };
-        let Ok(at) = point_of_answer(stream, request, &self.as_of) else {
+        let Ok(at) = point_of_answer(stream, request, &self.page.as_of) else {
             return Phase::Over;
         };
         let after = request.continues_after();
@@ -137,6 +134,7 @@ impl InstallPage {
         if let Some(mut run) = stream.runs.edit(key) {
             let bound = stretch.after.clone().map(Extent::UpTo);
             let places: Vec<Option<SortPosition>> = self
+                .page
                 .rows
                 .iter()
                 .map(|row| run.position(&row.id, &Image::Present(row.record.clone())))
@@ -145,7 +143,7 @@ impl InstallPage {
             stretch.installs = bound.is_none_or(|bound| run.extent == bound);
             stretch.disputed = !run.agrees(&places, stretch.after.as_ref());
             stretch.extent = match places.into_iter().flatten().max() {
-                Some(last) if !self.end && !stretch.disputed => Extent::UpTo(last),
+                Some(last) if !self.page.end && !stretch.disputed => Extent::UpTo(last),
                 _ => Extent::End,
             };
             if stretch.installs {
@@ -156,7 +154,7 @@ impl InstallPage {
     }
 
     fn learn(&self, mut stretch: Stretch, index: usize, desk: &mut Desk<'_>) -> Phase {
-        let Some(row) = self.rows.get(index) else {
+        let Some(row) = self.page.rows.get(index) else {
             let behind = stretch.after.clone();
             return if stretch.installs {
                 Phase::Sweep(stretch, behind)
@@ -207,7 +205,7 @@ impl InstallPage {
     }
 
     fn finish(&self, stretch: &Stretch, desk: &mut Desk<'_>) {
-        let Some(request) = desk.requests.end(self.ticket) else {
+        let Some(request) = desk.requests.end(self.page.ticket) else {
             return;
         };
         let now = desk.now;
@@ -219,7 +217,10 @@ impl InstallPage {
         let Some(mut run) = stream.runs.edit(&stretch.run) else {
             return;
         };
-        let counted = self.total_count.and_then(|rows| i64::try_from(rows).ok());
+        let counted = self
+            .page
+            .total_count
+            .and_then(|rows| i64::try_from(rows).ok());
         let whole = stretch.extent == Extent::End
             && run.query().start() == &tidewire_model::Start::default();
         let exact = !since.unsure && !stretch.holed;
